@@ -1,0 +1,81 @@
+"""People: one account across the platform, whatever storefront they came through."""
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from common import clock
+from common.ids import public_id
+from tenancy.models import MAIN_ID, Storefront
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(username__iexact=username)
+
+    def create_user(self, username: str, password: str | None = None, **fields) -> "User":
+        """A saved user. For registrations use accounts.services.register, which tells the other rooms."""
+        fields.setdefault("date_joined", clock.now())
+        fields.setdefault("home_storefront_id", MAIN_ID)
+        user = self.model(username=username, **fields)
+        user.set_password(password)
+        user.full_clean(exclude=["password"])
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, username: str, password: str | None = None, **fields) -> "User":
+        return self.create_user(username, password, **fields, is_staff=True, is_superuser=True)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
+    username = models.CharField(
+        _("用户名"),
+        max_length=150,
+        unique=True,
+        validators=[UnicodeUsernameValidator()],
+        error_messages={"unique": _("这个用户名已被使用")},
+    )
+    email = models.EmailField(_("邮箱"), blank=True)
+    email_verified_at = models.DateTimeField(_("邮箱验证时间"), null=True, blank=True)
+    phone = models.CharField(_("手机号"), max_length=20, blank=True)
+    phone_verified_at = models.DateTimeField(_("手机验证时间"), null=True, blank=True)
+    display_name = models.CharField(_("昵称"), max_length=60, blank=True)
+    home_storefront = models.ForeignKey(
+        Storefront, on_delete=models.PROTECT, related_name="+", verbose_name=_("注册店铺")
+    )
+    is_staff = models.BooleanField(_("可登录后台"), default=False)
+    is_active = models.BooleanField(_("启用"), default=True)
+    date_joined = models.DateTimeField(_("注册时间"))
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    class Meta:
+        verbose_name = _("用户")
+        verbose_name_plural = _("用户")
+        constraints = [
+            models.UniqueConstraint(
+                Lower("username"), name="user_name_any_case", violation_error_message=_("这个用户名已被使用")
+            ),
+            models.UniqueConstraint(
+                Lower("email"),
+                condition=models.Q(email_verified_at__isnull=False) & ~models.Q(email=""),
+                name="user_verified_email",
+                violation_error_message=_("这个邮箱已被使用"),
+            ),
+            models.UniqueConstraint(
+                fields=["phone"],
+                condition=models.Q(phone_verified_at__isnull=False) & ~models.Q(phone=""),
+                name="user_verified_phone",
+                violation_error_message=_("这个手机号已被使用"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.username

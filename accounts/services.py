@@ -1,0 +1,28 @@
+"""Writes about people."""
+
+from django.db import transaction
+
+from accounts.models import User
+from common import clock
+from events.contracts import UserRegistered
+from events.services import emit
+
+
+def register(*, user: User, storefront_id: int) -> User:
+    """Save a new, unsaved user who registered through a storefront, and tell the other rooms."""
+    with transaction.atomic():
+        at = clock.now()
+        user.date_joined = at
+        user.home_storefront_id = storefront_id
+        user.save()
+        emit(UserRegistered(user_id=user.pk, storefront_id=storefront_id, registered_at=at), at=at)
+    return user
+
+
+def create_member(*, username: str, password: str, storefront_id: int, email: str = "", display_name: str = "") -> User:
+    """Register somebody by name and password. Raises django's ValidationError for a name that is taken or malformed."""
+    user = User(username=username, email=email, display_name=display_name, home_storefront_id=storefront_id)
+    user.set_password(password)
+    user.date_joined = clock.now()
+    user.full_clean(exclude=["password"])
+    return register(user=user, storefront_id=storefront_id)

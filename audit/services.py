@@ -1,0 +1,79 @@
+"""Writing the audit log, and running a request once."""
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from audit.exceptions import KeyReused
+from audit.models import AuditEntry, IdempotencyRecord
+from common import clock
+from common.locks import LockOutsideTransaction
+
+KEEP = timedelta(days=7)
+
+
+def record(
+    *,
+    action: str,
+    at: datetime,
+    actor: Any = None,
+    target: Any = None,
+    target_type: str = "",
+    target_id: Any = "",
+    detail: dict | None = None,
+    address: str | None = None,
+) -> AuditEntry:
+    """Write one entry in the caller's transaction. `actor` is a user or None for the system; `target` any saved model."""
+    if target is not None:
+        target_type, target_id = target._meta.label, target.pk
+    return AuditEntry.objects.create(
+        at=at,
+        actor_id=getattr(actor, "pk", None),
+        actor=actor.get_username()[:150] if actor is not None else "",
+        action=action,
+        target_type=target_type,
+        target_id=str(target_id),
+        detail=detail or {},
+        address=address,
+    )
+
+
+def request_hash(request: dict) -> str:
+    """A digest of what was asked; equal requests have equal digests whatever their order of keys."""
+    return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def run_once(*, caller: str, key: str, request: dict, at: datetime, run: Callable[[], Any]) -> tuple[Any, bool]:
+    """Run `run` once per (caller, key) and return (its JSON result, whether it was run now).
+
+    Must be called inside the transaction of the effect: the record and the effect commit together, and a concurrent
+    twin waits on the unique key until the first has committed. Raises KeyReused when the key came with another request.
+    """
+    if not connection.in_atomic_block:
+        raise LockOutsideTransaction("run_once() needs the transaction of its effect")
+    digest = request_hash(request)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_idempotencyrecord (caller, key, request_hash, created_at) VALUES (%s, %s, %s, %s)"
+            " ON CONFLICT (caller, key) DO NOTHING RETURNING id",
+            [caller, key, digest, at],
+        )
+        inserted = cursor.fetchone()
+    if inserted is None:
+        known = IdempotencyRecord.objects.get(caller=caller, key=key)
+        if known.request_hash != digest:
+            raise KeyReused
+        return known.result, False
+    result = run()
+    IdempotencyRecord.objects.filter(pk=inserted[0]).update(result=result)
+    return result, True
+
+
+def forget_old_keys() -> int:
+    """Delete idempotency records older than a week."""
+    with transaction.atomic():
+        return IdempotencyRecord.objects.filter(created_at__lt=clock.now() - KEEP).delete()[0]

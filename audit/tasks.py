@@ -1,0 +1,8 @@
+from celery import shared_task
+
+from audit import services
+
+
+@shared_task
+def forget_old_idempotency_keys() -> int:
+    return services.forget_old_keys()

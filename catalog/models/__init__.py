@@ -1,0 +1,16 @@
+from catalog.models.goods import Category, Label, PriceHistory, Product, QuantityBreak, Sku
+from catalog.models.stock import DataKey, Key, KeyBatch, ReusableSecret, StockFigure
+
+__all__ = [
+    "Category",
+    "DataKey",
+    "Key",
+    "KeyBatch",
+    "Label",
+    "PriceHistory",
+    "Product",
+    "QuantityBreak",
+    "ReusableSecret",
+    "Sku",
+    "StockFigure",
+]

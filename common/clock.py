@@ -1,0 +1,57 @@
+"""One clock for business time: the database's.
+
+Services read it once and pass `at` on, so that everything in one transaction happens at one moment and no web server's
+clock matters. Tests and the demo shop travel; production refuses to.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+from django.db import connection
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+_travelled: ContextVar[datetime | None] = ContextVar("travelled", default=None)
+
+
+def now() -> datetime:
+    """The time (UTC, aware) at which the current transaction began, by the database's clock; or the travelled time."""
+    travelled = _travelled.get()
+    if travelled is not None:
+        return travelled
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT transaction_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def day_of(at: datetime) -> date:
+    """The Asia/Shanghai day on which `at` falls."""
+    return at.astimezone(SHANGHAI).date()
+
+
+def start_of_day(day: date) -> datetime:
+    """The first moment of an Asia/Shanghai day."""
+    return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+
+
+def today_range(at: datetime) -> tuple[datetime, datetime]:
+    """First moment of the Asia/Shanghai day of `at`, and first moment of the next."""
+    start = start_of_day(day_of(at))
+    return start, start + timedelta(days=1)
+
+
+@contextmanager
+def travel(at: datetime) -> Iterator[None]:
+    """Make `now()` answer `at` (aware) within the block. Refused in production."""
+    if settings.PRODUCTION:
+        raise RuntimeError("the clock does not travel in production")
+    if at.tzinfo is None:
+        raise ValueError("travel needs an aware time")
+    token = _travelled.set(at)
+    try:
+        yield
+    finally:
+        _travelled.reset(token)

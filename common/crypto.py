@@ -1,0 +1,106 @@
+"""Envelope encryption: secrets are sealed under data keys, data keys are wrapped by a master key kept outside the database.
+
+AES-256-GCM throughout. `KEY_RING` is "name:base64 of 32 bytes,…"; the first wraps, all unwrap, so that a master key can
+be replaced while the old one still reads. Fingerprints are HMAC-SHA-256 under a key of their own.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+import os
+import secrets
+from functools import lru_cache
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+NONCE_BYTES = 12
+KEY_BYTES = 32
+DEVELOPMENT_RING = "development:" + base64.b64encode(b"kameng-development-master-key-32").decode()
+
+
+class DecryptionFailed(Exception):
+    """The ciphertext, its associated data or the key does not fit. Says nothing about the content."""
+
+
+@lru_cache(maxsize=4)
+def _parse_ring(text: str) -> dict[str, bytes]:
+    ring: dict[str, bytes] = {}
+    for part in filter(None, (p.strip() for p in text.split(","))):
+        name, _, encoded = part.partition(":")
+        try:
+            key = base64.b64decode(encoded, validate=True)
+        except binascii.Error as error:
+            raise ImproperlyConfigured(f"KEY_RING: the key {name!r} is not base64") from error
+        if not name or len(key) != KEY_BYTES:
+            raise ImproperlyConfigured(f"KEY_RING: {name!r} must name a key of {KEY_BYTES} bytes in base64")
+        ring[name] = key
+    return ring
+
+
+def master_keys() -> dict[str, bytes]:
+    """Name → key, the wrapping one first. Raises ImproperlyConfigured where the ring is missing or, in production, a known one."""
+    text = settings.KEY_RING or ("" if settings.PRODUCTION else DEVELOPMENT_RING)
+    ring = _parse_ring(text)
+    if not ring:
+        raise ImproperlyConfigured("KEY_RING must hold at least one master key")
+    if settings.PRODUCTION and any(key in _parse_ring(DEVELOPMENT_RING).values() for key in ring.values()):
+        raise ImproperlyConfigured("KEY_RING holds the development key: make one of your own")
+    return ring
+
+
+def seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
+    """nonce ‖ ciphertext ‖ tag. The associated data is not stored: whoever opens must know it."""
+    nonce = os.urandom(NONCE_BYTES)
+    return nonce + AESGCM(key).encrypt(nonce, plaintext, associated)
+
+
+def unseal(key: bytes, sealed: bytes, associated: bytes) -> bytes:
+    """The plaintext. Raises DecryptionFailed."""
+    try:
+        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
+    except (InvalidTag, ValueError) as error:
+        raise DecryptionFailed("cannot decrypt") from error
+
+
+def wrap_new_data_key(label: str) -> tuple[str, bytes]:
+    """A fresh data key, wrapped: (master key's name, wrapped bytes). `label` binds it to its row."""
+    name, master = next(iter(master_keys().items()))
+    return name, seal(master, secrets.token_bytes(KEY_BYTES), label.encode())
+
+
+def unwrap_data_key(master_name: str, wrapped: bytes, label: str) -> bytes:
+    """The data key. Raises DecryptionFailed, also when the ring no longer holds the master key."""
+    master = master_keys().get(master_name)
+    if master is None:
+        raise DecryptionFailed(f"the key ring has no master key named {master_name!r}")
+    return unseal(master, wrapped, label.encode())
+
+
+def fingerprint(text: str, scope: str) -> bytes:
+    """32 bytes that tell equal texts within one scope, and tell nothing else without the fingerprint key."""
+    return hmac.new(settings.FINGERPRINT_KEY.encode(), f"{scope}\0{text}".encode(), hashlib.sha256).digest()
+
+
+def seal_settings(values: dict, label: str) -> str:
+    """A small dictionary of credentials, sealed under a data key of its own, as text for one column."""
+    master_name, wrapped = wrap_new_data_key(label)
+    data_key = unwrap_data_key(master_name, wrapped, label)
+    sealed = seal(data_key, json.dumps(values).encode(), label.encode())
+    return ".".join([master_name, base64.b64encode(wrapped).decode(), base64.b64encode(sealed).decode()])
+
+
+def unseal_settings(text: str, label: str) -> dict:
+    """The dictionary that `seal_settings` took; {} for an empty text. Raises DecryptionFailed."""
+    if not text:
+        return {}
+    try:
+        master_name, wrapped, sealed = text.rsplit(".", 2)
+        data_key = unwrap_data_key(master_name, base64.b64decode(wrapped), label)
+        return json.loads(unseal(data_key, base64.b64decode(sealed), label.encode()))
+    except ValueError as error:
+        raise DecryptionFailed("cannot read") from error

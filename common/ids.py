@@ -1,0 +1,25 @@
+"""Identifiers: random public ids for addresses, order numbers for reading aloud."""
+
+import secrets
+from datetime import datetime
+
+from common.clock import day_of
+
+PUBLIC_ID_LENGTH = 22
+# No 0/O, 1/I/L: the secret is typed by people.
+_SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+
+
+def public_id() -> str:
+    """128 random bits, 22 characters, safe in an address."""
+    return secrets.token_urlsafe(16)
+
+
+def order_number(at: datetime) -> str:
+    """Day and ten random digits, such as K202611221234567890. Opens nothing by itself; a UNIQUE constraint guards it."""
+    return f"K{day_of(at):%Y%m%d}{secrets.randbelow(10**10):010d}"
+
+
+def speakable_secret(length: int = 8) -> str:
+    """A secret that a person can copy from one screen to another; about 5 bits a character."""
+    return "".join(secrets.choice(_SPEAKABLE) for _ in range(length))

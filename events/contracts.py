@@ -1,0 +1,197 @@
+"""Every event that one room may tell others, as versioned frozen dataclasses. Payloads never hold keys or secrets."""
+
+import types
+import typing
+from dataclasses import asdict, dataclass, fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+REGISTRY: dict[tuple[str, int], type] = {}
+
+
+def contract(kind: str, version: int = 1):
+    """Registers a frozen dataclass as the payload of event `kind` in `version`."""
+
+    def register(cls: type) -> type:
+        frozen = dataclass(frozen=True, kw_only=True)(cls)
+        frozen.kind, frozen.version = kind, version
+        REGISTRY[kind, version] = frozen
+        return frozen
+
+    return register
+
+
+class Contract:
+    kind: ClassVar[str]
+    version: ClassVar[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Line:
+    """One order line as others need to know it. Amounts in yuan for the whole line."""
+
+    id: int
+    product_id: int
+    sku_id: int
+    category_id: int
+    category: str
+    seller_id: int | None
+    quantity: int
+    list: Decimal
+    cash: Decimal
+    points_paid: Decimal
+    discount: Decimal
+
+
+@contract("user.registered")
+class UserRegistered(Contract):
+    user_id: int
+    storefront_id: int
+    registered_at: datetime
+
+
+@contract("order.placed")
+class OrderPlaced(Contract):
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    placed_at: datetime
+    pay_deadline: datetime
+
+
+@contract("order.paid")
+class OrderPaid(Contract):
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    paid_at: datetime
+    total: Decimal
+    lines: tuple[Line, ...]
+
+
+@contract("order.delivered")
+class OrderDelivered(Contract):
+    """Told per delivery: `lines` are those whose last piece was delivered now, `complete` says that none is left."""
+
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    paid_at: datetime
+    delivered_at: datetime
+    complete: bool
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefundedLine:
+    """`amount` is the money given back now for this line, `cash` what was paid for it."""
+
+    id: int
+    product_id: int
+    category: str
+    amount: Decimal
+    cash: Decimal
+    quantity: int
+    complete: bool
+
+
+@contract("order.refunded")
+class OrderRefunded(Contract):
+    refund_ref: str
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    paid_at: datetime
+    refunded_at: datetime
+    amount: Decimal
+    complete: bool
+    lines: tuple[RefundedLine, ...]
+
+
+@contract("order.closed")
+class OrderClosed(Contract):
+    """Unpaid and over: cancelled or expired."""
+
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    reason: str
+    closed_at: datetime
+
+
+@contract("wallet.topped_up")
+class WalletToppedUp(Contract):
+    user_id: int
+    amount: Decimal
+    topped_up_at: datetime
+
+
+@contract("tier.changed")
+class TierChanged(Contract):
+    decision_id: int
+    user_id: int
+    from_rank: int | None
+    to_rank: int
+    to_name: str
+    cause: str
+    changed_at: datetime
+
+
+@contract("stock.low")
+class StockLow(Contract):
+    sku_id: int
+    available: int
+    threshold: int
+    noticed_at: datetime
+
+
+@contract("stock.arrived")
+class StockArrived(Contract):
+    sku_id: int
+    added: int
+    arrived_at: datetime
+
+
+def to_payload(event: Any) -> dict:
+    """The event as JSON: decimals as strings, times as ISO 8601."""
+    return _plain(asdict(event))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    return value
+
+
+def from_payload(kind: str, version: int, payload: dict) -> Any:
+    """The dataclass that was emitted. Raises KeyError for an event that no contract describes."""
+    return _build(REGISTRY[kind, version], payload)
+
+
+def _build(cls: type, payload: dict) -> Any:
+    hints = typing.get_type_hints(cls)
+    return cls(**{f.name: _typed(hints[f.name], payload[f.name]) for f in fields(cls)})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(hint, types.UnionType):
+        hint = next(part for part in typing.get_args(hint) if part is not type(None))
+    if typing.get_origin(hint) is tuple:
+        inner = typing.get_args(hint)[0]
+        return tuple(_typed(inner, item) for item in value)
+    if is_dataclass(hint):
+        return _build(typing.cast(type, hint), value)
+    if hint is Decimal:
+        return Decimal(value)
+    if hint is datetime:
+        return datetime.fromisoformat(value)
+    return value

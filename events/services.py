@@ -1,0 +1,145 @@
+"""Writing the outbox, relaying it to subscribers, and what to do with what keeps failing."""
+
+import logging
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from common import clock
+from common.locks import LockOutsideTransaction
+from events.contracts import from_payload, to_payload
+from events.models import Delivery, Event, Heartbeat
+from events.nudge import nudge
+from events.registry import handler_of, subscribers_of
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+# Waits after the 1st, 2nd, … failure; one failure more and the delivery is parked for a person.
+RETRY_AFTER = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200)]
+
+
+def emit(event: Any, *, at: datetime) -> int:
+    """Write one event in the caller's transaction and return its id. Raises LockOutsideTransaction outside one.
+
+    After commit a relay is nudged; when the nudge is lost, the sweep finds the row within a minute.
+    """
+    if not connection.in_atomic_block:
+        raise LockOutsideTransaction("emit() needs the transaction of the fact that it tells")
+    row = Event.objects.create(kind=event.kind, version=event.version, payload=to_payload(event), occurred_at=at)
+    if not any(queued[1] is nudge for queued in connection.run_on_commit):
+        transaction.on_commit(nudge)
+    return row.pk
+
+
+def fan_out(*, limit: int = BATCH) -> int:
+    """Give new events a delivery row per subscriber; returns how many events. Locks them, skipping those in other hands."""
+    with transaction.atomic():
+        fresh = list(
+            Event.objects.filter(fanned_out_at=None)
+            .order_by("pk")
+            .select_for_update(skip_locked=True)
+            .values_list("pk", "kind")[:limit]
+        )
+        if not fresh:
+            return 0
+        at = clock.now()
+        Delivery.objects.bulk_create(
+            [
+                Delivery(event_id=pk, subscriber=name, not_before=at)
+                for pk, kind in fresh
+                for name in subscribers_of(kind)
+            ],
+            ignore_conflicts=True,
+        )
+        Event.objects.filter(pk__in=[pk for pk, _ in fresh]).update(fanned_out_at=at)
+    return len(fresh)
+
+
+def deliver_next(*, skip: Iterable[int] = ()) -> int | None:
+    """Hand one due delivery to its handler; returns its id, or None when nothing is due.
+
+    The delivery row stays locked while the handler runs, and is marked in the handler's own transaction.
+    """
+    delivery = None
+    try:
+        with transaction.atomic():
+            at = clock.now()
+            delivery = (
+                Delivery.objects.filter(state=Delivery.State.PENDING, not_before__lte=at)
+                .exclude(pk__in=list(skip))
+                .order_by("not_before", "pk")
+                .select_for_update(skip_locked=True, of=("self",))
+                .select_related("event")
+                .first()
+            )
+            if delivery is None:
+                return None
+            handle(delivery)
+            delivery.state, delivery.done_at, delivery.last_error = Delivery.State.DONE, at, ""
+            delivery.save(update_fields=["state", "done_at", "last_error"])
+    except Exception as error:
+        # A handler may fail in any way; one that does must not stop the relay.
+        if delivery is None:
+            raise
+        logger.exception("%s failed on event %s", delivery.subscriber, delivery.event_id)
+        record_failure(delivery_id=delivery.pk, error=error)
+    return delivery.pk
+
+
+def handle(delivery: Delivery) -> None:
+    """Call the subscriber. Raises LookupError when nobody is registered under that name (a removed room, an old worker)."""
+    handler = handler_of(delivery.subscriber)
+    if handler is None:
+        raise LookupError(f"no handler is called {delivery.subscriber!r}")
+    event = delivery.event
+    handler(from_payload(event.kind, event.version, event.payload), at=event.occurred_at)
+
+
+def record_failure(*, delivery_id: int, error: Exception) -> None:
+    """Count a failure: try again later, or park after the last try. Stores the error's type and first line only."""
+    with transaction.atomic():
+        delivery = Delivery.objects.select_for_update().get(pk=delivery_id)
+        if delivery.state != Delivery.State.PENDING:
+            return
+        delivery.attempts += 1
+        first_line = (str(error).splitlines() or [""])[0]
+        delivery.last_error = f"{type(error).__name__}: {first_line}"[:500]
+        if delivery.attempts > len(RETRY_AFTER):
+            delivery.state = Delivery.State.PARKED
+        else:
+            delivery.not_before = clock.now() + RETRY_AFTER[delivery.attempts - 1]
+        delivery.save(update_fields=["attempts", "last_error", "state", "not_before"])
+
+
+def relay(*, limit: int = 10_000) -> int:
+    """Fan out and deliver until nothing is due or `limit` deliveries were handled; returns how many."""
+    handled = 0
+    while handled < limit:
+        fanned = fan_out()
+        delivered = 0
+        while handled < limit and deliver_next() is not None:
+            delivered += 1
+            handled += 1
+        if not fanned and not delivered:
+            break
+    return handled
+
+
+def retry_parked(*, delivery_ids: Iterable[int]) -> int:
+    """Put parked deliveries back in the queue with a fresh count; returns how many."""
+    with transaction.atomic():
+        count = Delivery.objects.filter(pk__in=list(delivery_ids), state=Delivery.State.PARKED).update(
+            state=Delivery.State.PENDING, attempts=0, not_before=clock.now()
+        )
+        if count:
+            transaction.on_commit(nudge)
+    return count
+
+
+def beat_heart(*, name: str) -> None:
+    """Note that a background process did its round."""
+    with transaction.atomic():
+        Heartbeat.objects.update_or_create(name=name, defaults={"at": clock.now()})

@@ -1,0 +1,16 @@
+from celery import shared_task
+
+from events import services
+
+
+@shared_task
+def relay_events() -> int:
+    """Relay what is due; nudged after commits."""
+    return services.relay()
+
+
+@shared_task
+def sweep_events() -> int:
+    """Every minute: find what a lost nudge or a dead worker left."""
+    services.beat_heart(name="worker")
+    return services.relay()

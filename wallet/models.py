@@ -1,0 +1,146 @@
+"""The double-entry ledger. Amounts in yuan; a positive entry raises what the account is owed, entries of a transfer sum to 0.
+
+Accounts of people (members, guests' orders) keep a cached balance that can never go below zero. The shop's own accounts
+are sums of their entries, so that no row is shared by all sales. Corrections are reversals: nothing here is edited.
+"""
+
+import pgtrigger
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+
+BALANCED = """
+DECLARE
+    difference numeric;
+BEGIN
+    SELECT COALESCE(SUM(amount), 0) INTO difference FROM wallet_entry WHERE transfer_id = NEW.transfer_id;
+    IF difference <> 0 THEN
+        RAISE EXCEPTION 'transfer % is out of balance by %', NEW.transfer_id, difference
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'transfer_sums_to_zero';
+    END IF;
+    RETURN NULL;
+END;
+"""
+
+
+class Account(models.Model):
+    class Purpose(models.TextChoices):
+        WALLET = "wallet", _("会员余额")
+        ORDER_CREDIT = "order_credit", _("订单待退款")
+        SALES = "sales", _("销售收入")
+        CLEARING = "clearing", _("渠道清算")
+        ADJUSTMENT = "adjustment", _("人工调整")
+        UNCLAIMED = "unclaimed", _("待认领款项")
+
+    id = models.BigAutoField(primary_key=True)
+    code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))
+    purpose = models.CharField(_("用途"), max_length=20, choices=Purpose)
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="ledger_accounts", verbose_name=_("用户")
+    )
+    # The order's id for a guest's credit; orders live on a higher floor, so this is a plain number.
+    order_id = models.BigIntegerField(_("订单编号"), null=True)
+    balance = models.DecimalField(_("余额"), max_digits=14, decimal_places=2, null=True)
+    version = models.BigIntegerField(_("版本"), default=0)
+
+    class Meta:
+        verbose_name = _("账户")
+        verbose_name_plural = _("账户")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(balance=None) | models.Q(balance__gte=0),
+                name="account_never_negative",
+                violation_error_message=_("余额不足"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(user=None, order_id=None, balance=None)
+                | models.Q(user__isnull=False, order_id=None, balance__isnull=False)
+                | models.Q(user=None, order_id__isnull=False, balance__isnull=False),
+                name="account_has_one_owner",
+            ),
+            models.UniqueConstraint(
+                fields=["user", "purpose"], condition=models.Q(user__isnull=False), name="account_once_per_user"
+            ),
+            models.UniqueConstraint(
+                fields=["order_id", "purpose"],
+                condition=models.Q(order_id__isnull=False),
+                name="account_once_per_order",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class TransferRef(models.Model):
+    """References that were posted. Small and never partitioned, so that a transfer can happen only once."""
+
+    ref = models.CharField(_("业务编号"), max_length=80, primary_key=True)
+    transfer_id = models.BigIntegerField(_("转账编号"))
+
+    class Meta:
+        verbose_name = _("转账业务编号")
+        verbose_name_plural = _("转账业务编号")
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Transfer(models.Model):
+    class Kind(models.TextChoices):
+        TOP_UP = "top_up", _("充值")
+        PAYMENT = "payment", _("支付订单")
+        GATEWAY_PAYMENT = "gateway_payment", _("渠道支付订单")
+        REFUND = "refund", _("退款")
+        LATE_PAYMENT = "late_payment", _("逾期到账转余额")
+        ADJUSTMENT = "adjustment", _("人工调整")
+        UNCLAIMED = "unclaimed", _("待认领款项")
+        REVERSAL = "reversal", _("冲正")
+
+    id = models.BigAutoField(primary_key=True)
+    ref = models.CharField(_("业务编号"), max_length=80, db_index=True)
+    kind = models.CharField(_("类型"), max_length=20, choices=Kind)
+    at = models.DateTimeField(_("时间"), db_index=True)
+    memo = models.CharField(_("说明"), max_length=200, blank=True)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+
+    class Meta:
+        verbose_name = _("转账")
+        verbose_name_plural = _("转账")
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Entry(models.Model):
+    id = models.BigAutoField(primary_key=True)
+    transfer = models.ForeignKey(
+        Transfer, on_delete=models.DO_NOTHING, db_constraint=False, related_name="entries", verbose_name=_("转账")
+    )
+    account = models.ForeignKey(
+        Account, on_delete=models.PROTECT, related_name="entries", db_index=False, verbose_name=_("账户")
+    )
+    amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2)
+    balance_after = models.DecimalField(_("变动后余额"), max_digits=14, decimal_places=2, null=True)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("流水")
+        verbose_name_plural = _("流水")
+        constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="entry_is_not_zero")]
+        indexes = [models.Index(fields=["account", "-id"], name="entry_account")]
+        triggers = [
+            pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete),
+            pgtrigger.Trigger(
+                name="transfer_sums_to_zero",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                func=BALANCED,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.account_id} {self.amount:+}"
