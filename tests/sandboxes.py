@@ -1,0 +1,91 @@
+"""The real payment sandbox in a process of its own, for tests of any app."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+ROOT = Path(__file__).resolve().parent.parent
+PID, KEY = "1000", "a-key-for-tests"
+T = TypeVar("T")
+
+
+class RunningSandbox:
+    """`with RunningSandbox(folder) as sandbox:` starts it on a free port; `kill` and `start` play a crash."""
+
+    def __init__(self, data: Path, *flags: str):
+        self.data = data
+        self.flags = flags
+        self.port = 0
+        self.process: subprocess.Popen | None = None
+
+    def __enter__(self) -> "RunningSandbox":
+        self.start()
+        return self
+
+    def __exit__(self, *exc) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "sandbox", "--port", str(self.port), "--data", str(self.data), "--quiet"]
+        self.process = subprocess.Popen(
+            [*command, "--retry-scale", "0.01", *self.flags],
+            cwd=ROOT,
+            env={**os.environ, "SANDBOX_EPAY_PID": PID, "SANDBOX_EPAY_KEY": KEY},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        assert line.startswith("sandbox: http://"), line
+        self.port = int(line.rsplit(":", 1)[1])
+
+    def stop(self) -> int:
+        """SIGTERM, as bin/up stops it. Returns the exit status."""
+        self.process.terminate()
+        status = self.process.wait()
+        self.process.stdout.close()
+        return status
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def orders(self, **wanted: str) -> list[dict]:
+        reply = httpx.get(f"{self.url}/control/orders", params=wanted)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def order(self, out_trade_no: str) -> dict:
+        (order,) = self.orders(out_trade_no=out_trade_no)
+        return order
+
+    def act(self, out_trade_no: str, action: str, **options: object) -> dict:
+        wish = {"out_trade_no": out_trade_no, "action": action, **options}
+        reply = httpx.post(f"{self.url}/control/act", json=wish)
+        assert reply.status_code == 200, reply.text
+        return reply.json()
+
+    def fault(self, call: str, mode: str | None, **options: object) -> None:
+        wish = {"call": call, "mode": mode, **options}
+        reply = httpx.post(f"{self.url}/control/fault", json=wish)
+        assert reply.status_code == 200, reply.text
+
+
+def wait_until(check: Callable[[], T], seconds: float = 20) -> T:
+    """The first true answer of `check`; fails when there is none in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if answer := check():
+            return answer
+        time.sleep(0.02)
+    raise AssertionError("it did not happen in time")
