@@ -1,0 +1,115 @@
+"""Facts about this machine: ports, disk, processes. Linux only, from /proc."""
+
+import contextlib
+import errno
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from launcher.console import Problem
+
+MEGABYTE = 1024 * 1024
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def is_port_free(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether we could listen there. Raises Problem when the address is not ours or the port needs root."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        # As a server would: connections that are still closing do not count.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            if error.errno == errno.EACCES:
+                raise Problem(f"Port {port} is reserved for root. Choose one above 1023 with --port.") from None
+            raise Problem(f"Cannot listen on {host}:{port}: {error.strerror}.") from None
+    return True
+
+
+def port_holder(port: int) -> str:
+    """Who listens on a port, for a message: "python3 (process 123)", or words that say that we may not see it."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                # 0A is LISTEN.
+                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    inodes.add(f"socket:[{fields[9]}]")
+    for pid in process_ids():
+        with contextlib.suppress(OSError):
+            if any(str(fd.readlink()) in inodes for fd in Path(f"/proc/{pid}/fd").iterdir()):
+                return f"{Path(f'/proc/{pid}/comm').read_text().strip()} (process {pid})"
+    return "a process of another user"
+
+
+def answers(host: str, port: int, seconds: float = 1.0) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=seconds):
+            return True
+    except OSError:
+        return False
+
+
+def require_space(folder: Path, megabytes: int, purpose: str) -> None:
+    free = shutil.disk_usage(folder).free // MEGABYTE
+    if free < megabytes:
+        raise Problem(
+            f"The disk of {folder} is full: {free} MB are free, {purpose} needs {megabytes} MB.\n"
+            "Free some space, or choose another disk with --data-dir. Nothing was changed."
+        )
+
+
+def process_ids() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+
+
+def is_alive(pid: int) -> bool:
+    """Running, and not merely waiting for its parent to take note of its end."""
+    try:
+        # "pid (name) state …"; the name may hold spaces and brackets.
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (OSError, IndexError):
+        return False
+
+
+def processes_where(matches: Callable[[Path], bool]) -> list[int]:
+    """The processes whose /proc folder matches, without this one and those that started it."""
+    family = set()
+    pid = os.getpid()
+    while pid > 1:
+        family.add(pid)
+        pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    found = []
+    for pid in process_ids():
+        with contextlib.suppress(OSError):
+            if pid not in family and matches(Path(f"/proc/{pid}")) and is_alive(pid):
+                found.append(pid)
+    return found
+
+
+def end_processes(pids: Iterable[int], first: signal.Signals, patience: float) -> None:
+    """Asks politely with `first`, waits `patience` seconds, then kills."""
+    pids = list(pids)
+    for number, wait in ((first, patience), (signal.SIGKILL, 5.0)):
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        deadline = time.monotonic() + wait
+        while (pids := [pid for pid in pids if is_alive(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if not pids:
+            return

