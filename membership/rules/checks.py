@@ -1,0 +1,60 @@
+"""What can be said of a rule set before anybody is evaluated by it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from membership.rules.logic import implies, satisfiable
+from membership.rules.nodes import RuleSet, Scale, Tier
+
+
+class Level(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    level: Level
+    path: str
+    message: Any
+
+
+def check(rules: RuleSet) -> list[Finding]:
+    """Everything that is wrong or odd, by tier. A rule set with an error must not be published."""
+    return [finding for tier in rules.tiers[1:] for finding in (*_keep(tier), *_reachable(tier), *_order(rules, tier))]
+
+
+def _keep(tier: Tier) -> Iterator[Finding]:
+    path = f"tiers[{tier.rank}].keep"
+    if tier.keep is None or isinstance(tier.keep, Scale) or tier.enter is None:
+        return
+    if implies(tier.enter, tier.keep) is False:
+        message = _("“%(tier)s”的保级条件比升级条件更难：刚升级的会员可能马上不满足保级") % {"tier": tier.name}
+        yield Finding(Level.ERROR, path, message)
+
+
+def _reachable(tier: Tier) -> Iterator[Finding]:
+    if tier.enter is None:
+        message = _("“%(tier)s”没有升级条件，只能由人工授予") % {"tier": tier.name}
+        yield Finding(Level.WARNING, f"tiers[{tier.rank}]", message)
+    elif not satisfiable((tier.enter, *tier.gates)):
+        message = _("“%(tier)s”的条件互相矛盾，没有人能达到") % {"tier": tier.name}
+        yield Finding(Level.ERROR, f"tiers[{tier.rank}]", message)
+
+
+def _order(rules: RuleSet, tier: Tier) -> Iterator[Finding]:
+    below = [lower for lower in rules.tiers[1:] if lower.rank < tier.rank and lower.enter is not None]
+    if tier.enter is None:
+        return
+    for lower in below:
+        names = {"tier": tier.name, "lower": lower.name}
+        if not tier.gates and implies(lower.enter, tier.enter):
+            message = _("满足“%(lower)s”的会员都满足更高的“%(tier)s”：没有人会停留在“%(lower)s”") % names
+            yield Finding(Level.ERROR, f"tiers[{tier.rank}].enter", message)
+        elif implies(tier.enter, lower.enter) is False:
+            message = _("不满足“%(lower)s”也可能直接达到更高的“%(tier)s”") % names
+            yield Finding(Level.WARNING, f"tiers[{tier.rank}].enter", message)

@@ -1,0 +1,67 @@
+"""Traces as JSON, the way they are stored with decisions, and back."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from membership.rules.catalogue import METRICS, Kind, Window
+from membership.rules.dump import dump_value
+from membership.rules.evaluate import GroupTrace, LeafTrace, TierTrace, Trace
+from membership.rules.nodes import Leaf, Value
+
+
+def dump_tier_trace(trace: TierTrace) -> dict[str, Any]:
+    return {
+        "rank": trace.rank,
+        "pass": trace.passed,
+        "enter": dump_trace(trace.enter) if trace.enter is not None else None,
+        "gates": [dump_trace(gate) for gate in trace.gates],
+    }
+
+
+def dump_trace(trace: Trace) -> dict[str, Any]:
+    if isinstance(trace, GroupTrace):
+        return {trace.kind: [dump_trace(child) for child in trace.children], "pass": trace.passed}
+    leaf, kind = trace.leaf, trace.leaf.metric.kind
+    document = {"m": leaf.m, "win": str(leaf.win), "w": leaf.w, "op": leaf.op, "dyn": leaf.dyn}
+    document = {key: value for key, value in document.items() if value is not None}
+    document |= {
+        "v": dump_value(leaf.v, kind),
+        "effective": dump_value(trace.effective, kind),
+        "value": dump_value(trace.value, kind),
+        "pass": trace.passed,
+    }
+    if trace.gap is not None:
+        document["gap"] = dump_value(trace.gap, kind)
+    if trace.since is not None and trace.until is not None:
+        document |= {"since": trace.since.isoformat(), "until": trace.until.isoformat()}
+    return document
+
+
+def load_tier_trace(document: dict[str, Any]) -> TierTrace:
+    """Raises KeyError or ValueError for a document that `dump_tier_trace` did not write."""
+    enter = load_trace(document["enter"]) if document["enter"] is not None else None
+    return TierTrace(document["rank"], enter, tuple(load_trace(gate) for gate in document["gates"]), document["pass"])
+
+
+def load_trace(document: dict[str, Any]) -> Trace:
+    for kind in ("all", "any"):
+        if kind in document:
+            return GroupTrace(kind, tuple(load_trace(child) for child in document[kind]), document["pass"])
+    kind = METRICS[document["m"]].kind
+    window = Window.parse(document["win"])
+    threshold = _value(document["v"], kind)
+    leaf = Leaf(document["m"], window, document["op"], threshold, document.get("w"), document.get("dyn"))
+    return LeafTrace(
+        leaf,
+        value=None if document["value"] is None else _value(document["value"], kind),
+        effective=_value(document["effective"], kind),
+        passed=document["pass"],
+        gap=Decimal(str(document["gap"])) if "gap" in document else None,
+        since=date.fromisoformat(document["since"]) if "since" in document else None,
+        until=date.fromisoformat(document["until"]) if "until" in document else None,
+    )
+
+
+def _value(value: Any, kind: Kind) -> Value:
+    return value if kind is Kind.FLAG else Decimal(str(value))
