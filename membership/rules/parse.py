@@ -85,15 +85,6 @@ def parse_rules(document: Any) -> RuleSet:
     return rules
 
 
-def parse_condition(document: Any) -> Condition:
-    """Parse one condition by itself (weights and formulas are not looked up). Raises RuleErrors."""
-    reader = _Parser()
-    condition = reader.condition(document, "", 1)
-    if reader.errors or condition is None:
-        raise RuleErrors(reader.errors)
-    return condition
-
-
 class _Parser(Reader):
     """Walks a rule set. Each method returns its value, or a harmless stand-in after noting the error."""
 

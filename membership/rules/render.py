@@ -76,7 +76,9 @@ def gap_text(trace: LeafTrace) -> str:
     metric = trace.leaf.metric
     if trace.gap is None:
         return _("%(metric)s暂无数据") % {"metric": metric.label}
-    if trace.leaf.op in (">=", ">") or metric.kind is Kind.FLAG or metric.name == "disputes_upheld":
+    if metric.kind is Kind.FLAG:
+        return leaf_text(trace.leaf) if trace.value else str(metric.todo)
+    if trace.leaf.op in (">=", ">") or metric.name == "disputes_upheld":
         return metric.todo % {"n": int(trace.gap), "text": value_text(trace.gap, metric)}
     return leaf_text(trace.leaf)
 
