@@ -1,0 +1,39 @@
+"""The few tags that every page uses; templates/README.md lists them with the components."""
+
+from decimal import Decimal
+
+from django import template
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from common.money import CENT
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, label: str = "") -> SafeString:
+    """One icon of static/icons.svg, which bin/assets fills with the names that it finds in templates.
+
+    Decoration is hidden from screen readers; an icon that stands alone for a meaning gets a `label`.
+    """
+    address = f"{static('icons.svg')}#{name}"
+    if label:
+        return format_html('<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, address)
+    return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', address)
+
+
+@register.filter
+def amount(value: Decimal | None) -> str:
+    """1234.5 → "1,234.50": an amount in yuan without its sign; empty for None."""
+    return "" if value is None else f"{Decimal(value).quantize(CENT):,}"
+
+
+@register.filter
+def yuan(value: Decimal | None) -> str:
+    """1234.5 → "¥1,234.50", -3 → "−¥3.00"; empty for None."""
+    if value is None:
+        return ""
+    sign = "−" if Decimal(value) < 0 else ""
+    return f"{sign}¥{amount(abs(Decimal(value)))}"
