@@ -1,7 +1,33 @@
-"""What every template can read."""
+"""What every template can read. Nothing here asks the database."""
 
+from django.conf import settings
 from django.http import HttpRequest
+from django.utils.translation import get_language
+
+THEMES = ("light", "dark")
+HTML_LANG = {"zh-hans": "zh-Hans", "en": "en"}
+# Which entry of the navigation is lit, by the view's name or by its namespace.
+SECTIONS = {
+    "shop:home": "home",
+    "shop:categories": "categories",
+    "shop:category": "categories",
+    "shop:account": "account",
+}
+
+
+def look(request: HttpRequest) -> dict[str, str]:
+    """Language and theme, as the html element states them. An unknown theme counts as none: the system decides."""
+    theme = request.COOKIES.get(settings.THEME_COOKIE_NAME, "")
+    return {
+        "html_lang": HTML_LANG.get(get_language() or "", "zh-Hans"),
+        "theme": theme if theme in THEMES else "",
+    }
 
 
 def site(request: HttpRequest) -> dict:
-    return {"storefront": getattr(request, "storefront", None), "theme": request.COOKIES.get("theme", "")}
+    match = request.resolver_match
+    return {
+        **look(request),
+        "storefront": getattr(request, "storefront", None),
+        "section": (SECTIONS.get(match.view_name) or SECTIONS.get(match.namespace, "")) if match else "",
+    }
