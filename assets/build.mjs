@@ -41,10 +41,19 @@ async function styles() {
       stdio: "pipe", // it talks even when all is well; when not, the error thrown carries what it said
     });
     const { code } = await transform(readFileSync(file, "utf8"), { loader: "css", target: cssTarget, minifySyntax: true });
-    return code.replace(/^\/\*![^]*?\*\/\n/, "");
+    return unlayered(code.replace(/^\/\*![^]*?\*\/\n/, ""));
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+// Tailwind registers the variables of some utilities and keeps their defaults in a layer, for browsers that know neither
+// registration nor layers to miss. Plain defaults on every element do the same everywhere.
+function unlayered(css) {
+  return css
+    .replace("@layer properties;\n", "")
+    .replace(/@property [^}]*\}\n/g, "")
+    .replace(/@layer properties \{\n {2}@supports [^\n]*\n([^]*?)\n {2}\}\n\}\n/, (_, rules) => rules.replace(/^ {4}/gm, "") + "\n");
 }
 
 async function scripts() {

@@ -170,6 +170,8 @@ USE_TZ = True
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "var" / "static"))
+# Tests serve straight from the sources: nothing is collected for them.
+WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = KAMENG_ENV == "test"
 MEDIA_URL = "/media/"
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(BASE_DIR / "var" / "media"))
 STORAGES = {

@@ -1,0 +1,82 @@
+"""Error pages say what to do next, in the visitor's language, without the database."""
+
+import pytest
+from django.db import OperationalError
+from django.test import Client, RequestFactory
+from django.utils.translation import override
+
+from shop.views import errors, pages
+
+
+@pytest.fixture
+def request_(rf: RequestFactory):
+    return rf.get("/somewhere/")
+
+
+@pytest.mark.django_db
+def test_missing_page_offers_search(client):
+    answer = client.get("/no/such/page/")
+    assert answer.status_code == 404
+    html = answer.content.decode()
+    assert 'type="search"' in html
+    assert 'href="/"' in html
+
+
+@pytest.mark.parametrize(
+    ("view", "status"),
+    [
+        (errors.bad_request, 400),
+        (errors.forbidden, 403),
+        (errors.stale_form, 403),
+        (errors.not_found, 404),
+        (errors.server_error, 500),
+        (errors.maintenance, 503),
+        (errors.offline, 200),
+    ],
+)
+def test_each_says_what_to_do_next_without_the_database(request_, view, status):
+    # No django_db mark: a query would fail here.
+    answer = view(request_)
+    html = answer.content.decode()
+    assert answer.status_code == status
+    assert "<h1>" in html
+    assert 'class="btn' in html
+    assert answer["Cache-Control"] == "no-store"
+
+
+def test_they_follow_theme_and_language(rf):
+    request = rf.get("/")
+    request.COOKIES["theme"] = "dark"
+    with override("en"):
+        html = errors.not_found(request).content.decode()
+    assert '<html lang="en" data-theme="dark">' in html
+
+
+@pytest.mark.django_db
+def test_an_unreachable_database_is_an_outage_not_a_defect(monkeypatch):
+    def down(*args, **kwargs):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(pages, "render", down)
+    client = Client(raise_request_exception=False)
+    answer = client.get("/")
+    assert answer.status_code == 503
+    assert answer["Retry-After"] == "60"
+
+
+@pytest.mark.django_db
+def test_a_defect_is_a_500_with_our_page(monkeypatch):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pages, "render", broken)
+    answer = Client(raise_request_exception=False).get("/")
+    assert answer.status_code == 500
+    assert "<h1>" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_form_without_its_token_is_told_that_nothing_was_charged():
+    answer = Client(enforce_csrf_checks=True).post("/account/login/", {"login": "a", "password": "b"})
+    assert answer.status_code == 403
+    assert "没有扣款" in answer.content.decode()
