@@ -260,3 +260,14 @@ LOGGING = {
     # httpx logs whole addresses, and some gateways want their key in one.
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
 }
+
+ORDER_PAY_MINUTES = env.int("ORDER_PAY_MINUTES", 15)
+# Unpaid orders that one account, device or network address may have at a time: hoarding holds stock from others.
+UNPAID_CAPS = {
+    "account": env.int("UNPAID_CAP_ACCOUNT", 5),
+    "device": env.int("UNPAID_CAP_DEVICE", 5),
+    "address": env.int("UNPAID_CAP_ADDRESS", 30),
+}
+MAX_PIECES_PER_LINE = 20_000
+# A paid line that stock could not serve is refunded after this long.
+SHORT_REFUND_HOURS = env.int("SHORT_REFUND_HOURS", 24)

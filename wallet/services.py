@@ -79,6 +79,11 @@ def post(
     return transfer, True
 
 
+def is_posted(ref: str) -> bool:
+    """Whether a transfer with this reference exists."""
+    return TransferRef.objects.filter(ref=ref).exists()
+
+
 def _checked(postings: Sequence[Posting]) -> dict[int, Decimal]:
     legs: dict[int, Decimal] = {}
     for posting in postings:

@@ -1,7 +1,8 @@
-from catalog.models.goods import Category, Label, PriceHistory, Product, QuantityBreak, Sku
+from catalog.models.goods import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
 from catalog.models.stock import DataKey, Key, KeyBatch, ReusableSecret, StockFigure
 
 __all__ = [
+    "BundleItem",
     "Category",
     "DataKey",
     "Key",

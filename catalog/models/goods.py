@@ -223,3 +223,27 @@ class PriceHistory(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sku_id} {self.price} {self.at:%F}"
+
+
+class BundleItem(models.Model):
+    """One part of a bundle: each piece of `sku` sold delivers `quantity` keys of `component`."""
+
+    sku = models.ForeignKey(Sku, on_delete=models.CASCADE, related_name="bundle_items", verbose_name=_("套餐"))
+    component = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+", verbose_name=_("包含规格"))
+    quantity = models.PositiveSmallIntegerField(_("数量"), default=1)
+
+    class Meta:
+        verbose_name = _("套餐内容")
+        verbose_name_plural = _("套餐内容")
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["sku", "component"], name="bundle_item_once"),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=1) & ~Q(sku=models.F("component")),
+                name="bundle_item_valid",
+                violation_error_message=_("套餐不能包含自己，数量至少为 1"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component_id} × {self.quantity}"

@@ -132,3 +132,12 @@ def keys_of_lines(line_ids: list[int]) -> list[Key]:
         .select_related("data_key")
         .order_by("line_id", "id")
     )
+
+
+def count_by_sku(line_id: int) -> dict[int, int]:
+    """How many sold keys a line holds, by SKU id."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sku_id, count(*) FROM catalog_key WHERE line_id = %s AND state = 'sold' GROUP BY sku_id", [line_id]
+        )
+        return dict(cursor.fetchall())

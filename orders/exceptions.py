@@ -1,0 +1,73 @@
+from django.utils.translation import gettext_lazy as _
+
+from common.exceptions import BadInput, Conflict, NotFound
+
+
+class OrderNotFound(NotFound):
+    code = "order_not_found"
+    message = _("没有找到这个订单")
+
+
+class SkuUnavailable(Conflict):
+    code = "sku_unavailable"
+    message = _("「%(name)s」已下架，请重新选择")
+
+
+class SkuUnknown(NotFound):
+    code = "sku_not_found"
+    message = _("没有找到这个商品规格")
+
+
+class BadQuantity(BadInput):
+    code = "bad_quantity"
+    message = _("购买数量须在 %(min)s 到 %(max)s 之间")
+
+
+class BadField(BadInput):
+    """A buyer field is missing or does not fit; `field` names it."""
+
+    code = "bad_field"
+    message = _("请正确填写「%(label)s」")
+
+
+class EmptyOrder(BadInput):
+    code = "empty_order"
+    message = _("还没有选择商品")
+
+
+class TooManyLines(BadInput):
+    code = "too_many_lines"
+    message = _("一次最多购买 %(max)s 种商品")
+
+
+class ContactNeeded(BadInput):
+    code = "contact_needed"
+    message = _("请填写联系方式，以便日后查询订单")
+
+
+class PriceMoved(Conflict):
+    """The total differs from the one that the buyer was shown."""
+
+    code = "price_moved"
+    message = _("价格已变为 ¥%(total)s，请确认后再支付")
+
+
+class TooManyUnpaid(Conflict):
+    code = "too_many_unpaid"
+    status = 429
+    message = _("待支付的订单太多，请先支付或取消")
+
+
+class IllegalMove(Conflict):
+    code = "illegal_move"
+    message = _("订单当前状态不允许此操作")
+
+
+class RefundTooLarge(Conflict):
+    code = "refund_too_large"
+    message = _("退款不能超过可退金额 ¥%(refundable)s")
+
+
+class NothingToDeliver(Conflict):
+    code = "nothing_to_deliver"
+    message = _("没有可以补发的商品，或库存仍不足")

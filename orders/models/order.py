@@ -1,0 +1,254 @@
+"""Orders, their lines, how the price came about, and every move they made."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.models import Product, ReusableSecret, Sku
+from common.ids import public_id
+from tenancy.models import Storefront
+
+
+class Order(models.Model):
+    class State(models.TextChoices):
+        UNPAID = "unpaid", _("待支付")
+        PAID = "paid", _("处理中")
+        DELIVERED = "delivered", _("已发货")
+        EXPIRED = "expired", _("已过期")
+        CANCELLED = "cancelled", _("已取消")
+        REFUNDED = "refunded", _("已退款")
+
+    # Legal moves. A closed order may still be paid: money that comes late is delivered when stock allows.
+    MOVES = {
+        State.UNPAID: {State.PAID, State.EXPIRED, State.CANCELLED},
+        State.PAID: {State.DELIVERED, State.REFUNDED},
+        State.DELIVERED: {State.REFUNDED},
+        State.EXPIRED: {State.PAID},
+        State.CANCELLED: {State.PAID},
+        State.REFUNDED: set(),
+    }
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
+    number = models.CharField(_("订单号"), max_length=24, unique=True)
+    storefront = models.ForeignKey(Storefront, on_delete=models.PROTECT, related_name="+", verbose_name=_("店铺"))
+    buyer = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="orders", db_index=False, verbose_name=_("买家")
+    )
+    contact = models.CharField(_("联系方式"), max_length=120, blank=True)
+    device = models.CharField(_("设备"), max_length=22, blank=True)
+    address = models.GenericIPAddressField(_("网络地址"), null=True)
+    language = models.CharField(_("语言"), max_length=10, default="zh-hans")
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
+    list_total = models.DecimalField(_("原价合计"), max_digits=12, decimal_places=2)
+    total = models.DecimalField(_("应付"), max_digits=12, decimal_places=2)
+    paid_total = models.DecimalField(_("已付"), max_digits=12, decimal_places=2, default=0)
+    refunded_total = models.DecimalField(_("已退"), max_digits=12, decimal_places=2, default=0)
+    paid_with = models.CharField(_("支付方式"), max_length=40, blank=True)
+    placed_at = models.DateTimeField(_("下单时间"))
+    pay_deadline = models.DateTimeField(_("支付截止"))
+    paid_at = models.DateTimeField(_("支付时间"), null=True)
+    delivered_at = models.DateTimeField(_("发货时间"), null=True)
+    closed_at = models.DateTimeField(_("关闭时间"), null=True)
+    staff_note = models.TextField(_("内部备注"), blank=True)
+
+    class Meta:
+        verbose_name = _("订单")
+        verbose_name_plural = _("订单")
+        constraints = [
+            models.CheckConstraint(condition=Q(total__gt=0) & Q(list_total__gt=0), name="order_total_positive"),
+            models.CheckConstraint(
+                condition=Q(refunded_total__gte=0) & Q(refunded_total__lte=F("paid_total")),
+                name="order_refund_within_paid",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["unpaid", "expired", "cancelled"], paid_at=None, paid_total=0)
+                | Q(state__in=["paid", "delivered", "refunded"], paid_at__isnull=False, paid_total=F("total")),
+                name="order_paid_has_money",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["buyer", "-id"], condition=Q(buyer__isnull=False), name="order_buyer"),
+            models.Index(fields=["device", "-id"], condition=~Q(device=""), name="order_device"),
+            models.Index(fields=["pay_deadline"], condition=Q(state="unpaid"), name="order_unpaid"),
+            models.Index(fields=["address"], condition=Q(state="unpaid"), name="order_unpaid_address"),
+            models.Index(fields=["paid_at"], condition=Q(state="paid"), name="order_undelivered"),
+            models.Index(fields=["placed_at"], name="order_placed"),
+            models.Index(fields=["paid_at", "id"], condition=Q(paid_at__isnull=False), name="order_paid"),
+            models.Index(fields=["contact"], condition=~Q(contact=""), name="order_contact"),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    @property
+    def is_guest(self) -> bool:
+        return self.buyer_id is None
+
+
+class OrderLine(models.Model):
+    class State(models.TextChoices):
+        WAITING = "waiting", _("待支付")
+        CLOSED = "closed", _("已关闭")
+        QUEUED = "queued", _("待发货")
+        HELD = "held", _("暂缓发货")
+        SHORT = "short", _("缺货待补")
+        DELIVERED = "delivered", _("已发货")
+        REFUNDED = "refunded", _("已退款")
+
+    MOVES = {
+        State.WAITING: {State.QUEUED, State.HELD, State.SHORT, State.DELIVERED, State.CLOSED},
+        State.CLOSED: {State.QUEUED, State.HELD, State.DELIVERED},
+        State.HELD: {State.QUEUED, State.SHORT, State.DELIVERED, State.REFUNDED},
+        State.QUEUED: {State.DELIVERED, State.REFUNDED},
+        State.SHORT: {State.DELIVERED, State.REFUNDED},
+        State.DELIVERED: {State.REFUNDED},
+        State.REFUNDED: set(),
+    }
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="lines", verbose_name=_("订单"))
+    sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="+", verbose_name=_("规格"))
+    product = models.ForeignKey(
+        Product, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("商品")
+    )
+    seller_id = models.BigIntegerField(_("卖家编号"), null=True)
+    category_code = models.CharField(_("分类代码"), max_length=40)
+    kind = models.CharField(_("类型"), max_length=10, choices=Product.Kind)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.WAITING)
+    hold_reason = models.CharField(_("暂缓原因"), max_length=60, blank=True)
+    # What the buyer saw, kept as it was.
+    product_name = models.CharField(_("商品名称"), max_length=160)
+    sku_name = models.CharField(_("规格"), max_length=80)
+    guide = models.TextField(_("使用教程"), blank=True)
+    warranty_days = models.PositiveSmallIntegerField(_("质保天数"), default=0)
+    fields = models.JSONField(_("购买信息"), default=dict, blank=True)
+    quantity = models.PositiveIntegerField(_("数量"))
+    pieces = models.PositiveIntegerField(_("应发件数"), help_text=_("套餐一份可能含多件"))
+    pieces_delivered = models.PositiveIntegerField(_("已发件数"), default=0)
+    list_price = models.DecimalField(_("原单价"), max_digits=12, decimal_places=4)
+    unit_price = models.DecimalField(_("成交单价"), max_digits=12, decimal_places=4)
+    list_total = models.DecimalField(_("原价小计"), max_digits=12, decimal_places=2)
+    cash = models.DecimalField(_("实付小计"), max_digits=12, decimal_places=2)
+    points_paid = models.DecimalField(_("积分抵扣"), max_digits=12, decimal_places=2, default=0)
+    refunded = models.DecimalField(_("已退"), max_digits=12, decimal_places=2, default=0)
+    cost = models.DecimalField(_("成本"), max_digits=12, decimal_places=4, null=True)
+    reusable_secret = models.ForeignKey(
+        ReusableSecret, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("通用卡密")
+    )
+    delivered_at = models.DateTimeField(_("发货时间"), null=True)
+
+    class Meta:
+        verbose_name = _("订单商品")
+        verbose_name_plural = _("订单商品")
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(quantity__gte=1) & Q(pieces__gte=F("quantity")), name="line_quantity"),
+            models.CheckConstraint(condition=Q(pieces_delivered__lte=F("pieces")), name="line_not_over_delivered"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0) & Q(refunded__lte=F("cash")), name="line_refund_within_cash"
+            ),
+            models.CheckConstraint(condition=Q(cash__gt=0) & Q(cash__lte=F("list_total")), name="line_cash_range"),
+        ]
+        indexes = [
+            models.Index(fields=["state", "id"], condition=Q(state__in=["queued", "held", "short"]), name="line_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product_name} {self.sku_name} × {self.quantity}"
+
+    @property
+    def discount(self):
+        return self.list_total - self.cash - self.points_paid
+
+
+class PriceStep(models.Model):
+    """One stage of a line's price, as the buyer may read it. `amount` in yuan is what it changed on the whole line."""
+
+    class Stage(models.TextChoices):
+        LIST = "list", _("原价")
+        MEMBER = "member", _("会员价")
+        QUANTITY = "quantity", _("批发价")
+
+    id = models.BigAutoField(primary_key=True)
+    line = models.ForeignKey(
+        OrderLine, on_delete=models.CASCADE, related_name="price_steps", verbose_name=_("订单商品")
+    )
+    position = models.PositiveSmallIntegerField(_("次序"))
+    stage = models.CharField(_("阶段"), max_length=20, choices=Stage)
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    why = models.CharField(_("说明"), max_length=120, blank=True)
+
+    class Meta:
+        verbose_name = _("价格明细")
+        verbose_name_plural = _("价格明细")
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["line", "position"], name="step_once_per_position")]
+
+    def __str__(self) -> str:
+        return f"{self.stage} {self.amount:+}"
+
+
+class OrderMove(models.Model):
+    """A change of an order's state, written in the transaction of the change; or an act of staff that changed none."""
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="moves", verbose_name=_("订单"))
+    from_state = models.CharField(_("原状态"), max_length=10, blank=True)
+    to_state = models.CharField(_("新状态"), max_length=10, choices=Order.State)
+    cause = models.CharField(_("起因"), max_length=30)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+    note = models.CharField(_("说明"), max_length=200, blank=True)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("订单历史")
+        verbose_name_plural = _("订单历史")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"
+
+
+class LineSecret(models.Model):
+    """What staff or a supplier delivered for a line that does not come from key stock; sealed."""
+
+    id = models.BigAutoField(primary_key=True)
+    line = models.ForeignKey(OrderLine, on_delete=models.PROTECT, related_name="secrets", verbose_name=_("订单商品"))
+    sealed = models.TextField(_("密文"))
+    at = models.DateTimeField(_("时间"))
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+
+    class Meta:
+        verbose_name = _("人工发货内容")
+        verbose_name_plural = _("人工发货内容")
+
+    def __str__(self) -> str:
+        return f"{self.line_id}"
+
+
+class OrderRefund(models.Model):
+    """Money given back for an order. `ref` is unique, so that a repeated request refunds once."""
+
+    class Target(models.TextChoices):
+        WALLET = "wallet", _("会员余额")
+        ORDER_CREDIT = "order_credit", _("订单待退款")
+
+    id = models.BigAutoField(primary_key=True)
+    order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("订单"))
+    ref = models.CharField(_("退款编号"), max_length=60, unique=True)
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    target = models.CharField(_("退至"), max_length=20, choices=Target)
+    lines = models.JSONField(_("明细"))
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("退款")
+        verbose_name_plural = _("退款")
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="order_refund_positive")]
+
+    def __str__(self) -> str:
+        return self.ref

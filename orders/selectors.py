@@ -1,0 +1,169 @@
+"""Reading orders: who may see one, what it holds, and whether the books of orders are in order."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core import signing
+from django.db import connection
+from django.db.models import QuerySet
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import User
+from catalog.models import Key
+from catalog.services.sealing import open_key, open_reusable
+from catalog.services.stock import keys_of_lines
+from common import crypto
+from orders.exceptions import OrderNotFound
+from orders.models import LineSecret, Order, OrderLine
+from orders.services.delivering import secret_label
+
+_SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
+SECRET_LENGTH = 10
+_LINK_SALT = "orders.link"
+
+
+def order_secret(order: Order) -> str:
+    """The secret that opens a guest's order together with its contact; derived, so that no database holds it."""
+    digest = int.from_bytes(crypto.fingerprint(order.public_id, "order-secret"))
+    characters = []
+    for _ in range(SECRET_LENGTH):
+        digest, index = divmod(digest, len(_SPEAKABLE))
+        characters.append(_SPEAKABLE[index])
+    return "".join(characters)
+
+
+def link_token(order: Order) -> str:
+    """A signed token for a link in a mail; opens this order only."""
+    return signing.dumps(order.public_id, salt=_LINK_SALT)
+
+
+def order_for(
+    *, public_id: str, user: User | None, device: str = "", token: str = "", granted: frozenset[str] = frozenset()
+) -> Order:
+    """The order, when this visitor may see it: its buyer; for a guest's order the device that placed it, a signed link,
+    or a look-up that this session passed (`granted` public ids). Raises OrderNotFound for everybody else.
+    """
+    order = Order.objects.filter(public_id=public_id).select_related("storefront", "buyer").first()
+    if order is None or not _may_see(order, user, device, token, granted):
+        raise OrderNotFound
+    return order
+
+
+def _may_see(order: Order, user: User | None, device: str, token: str, granted: frozenset[str]) -> bool:
+    if order.buyer_id is not None:
+        return user is not None and user.is_authenticated and user.pk == order.buyer_id
+    if device and constant_time_compare(device, order.device):
+        return True
+    if token:
+        try:
+            return constant_time_compare(signing.loads(token, salt=_LINK_SALT), order.public_id)
+        except signing.BadSignature:
+            return False
+    return order.public_id in granted
+
+
+def find_guest_orders(*, contact: str, secret: str, limit: int = 20) -> list[Order]:
+    """A guest's orders by contact and order secret; [] where nothing fits. The caller limits the rate."""
+    contact, secret = contact.strip(), secret.strip().upper()
+    if not contact or len(secret) != SECRET_LENGTH:
+        return []
+    candidates = Order.objects.filter(contact=contact, buyer=None).order_by("-pk")[:200]
+    return [order for order in candidates if constant_time_compare(order_secret(order), secret)][:limit]
+
+
+def orders_of(user: User) -> QuerySet[Order]:
+    return Order.objects.filter(buyer=user).order_by("-pk")
+
+
+def orders_of_device(device: str) -> QuerySet[Order]:
+    """A guest's orders placed on this device, newest first."""
+    return Order.objects.filter(device=device, buyer=None).order_by("-pk") if device else Order.objects.none()
+
+
+def lines_of(order: Order) -> list[OrderLine]:
+    """The order's lines with what a page shows of them."""
+    return list(order.lines.select_related("sku", "product").prefetch_related("price_steps"))
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """One delivered secret. `key_id` is None for what did not come from key stock."""
+
+    line_id: int
+    text: str
+    key_id: int | None = None
+
+
+def delivered_of(order: Order, *, limit: int | None = None) -> list[Delivered]:
+    """Everything that was delivered for this order, opened, in delivery order. Only for whoever may see the order."""
+    lines = {line.pk: line for line in order.lines.select_related("reusable_secret__data_key")}
+    if order.paid_at is None:
+        return []
+    opened = [Delivered(key.line_id, open_key(key), key.pk) for key in keys_of_lines(list(lines))[:limit]]
+    for line in lines.values():
+        if line.reusable_secret is not None:
+            opened += [Delivered(line.pk, open_reusable(line.reusable_secret))]
+    for secret in LineSecret.objects.filter(line__in=lines).order_by("pk"):
+        opened.append(Delivered(secret.line_id, crypto.unseal_settings(secret.sealed, secret_label(secret.pk))["text"]))
+    return opened
+
+
+def keys_of_member(user: User) -> QuerySet[Key]:
+    """The member's sold keys, newest first; masked by their `preview` until opened one by one."""
+    lines = OrderLine.objects.filter(order__buyer=user).values("pk")
+    return Key.objects.filter(line_id__in=lines, state=Key.State.SOLD).order_by("-sold_at", "-pk")
+
+
+def stuck_orders(at: datetime) -> QuerySet[Order]:
+    """Paid orders that still wait for goods."""
+    return Order.objects.filter(state=Order.State.PAID, paid_at__lte=at).order_by("paid_at")
+
+
+def audit_orders() -> dict[str, list]:
+    """What is wrong between orders, keys and money; each list empty when nothing is."""
+    return {
+        "keys_on_unpaid_lines": _rows(
+            "SELECT k.id, l.id FROM catalog_key k JOIN orders_orderline l ON l.id = k.line_id"
+            " JOIN orders_order o ON o.id = l.order_id WHERE k.state = 'sold' AND o.paid_at IS NULL"
+        ),
+        "keys_without_line": _rows(
+            "SELECT k.id, k.line_id FROM catalog_key k LEFT JOIN orders_orderline l ON l.id = k.line_id"
+            " WHERE k.line_id IS NOT NULL AND l.id IS NULL"
+        ),
+        "keys_unlike_pieces": _rows(
+            "SELECT l.id, l.pieces_delivered, count(k.id) FROM orders_orderline l"
+            " LEFT JOIN catalog_key k ON k.line_id = l.id AND k.state = 'sold'"
+            " WHERE l.kind IN ('key', 'bundle') AND l.state IN ('delivered', 'short', 'refunded')"
+            " AND NOT EXISTS (SELECT 1 FROM orders_linesecret s WHERE s.line_id = l.id)"
+            " GROUP BY l.id HAVING l.pieces_delivered <> count(k.id)"
+        ),
+        "reserved_on_closed_orders": _rows(
+            "SELECT k.id, o.number FROM catalog_key k JOIN orders_orderline l ON l.id = k.line_id"
+            " JOIN orders_order o ON o.id = l.order_id WHERE k.state = 'reserved' AND o.state <> 'unpaid'"
+        ),
+        "paid_but_nowhere": _rows(
+            "SELECT o.number, l.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id"
+            " WHERE o.paid_at IS NOT NULL AND l.state IN ('waiting', 'closed')"
+        ),
+        "delivered_with_open_lines": _rows(
+            "SELECT o.number, l.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id"
+            " WHERE o.state = 'delivered' AND l.state NOT IN ('delivered', 'refunded')"
+        ),
+        "paid_without_money": _rows(
+            "SELECT o.number, o.paid_total, COALESCE(SUM(e.amount), 0) FROM orders_order o"
+            " LEFT JOIN wallet_transfer t ON t.memo = o.number AND t.kind IN ('payment', 'gateway_payment')"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = t.id"
+            " AND e.account_id = (SELECT id FROM wallet_account WHERE code = 'shop:sales')"
+            " WHERE o.paid_at IS NOT NULL GROUP BY o.id HAVING o.paid_total <> COALESCE(SUM(e.amount), 0)"
+        ),
+        "refunds_unlike_lines": _rows(
+            "SELECT o.number, o.refunded_total, SUM(l.refunded) FROM orders_order o"
+            " JOIN orders_orderline l ON l.order_id = o.id GROUP BY o.id HAVING o.refunded_total <> SUM(l.refunded)"
+        ),
+    }
+
+
+def _rows(sql: str) -> list:
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return [[str(value) for value in row] for row in cursor.fetchall()]

@@ -1,0 +1,32 @@
+from orders.services.carts import add_to_cart, clear_cart, merge_carts, set_cart_quantity
+from orders.services.closing import cancel, expire, expire_due
+from orders.services.delivering import deliver_by_hand, redeliver, release_held
+from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
+from orders.services.placing import Buyer, place
+from orders.services.quoting import Item, Quote, QuoteLine, Step, quote
+from orders.services.refunding import refund, refund_overdue_short
+
+__all__ = [
+    "Buyer",
+    "Item",
+    "PaymentOutcome",
+    "Quote",
+    "QuoteLine",
+    "Step",
+    "add_to_cart",
+    "cancel",
+    "clear_cart",
+    "deliver_by_hand",
+    "expire",
+    "expire_due",
+    "merge_carts",
+    "pay_from_wallet",
+    "place",
+    "quote",
+    "receive_payment",
+    "redeliver",
+    "refund",
+    "refund_overdue_short",
+    "release_held",
+    "set_cart_quantity",
+]

@@ -1,0 +1,162 @@
+"""Money comes in: from the wallet, or from a gateway by way of `payments`. Settling and delivering are one transaction."""
+
+import enum
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts.models import User
+from catalog.exceptions import OutOfStock
+from catalog.services.stock import sell_reserved
+from common import clock
+from common.locks import lock_one
+from common.money import ZERO
+from events.contracts import OrderPaid
+from events.services import emit
+from orders.exceptions import IllegalMove, OrderNotFound
+from orders.models import Order, OrderLine
+from orders.services.delivering import finish_delivery, line_facts, start_delivery
+from orders.services.moves import move_order, note_act
+from orders.services.pieces import sell_line
+from wallet.models import Account, Transfer
+from wallet.services import Posting, is_posted, order_credit, post, shop_account, user_wallet
+from wallet.services import pay_from_wallet as debit_wallet
+
+WALLET = "wallet"
+
+
+class PaymentOutcome(enum.StrEnum):
+    """What became of money that a gateway reported."""
+
+    PAID = "paid"
+    ALREADY_BOOKED = "already_booked"
+    CREDITED = "credited"
+
+
+def pay_from_wallet(*, order_id: int, user: User) -> Order:
+    """Pay an unpaid order from its buyer's wallet. A repeated call for a paid order changes nothing.
+
+    Locks the order, the wallet, the keys. Raises OrderNotFound for a stranger, InsufficientBalance, IllegalMove when the
+    order is closed.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        order = lock_order(order_id)
+        if order.buyer_id != user.pk:
+            raise OrderNotFound
+        if order.paid_at is not None:
+            return order
+        if order.state != Order.State.UNPAID:
+            raise IllegalMove
+        lines = list(order.lines.select_related("sku__product__category"))
+        _debit(order, user, at)
+        sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
+        _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
+    return order
+
+
+def settle_from_wallet(order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime) -> None:
+    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, OutOfStock."""
+    _debit(order, user, at)
+    sold = {line.pk: sell_line(line, at=at) for line in lines}
+    _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
+
+
+def _debit(order: Order, user: User, at: datetime) -> None:
+    debit_wallet(user=user, amount=order.total, ref=f"order:{order.pk}:pay", at=at, memo=order.number)
+
+
+def receive_payment(
+    *, order_id: int, amount: Decimal, channel: str, ref: str, at: datetime, paid_with: str = ""
+) -> PaymentOutcome:
+    """Book money that a gateway holds for an order, once per `ref`, in the caller's transaction.
+
+    Enough for an open order pays it; for a closed one it is delivered when stock allows. Everything else (too little,
+    the excess, a second payment, late money without stock) is credited: to the member's wallet, or for a guest to the
+    order's own account. Locks the order, the wallet, the keys.
+    """
+    order = lock_order(order_id)
+    if is_posted(ref):
+        return PaymentOutcome.ALREADY_BOOKED
+    payable = order.paid_at is None and amount >= order.total
+    lines = list(order.lines.select_related("sku__product__category")) if payable else []
+    sold: dict[int, int] | None = None
+    if payable and order.state == Order.State.UNPAID:
+        _book(order, amount, order.total, channel, ref, at)
+        sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
+    elif payable:
+        # Wallet before keys: so the money is booked inside the savepoint that is rolled back when stock is short.
+        try:
+            with transaction.atomic():
+                _book(order, amount, order.total, channel, ref, at)
+                sold = {line.pk: sell_line(line, at=at) for line in lines}
+        except OutOfStock:
+            sold = None
+    if sold is None:
+        _book(order, amount, ZERO, channel, ref, at)
+        note_act(order, at=at, cause="credited", actor_id=None, note=f"¥{amount}")
+        return PaymentOutcome.CREDITED
+    cause = "gateway" if order.state == Order.State.UNPAID else "late_payment"
+    _settle(order, lines, sold, at=at, paid_with=paid_with or channel, cause=cause, actor_id=None)
+    return PaymentOutcome.PAID
+
+
+def _book(order: Order, amount: Decimal, sales: Decimal, channel: str, ref: str, at: datetime) -> None:
+    """Post the gateway's money as one transfer: `sales` of it as income, the rest as credit of the buyer."""
+    postings = [
+        Posting(shop_account(Account.Purpose.CLEARING, channel), -amount),
+        Posting(shop_account(Account.Purpose.SALES), sales),
+        Posting(credit_account(order), amount - sales),
+    ]
+    kind = Transfer.Kind.GATEWAY_PAYMENT if sales else Transfer.Kind.LATE_PAYMENT
+    post(ref=ref, kind=kind, postings=postings, at=at, memo=order.number)
+
+
+def credit_account(order: Order) -> Account:
+    """Where money that is owed to the buyer goes: the member's wallet, or a guest order's own account."""
+    return order_credit(order.pk) if order.buyer_id is None else user_wallet(order.buyer_id)
+
+
+def lock_order(order_id: int) -> Order:
+    """The order, locked and read afresh. Raises OrderNotFound."""
+    try:
+        return lock_one(Order.objects.filter(pk=order_id))
+    except Order.DoesNotExist as error:
+        raise OrderNotFound from error
+
+
+def _settle(
+    order: Order,
+    lines: Sequence[OrderLine],
+    sold: dict[int, int],
+    *,
+    at: datetime,
+    paid_with: str,
+    cause: str,
+    actor_id: int | None,
+) -> None:
+    """The order is paid: move it, deliver what is there, tell the other rooms."""
+    move_order(
+        order,
+        Order.State.PAID,
+        at=at,
+        cause=cause,
+        actor_id=actor_id,
+        paid_at=at,
+        paid_total=order.total,
+        paid_with=paid_with,
+        closed_at=None,
+    )
+    paid = OrderPaid(
+        order_id=order.pk,
+        user_id=order.buyer_id,
+        storefront_id=order.storefront_id,
+        paid_at=at,
+        total=order.total,
+        lines=line_facts(lines),
+    )
+    emit(paid, at=at)
+    delivered = [line for line in lines if start_delivery(line, sold.get(line.pk, 0), at=at)]
+    finish_delivery(order, delivered, at=at, cause=cause)

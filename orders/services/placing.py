@@ -1,0 +1,169 @@
+"""Placing an order: quote, reserve, store; paying from the wallet settles in the same transaction."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils.translation import get_language
+
+from accounts.models import User
+from audit.services import run_once
+from catalog.models import Product
+from common import clock
+from common.ids import order_number
+from events.contracts import OrderPlaced
+from events.services import emit
+from orders.exceptions import BadQuantity, ContactNeeded, PriceMoved, TooManyUnpaid
+from orders.models import Order, OrderLine, OrderMove, PriceStep
+from orders.services.paying import settle_from_wallet
+from orders.services.pieces import pieces_per_unit, reserve_line
+from orders.services.quoting import Item, Quote, QuoteLine, quote
+from tenancy.models import Storefront
+
+MAX_CONTACT = 120
+
+
+@dataclass(frozen=True)
+class Buyer:
+    """Who is buying: a member, or a guest with a contact; from which device (a random id) and network address."""
+
+    user: User | None
+    contact: str = ""
+    device: str = ""
+    address: str | None = None
+
+    @property
+    def caller(self) -> str:
+        """Whose idempotency keys these are."""
+        return f"user:{self.user.pk}" if self.user else f"device:{self.device}"
+
+
+def place(
+    *,
+    storefront: Storefront,
+    buyer: Buyer,
+    items: Sequence[Item],
+    idempotency_key: str,
+    expected_total: Decimal | None = None,
+    from_wallet: bool = False,
+) -> Order:
+    """Place an order once per (buyer, key); the same call again answers with the same order.
+
+    Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. Locks: the
+    wallet account, then keys. Raises what `quote` raises, ContactNeeded, PriceMoved, TooManyUnpaid, OutOfStock,
+    InsufficientBalance, KeyReused; nothing is kept then.
+    """
+    contact = buyer.contact.strip()[:MAX_CONTACT]
+    if buyer.user is None and (not contact or not buyer.device):
+        raise ContactNeeded
+    request = {"items": [asdict(item) for item in items], "contact": contact, "wallet": from_wallet}
+    with transaction.atomic():
+        at = clock.now()
+
+        def run() -> int:
+            quoted = quote(storefront=storefront, user_id=buyer.user.pk if buyer.user else None, items=items)
+            if expected_total is not None and quoted.total != expected_total:
+                raise PriceMoved(total=quoted.total)
+            if not from_wallet:
+                check_unpaid_caps(buyer)
+            order = _store(storefront, buyer, contact, quoted, at)
+            lines = _store_lines(order, quoted)
+            if from_wallet:
+                settle_from_wallet(order, lines, user=buyer.user, at=at)
+            else:
+                for line in lines:
+                    reserve_line(line)
+                placed = OrderPlaced(
+                    order_id=order.pk,
+                    user_id=order.buyer_id,
+                    storefront_id=storefront.pk,
+                    placed_at=at,
+                    pay_deadline=order.pay_deadline,
+                )
+                emit(placed, at=at)
+            return order.pk
+
+        order_id, _new = run_once(caller=buyer.caller, key=idempotency_key[:80], request=request, at=at, run=run)
+        return Order.objects.get(pk=order_id)
+
+
+def check_unpaid_caps(buyer: Buyer) -> None:
+    """Refuse hoarding: unpaid orders are capped per account, device and address. Raises TooManyUnpaid.
+
+    An advisory lock makes parallel requests of one buyer count each other; strangers behind one address do not wait.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"unpaid:{buyer.caller}"])
+    unpaid = Order.objects.filter(state=Order.State.UNPAID)
+    caps = settings.UNPAID_CAPS
+    if buyer.user is not None and unpaid.filter(buyer=buyer.user).count() >= caps["account"]:
+        raise TooManyUnpaid
+    if buyer.device and unpaid.filter(device=buyer.device).count() >= caps["device"]:
+        raise TooManyUnpaid
+    if buyer.address and unpaid.filter(address=buyer.address).count() >= caps["address"]:
+        raise TooManyUnpaid
+
+
+def _store(storefront: Storefront, buyer: Buyer, contact: str, quoted: Quote, at: datetime) -> Order:
+    order = Order.objects.create(
+        number=order_number(at),
+        storefront=storefront,
+        buyer=buyer.user,
+        contact=contact,
+        device=buyer.device,
+        address=buyer.address,
+        language=get_language() or settings.LANGUAGE_CODE,
+        list_total=quoted.list_total,
+        total=quoted.total,
+        placed_at=at,
+        pay_deadline=at + timedelta(minutes=settings.ORDER_PAY_MINUTES),
+    )
+    OrderMove.objects.create(
+        order=order, to_state=order.state, cause="placed", actor_id=buyer.user.pk if buyer.user else None, at=at
+    )
+    return order
+
+
+def _store_lines(order: Order, quoted: Quote) -> list[OrderLine]:
+    lines = OrderLine.objects.bulk_create(_line(order, one) for one in quoted.lines)
+    PriceStep.objects.bulk_create(
+        PriceStep(line=line, position=position, stage=step.stage, amount=step.amount, why=step.why)
+        for line, one in zip(lines, quoted.lines, strict=True)
+        for position, step in enumerate(one.steps)
+    )
+    return lines
+
+
+def _line(order: Order, one: QuoteLine) -> OrderLine:
+    product = one.product
+    pieces = one.quantity * pieces_per_unit(one.sku)
+    if pieces > settings.MAX_PIECES_PER_LINE:
+        raise BadQuantity(min=one.sku.min_quantity, max=settings.MAX_PIECES_PER_LINE)
+    return OrderLine(
+        order=order,
+        sku=one.sku,
+        product=product,
+        seller_id=product.seller_id,
+        category_code=product.category.code,
+        kind=product.kind,
+        product_name=str(product),
+        sku_name=str(one.sku),
+        guide=guide_of(product),
+        warranty_days=product.warranty_days,
+        fields=one.fields,
+        quantity=one.quantity,
+        pieces=pieces,
+        list_price=one.sku.list_price,
+        unit_price=one.unit_price,
+        list_total=one.list_total,
+        cash=one.cash,
+        cost=one.sku.cost,
+    )
+
+
+def guide_of(product: Product) -> str:
+    english = (get_language() or "").startswith("en")
+    return product.guide_en if english and product.guide_en else product.guide

@@ -1,0 +1,200 @@
+"""Channels to gateways, attempts to pay through them, and every notify that they sent."""
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from catalog.models.goods import in_language
+from common.ids import public_id
+from orders.models import Order
+from tenancy.models import Storefront
+
+
+class Channel(models.Model):
+    """One merchant account at one gateway. Credentials are sealed; they are written in admin and never shown again."""
+
+    class Provider(models.TextChoices):
+        EPAY = "epay", _("易支付 V1")
+
+    class Method(models.TextChoices):
+        ALIPAY = "alipay", _("支付宝")
+        WECHAT = "wxpay", _("微信支付")
+        QQ = "qqpay", _("QQ 钱包")
+        BANK = "bank", _("云闪付")
+
+    class FeePayer(models.TextChoices):
+        SHOP = "shop", _("店铺承担")
+        BUYER = "buyer", _("买家承担")
+
+    code = models.SlugField(_("代码"), max_length=40, unique=True)
+    provider = models.CharField(_("协议"), max_length=20, choices=Provider, default=Provider.EPAY)
+    name = models.CharField(_("名称"), max_length=40)
+    name_en = models.CharField(_("英文名称"), max_length=60, blank=True)
+    methods = models.JSONField(_("支付方式"), default=list)
+    gateway_url = models.URLField(_("网关地址"))
+    merchant_id = models.CharField(_("商户号"), max_length=60)
+    credentials = models.TextField(_("密钥"), blank=True, editable=False)
+    settings = models.JSONField(_("协议选项"), default=dict, blank=True)
+    min_amount = models.DecimalField(_("最低金额"), max_digits=12, decimal_places=2, default="0.01")
+    max_amount = models.DecimalField(_("最高金额"), max_digits=12, decimal_places=2, default="50000.00")
+    fee_rate = models.DecimalField(_("手续费率"), max_digits=6, decimal_places=4, default=0)
+    fee_payer = models.CharField(_("手续费承担方"), max_length=10, choices=FeePayer, default=FeePayer.SHOP)
+    open_from = models.TimeField(_("开放时间起"), null=True, blank=True)
+    open_to = models.TimeField(_("开放时间止"), null=True, blank=True)
+    sandbox = models.BooleanField(_("沙箱"), default=False)
+    is_active = models.BooleanField(_("启用"), default=True)
+    position = models.IntegerField(_("排序"), default=0)
+
+    class Meta:
+        verbose_name = _("支付渠道")
+        verbose_name_plural = _("支付渠道")
+        ordering = ["position", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(min_amount__gt=0) & Q(max_amount__gte=F("min_amount")),
+                name="channel_amount_range",
+                violation_error_message=_("最高金额不能低于最低金额"),
+            ),
+            models.CheckConstraint(condition=Q(fee_rate__gte=0) & Q(fee_rate__lt=1), name="channel_fee_rate"),
+        ]
+
+    def __str__(self) -> str:
+        return in_language(self.name, self.name_en)
+
+
+class TopUp(models.Model):
+    class State(models.TextChoices):
+        UNPAID = "unpaid", _("待支付")
+        PAID = "paid", _("已到账")
+        CLOSED = "closed", _("已关闭")
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="top_ups", verbose_name=_("用户"))
+    storefront = models.ForeignKey(Storefront, on_delete=models.PROTECT, related_name="+", verbose_name=_("店铺"))
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
+    placed_at = models.DateTimeField(_("创建时间"))
+    pay_deadline = models.DateTimeField(_("支付截止"))
+    paid_at = models.DateTimeField(_("到账时间"), null=True)
+
+    class Meta:
+        verbose_name = _("充值单")
+        verbose_name_plural = _("充值单")
+        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
+
+    def __str__(self) -> str:
+        return f"¥{self.amount}"
+
+
+class PaymentAttempt(models.Model):
+    """One try to get one thing paid through one channel. Its number goes to the gateway, stored before the call."""
+
+    class Purpose(models.TextChoices):
+        ORDER = "order", _("支付订单")
+        TOP_UP = "top_up", _("余额充值")
+
+    class State(models.TextChoices):
+        CREATED = "created", _("已创建")
+        PENDING = "pending", _("等待付款")
+        UNKNOWN = "unknown", _("结果未知")
+        PAID = "paid", _("已支付")
+        FAILED = "failed", _("失败")
+        CLOSED = "closed", _("已关闭")
+
+    # Money is never refused: every open or closed attempt may still turn out to be paid.
+    MOVES = {
+        State.CREATED: {State.PENDING, State.UNKNOWN, State.PAID, State.FAILED, State.CLOSED},
+        State.PENDING: {State.PAID, State.FAILED, State.CLOSED},
+        State.UNKNOWN: {State.PENDING, State.PAID, State.FAILED, State.CLOSED},
+        State.FAILED: {State.PAID},
+        State.CLOSED: {State.PAID},
+        State.PAID: set(),
+    }
+
+    id = models.BigAutoField(primary_key=True)
+    number = models.CharField(_("支付单号"), max_length=32, unique=True)
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("支付渠道"))
+    method = models.CharField(_("支付方式"), max_length=20, choices=Channel.Method)
+    purpose = models.CharField(_("用途"), max_length=20, choices=Purpose)
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, related_name="attempts", verbose_name=_("订单")
+    )
+    top_up = models.ForeignKey(
+        TopUp, on_delete=models.PROTECT, null=True, related_name="attempts", verbose_name=_("充值单")
+    )
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
+    provider_txn = models.CharField(_("渠道流水号"), max_length=80, null=True)
+    paid_amount = models.DecimalField(_("实收金额"), max_digits=12, decimal_places=2, null=True)
+    outcome = models.CharField(_("处理结果"), max_length=20, blank=True)
+    pay_url = models.TextField(_("支付链接"), blank=True)
+    qr_content = models.TextField(_("二维码内容"), blank=True)
+    created_at = models.DateTimeField(_("创建时间"))
+    expires_at = models.DateTimeField(_("截止时间"))
+    paid_at = models.DateTimeField(_("支付时间"), null=True)
+    asked_at = models.DateTimeField(_("最近查询时间"), null=True)
+    asked_count = models.PositiveSmallIntegerField(_("查询次数"), default=0)
+    last_error = models.CharField(_("最近的错误"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("支付单")
+        verbose_name_plural = _("支付单")
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "provider_txn"], name="attempt_provider_txn_once"),
+            models.CheckConstraint(
+                condition=Q(purpose="order", order__isnull=False, top_up=None)
+                | Q(purpose="top_up", order=None, top_up__isnull=False),
+                name="attempt_pays_one_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="paid", paid_at__isnull=False, provider_txn__isnull=False, paid_amount__isnull=False)
+                | ~Q(state="paid"),
+                name="attempt_paid_has_facts",
+            ),
+            models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["asked_at"], condition=Q(state__in=["created", "pending", "unknown"]), name="attempt_open"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class NotifyLog(models.Model):
+    """What a gateway sent, kept as it came before anything was done with it."""
+
+    class Verdict(models.TextChoices):
+        RECEIVED = "received", _("已接收")
+        REJECTED = "rejected", _("已拒绝")
+        WAITING = "waiting", _("待确认")
+        APPLIED = "applied", _("已处理")
+        REPEATED = "repeated", _("重复")
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("支付渠道")
+    )
+    attempt_id = models.BigIntegerField(_("支付单编号"), null=True)
+    http_method = models.CharField(_("请求方法"), max_length=8)
+    raw = models.TextField(_("原文"))
+    address = models.GenericIPAddressField(_("网络地址"), null=True)
+    received_at = models.DateTimeField(_("接收时间"))
+    verdict = models.CharField(_("结论"), max_length=10, choices=Verdict, default=Verdict.RECEIVED)
+    reason = models.CharField(_("原因"), max_length=120, blank=True)
+
+    class Meta:
+        verbose_name = _("支付通知")
+        verbose_name_plural = _("支付通知")
+        indexes = [
+            models.Index(fields=["channel", "-id"], name="notify_channel"),
+            models.Index(fields=["attempt_id", "-id"], condition=Q(attempt_id__isnull=False), name="notify_attempt"),
+            models.Index(fields=["id"], condition=Q(verdict__in=["received", "waiting"]), name="notify_open"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
