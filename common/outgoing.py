@@ -6,7 +6,10 @@ nor a name that resolves differently the second time gets past it. Redirects are
 
 import ipaddress
 import socket
+import ssl
+import time
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -14,6 +17,7 @@ import httpx
 from django.conf import settings
 
 TIMEOUT = httpx.Timeout(3.0, connect=2.0)
+TOTAL = 10.0
 MAX_BODY = 2 * 1024 * 1024
 
 
@@ -37,9 +41,47 @@ def allowed(host: str, port: int, resolved: str) -> bool:
     return f"{host}:{port}" in settings.OUTGOING_ALLOW or is_public(resolved)
 
 
+class _Deadline:
+    """One end for a whole exchange: a server that drips a byte a second never runs into the timeout of a single read."""
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    def cap(self, timeout: float | None, error: type[Exception]) -> float:
+        left = self._end - time.monotonic()
+        if left <= 0:
+            raise error("no time left")
+        return left if timeout is None else min(timeout, left)
+
+
+class _DeadlineStream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._inner = inner
+        self._deadline = deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.cap(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._deadline.cap(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        capped = self._deadline.cap(timeout, httpcore.ConnectTimeout)
+        return _DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, capped), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
 class _GuardedBackend(httpcore.NetworkBackend):
-    def __init__(self) -> None:
+    def __init__(self, total: float) -> None:
         self._inner = httpcore.SyncBackend()
+        self._deadline = _Deadline(total)
 
     def connect_tcp(
         self,
@@ -56,26 +98,36 @@ class _GuardedBackend(httpcore.NetworkBackend):
         resolved = [str(entry[4][0]).partition("%")[0] for entry in found]
         if not resolved or not all(allowed(host, port, one) for one in resolved):
             raise OutgoingRefused(f"{host} is not a public address")
-        return self._inner.connect_tcp(resolved[0], port, timeout, local_address, socket_options)
+        capped = self._deadline.cap(timeout, httpcore.ConnectTimeout)
+        stream = self._inner.connect_tcp(resolved[0], port, capped, local_address, socket_options)
+        return _DeadlineStream(stream, self._deadline)
 
     def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
         raise OutgoingRefused("unix sockets are not for outgoing calls")
 
 
+@lru_cache(maxsize=1)
+def _ssl_context() -> ssl.SSLContext:
+    # Reading the certificate bundle takes longer than many an exchange.
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class _GuardedTransport(httpx.HTTPTransport):
-    def __init__(self) -> None:
-        super().__init__(trust_env=False, retries=0)
+    def __init__(self, total: float) -> None:
+        super().__init__(verify=_ssl_context(), trust_env=False, retries=0)
         self._pool = httpcore.ConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False), network_backend=_GuardedBackend(), max_connections=20
+            ssl_context=_ssl_context(),
+            network_backend=_GuardedBackend(total),
+            max_connections=20,
         )
 
 
-def client(timeout: httpx.Timeout | float = TIMEOUT) -> httpx.Client:
-    """A client for one short exchange. Use as a context manager, never inside a transaction.
+def client(timeout: httpx.Timeout | float = TIMEOUT, *, total: float = TOTAL) -> httpx.Client:
+    """A client for one short exchange of `total` seconds at most. Use as a context manager, never inside a transaction.
 
     Raises httpx.HTTPError of some kind for everything that goes wrong on the way, OutgoingRefused for private addresses.
     """
-    return httpx.Client(transport=_GuardedTransport(), timeout=timeout, follow_redirects=False, trust_env=False)
+    return httpx.Client(transport=_GuardedTransport(total), timeout=timeout, follow_redirects=False, trust_env=False)
 
 
 def read_capped(response: httpx.Response, limit: int = MAX_BODY) -> bytes:

@@ -1,0 +1,88 @@
+"""Reading what gateways answer and send: strict where money hangs on it, patient with their JSON."""
+
+import json
+import re
+from decimal import Decimal
+from typing import Any
+from urllib.parse import parse_qsl
+
+from common.money import CENT
+from payments.providers import NotifyRefused, RawNotify
+
+MAX_NOTIFY = 16 * 1024
+MAX_FIELDS = 40
+# Some gateways write four decimals; ASCII digits only, no sign, no exponent.
+_MONEY = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?", re.ASCII)
+
+
+class Unreadable(Exception):
+    """The answer is not what the protocol describes."""
+
+
+def read_money(text: Any) -> Decimal:
+    """A positive amount in yuan, two places. Raises Unreadable, also for parts of a cent."""
+    if not isinstance(text, str) or not _MONEY.fullmatch(text):
+        raise Unreadable("money")
+    amount = Decimal(text)
+    if amount <= 0 or amount != amount.quantize(CENT):
+        raise Unreadable("money")
+    return amount.quantize(CENT)
+
+
+def write_money(amount: Decimal) -> str:
+    """The one text that is signed, sent and shown: two decimals."""
+    return f"{amount.quantize(CENT):f}"
+
+
+def read_reply(body: bytes) -> dict[str, str]:
+    """The fields of a JSON object as text; numbers as written, so 10.50 stays 10.50. Some gateways put JSON in a JSON string.
+
+    Raises Unreadable.
+    """
+    text: Any = body.decode("utf-8-sig", "replace")
+    try:
+        for _ in range(2):
+            if isinstance(text, str):
+                text = json.loads(text, parse_float=str, parse_int=str, object_pairs_hook=_no_doubles)
+    except (ValueError, RecursionError):
+        raise Unreadable("json") from None
+    if not isinstance(text, dict):
+        raise Unreadable("json")
+    return {name: value for name, value in text.items() if isinstance(value, str)}
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise Unreadable("double field")
+    return fields
+
+
+def read_notify(raw: RawNotify) -> dict[str, str]:
+    """All the fields that came, decoded. Raises NotifyRefused for what a gateway never sends.
+
+    GET with a query is the protocol; a few clones post the same fields as a form. Both at once would leave open which
+    of them was signed.
+    """
+    if raw.method == "GET":
+        data = raw.query
+    elif raw.method == "POST" and not raw.query and raw.content_type == "application/x-www-form-urlencoded":
+        data = raw.body
+    else:
+        raise NotifyRefused("method")
+    if len(data) > MAX_NOTIFY:
+        raise NotifyRefused("too_long")
+    try:
+        pairs = parse_qsl(
+            data.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=MAX_FIELDS, separator="&"
+        )
+    except UnicodeDecodeError:
+        raise NotifyRefused("encoding") from None
+    except ValueError:
+        raise NotifyRefused("too_many_fields") from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise NotifyRefused("duplicate_field")
+    if not fields or any("\0" in name or "\0" in value for name, value in pairs):
+        raise NotifyRefused("form")
+    return fields

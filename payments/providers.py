@@ -1,0 +1,155 @@
+"""What every gateway can be asked, and the typed answers. One package per gateway implements `Provider`.
+
+A provider knows its protocol and its credentials; it knows no models and opens no transaction. Amounts are Decimal yuan
+with two places. An answer that never came or cannot be read is UNKNOWN, never a failure: the money may have moved.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+
+
+class NotifyRefused(Exception):
+    """A notify that must not be believed; `code` says why in one word, safe to store and to log."""
+
+    def __init__(self, code: str):
+        super().__init__(code)
+        self.code = code
+
+
+class Device(StrEnum):
+    """Where the buyer looks at our page; decides what a gateway should hand back."""
+
+    PC = "pc"
+    MOBILE = "mobile"
+    WECHAT = "wechat"
+    ALIPAY = "alipay"
+    QQ = "qq"
+
+
+class Outcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Show(StrEnum):
+    """How a created payment is put before the buyer."""
+
+    NOTHING = ""
+    PAGE = "page"
+    """`payload` is an address of the gateway to go to."""
+    QR = "qr"
+    """`payload` is the text of a QR code."""
+    APP = "app"
+    """`payload` is an address that opens an app on the phone."""
+    FORM = "form"
+    """`payload` is the address to which `fields` are posted by the buyer's browser."""
+
+
+class PaymentState(StrEnum):
+    PAID = "paid"
+    UNPAID = "unpaid"
+    REFUNDED = "refunded"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Charge:
+    """A payment to be created. `number` is ours and already stored; `method` is the gateway's word, e.g. alipay."""
+
+    number: str
+    amount: Decimal
+    subject: str
+    method: str
+    notify_url: str
+    return_url: str
+    client_address: str
+    device: Device
+
+
+@dataclass(frozen=True, kw_only=True)
+class Created:
+    outcome: Outcome
+    show: Show = Show.NOTHING
+    payload: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    provider_txn: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawNotify:
+    """A callback as it came in, before anything was believed."""
+
+    method: str
+    query: bytes
+    body: bytes
+    content_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Notice:
+    """What a correctly signed callback says. `paid` False: it tells of something else, such as a closed payment."""
+
+    number: str
+    provider_txn: str
+    amount: Decimal
+    paid: bool
+    status: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Queried:
+    state: PaymentState
+    provider_txn: str = ""
+    amount: Decimal | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refunded:
+    outcome: Outcome
+    provider_refund: str = ""
+    reason: str = ""
+
+
+class Provider(ABC):
+    """One gateway with one merchant's credentials."""
+
+    # A signature that anybody with one leaked notify may try to break (MD5), so a notify is confirmed by a query.
+    weak_signature: bool
+    # The exact bodies that make the gateway stop, or go on, sending a notify.
+    accepted_answer: str
+    refused_answer: str
+
+    @abstractmethod
+    def create(self, charge: Charge) -> Created:
+        """Ask for a payment. Repeating it with the same number is safe; with another number it is a second payment."""
+
+    @abstractmethod
+    def verify_notify(self, raw: RawNotify) -> Notice:
+        """Read a callback. Raises NotifyRefused unless signature, merchant and form are all right."""
+
+    @abstractmethod
+    def query(self, number: str) -> Queried:
+        """Ask about the payment with our number."""
+
+    @abstractmethod
+    def close(self, number: str) -> Outcome:
+        """Ask that the payment can no longer be paid."""
+
+    @abstractmethod
+    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+        """Give money back by the original route. UNKNOWN must be followed by `query_refund`, never by another try."""
+
+    @abstractmethod
+    def query_refund(self, *, number: str, refund_number: str) -> Refunded:
+        """Ask what became of a refund."""
+
+    def browser_hosts(self) -> list[str]:
+        """Origins that the buyer's browser posts a form to or is sent to, for the payment page's form-action."""
+        return []
