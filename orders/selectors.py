@@ -14,8 +14,9 @@ from catalog.services.sealing import open_key, open_reusable
 from catalog.services.stock import keys_of_lines
 from common import crypto
 from orders.exceptions import OrderNotFound
-from orders.models import LineSecret, Order, OrderLine
+from orders.models import Cart, CartItem, LineSecret, Order, OrderLine
 from orders.services.delivering import secret_label
+from tenancy.models import Storefront
 
 _SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 SECRET_LENGTH = 10
@@ -78,6 +79,19 @@ def orders_of(user: User) -> QuerySet[Order]:
 def orders_of_device(device: str) -> QuerySet[Order]:
     """A guest's orders placed on this device, newest first."""
     return Order.objects.filter(device=device, buyer=None).order_by("-pk") if device else Order.objects.none()
+
+
+def cart_for(*, storefront: Storefront, user: User | None, device: str) -> Cart | None:
+    """The buyer's cart if one exists; a page view makes none."""
+    if user is None and not device:
+        return None
+    owner = {"user": user} if user is not None else {"user": None, "device": device}
+    return Cart.objects.filter(storefront=storefront, **owner).first()
+
+
+def cart_items(cart: Cart) -> list[CartItem]:
+    """The cart's items with SKU and product, in the order in which they were added."""
+    return list(cart.items.select_related("sku__product__category"))
 
 
 def lines_of(order: Order) -> list[OrderLine]:
