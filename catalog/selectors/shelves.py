@@ -1,0 +1,107 @@
+"""What stands on the shelves: categories, products on sale, filters, price history."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Sum, Window, prefetch_related_objects
+from django.db.models.functions import Coalesce, RowNumber
+
+from catalog.models import Category, Key, Label, PriceHistory, Product, Sku
+from tenancy.models import Storefront
+
+SORTS = ("", "sales", "price", "-price", "new")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """What a visitor chose. Prices in yuan, of the cheapest SKU; `sort` is one of SORTS."""
+
+    label: str = ""
+    automatic: bool = False
+    in_stock: bool = False
+    price_min: Decimal | None = None
+    price_max: Decimal | None = None
+    sort: str = ""
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is left out by them."""
+        return bool(self.label or self.automatic or self.in_stock or self.price_min or self.price_max)
+
+
+def on_sale(*, storefront: Storefront) -> QuerySet[Product]:
+    """Products that a visitor of this storefront may buy, in shelf order."""
+    return Product.objects.filter(
+        Exists(Sku.objects.filter(product=OuterRef("pk"), status=Sku.Status.ACTIVE)),
+        status=Product.Status.ON_SALE,
+        category__is_active=True,
+    ).order_by("position", "-pk")
+
+
+def category_tree() -> list[tuple[Category, list[Category]]]:
+    """Top categories with their children, both in order."""
+    active = list(Category.objects.filter(is_active=True))
+    return [(top, [one for one in active if one.parent_id == top.pk]) for top in active if top.parent_id is None]
+
+
+def filtered(products: QuerySet[Product], filters: Filters) -> QuerySet[Product]:
+    """The products that pass the filters, sorted; with `cheapest` (list price of the cheapest SKU) and `sold`."""
+    active = Q(skus__status=Sku.Status.ACTIVE)
+    products = products.annotate(
+        cheapest=Min("skus__list_price", filter=active), sold=Coalesce(Sum("skus__figure__sold"), 0)
+    )
+    if filters.label:
+        products = products.filter(
+            Exists(Product.labels.through.objects.filter(product=OuterRef("pk"), label__code=filters.label))
+        )
+    if filters.automatic:
+        products = products.filter(kind__in=[Product.Kind.KEY, Product.Kind.REUSABLE, Product.Kind.BUNDLE])
+    if filters.in_stock:
+        available = Key.objects.filter(sku__product=OuterRef("pk"), state=Key.State.AVAILABLE)
+        products = products.filter(Exists(available) | ~Q(kind=Product.Kind.KEY))
+    if filters.price_min is not None:
+        products = products.filter(cheapest__gte=filters.price_min)
+    if filters.price_max is not None:
+        products = products.filter(cheapest__lte=filters.price_max)
+    orders = {"sales": ["-sold"], "price": ["cheapest"], "-price": ["-cheapest"], "new": ["-created_at"]}
+    return products.order_by(*orders.get(filters.sort, []), "position", "-pk")
+
+
+def by_label(*, storefront: Storefront, each: int) -> list[tuple[Label, list[Product]]]:
+    """For every label that has products on sale: the first `each` of them. One query for labels, one for products."""
+    links = (
+        Product.labels.through.objects.filter(product__in=on_sale(storefront=storefront).order_by())
+        .annotate(
+            rank=Window(RowNumber(), partition_by=F("label"), order_by=[F("product__position"), F("product").desc()])
+        )
+        .filter(rank__lte=each)
+        .order_by("rank")
+        .select_related("product")
+    )
+    shelves: dict[int, list[Product]] = {}
+    for link in links:
+        shelves.setdefault(link.label_id, []).append(link.product)
+    return [(label, shelves[label.pk]) for label in Label.objects.filter(pk__in=shelves)]
+
+
+def with_skus(products: Iterable[Product]) -> list[Product]:
+    """The same products with their labels and, as `active_skus`, the SKUs that are on sale with quantity breaks."""
+    products = list(products)
+    skus = Sku.objects.filter(status=Sku.Status.ACTIVE).select_related("figure").prefetch_related("breaks")
+    prefetch_related_objects(products, "labels", Prefetch("skus", queryset=skus, to_attr="active_skus"))
+    return products
+
+
+def price_points(sku: Sku, *, since: datetime) -> list[tuple[datetime, Decimal]]:
+    """(time, list price) from `since` on, oldest first, beginning with the price that held at `since`."""
+    history = PriceHistory.objects.filter(sku=sku)
+    before = history.filter(at__lte=since).order_by("-at").first()
+    points = [(since, before.price)] if before else []
+    return points + list(history.filter(at__gt=since).order_by("at").values_list("at", "price"))
+
+
+def lowest_price(sku: Sku, *, at: datetime, days: int = 30) -> Decimal:
+    """The lowest list price that held within the last `days` days."""
+    return min([price for _at, price in price_points(sku, since=at - timedelta(days=days))] + [sku.list_price])
