@@ -1,0 +1,185 @@
+"""Races over what is scarce. Where it says so, a deliberately naive twin runs first and must lose: else the race proves nothing."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from catalog.models import Key
+from common import clock
+from orders import services
+from orders.exceptions import IllegalMove
+from orders.models import Order, OrderRefund
+from tests.shelf import books
+from wallet.models import Account
+from wallet.selectors import balance_of
+
+pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+
+BUYERS = 8
+
+
+def kinds(results: list) -> list[str]:
+    return sorted(type(one).__name__ for one in results)
+
+
+def paid(order: Order, ref: str) -> services.PaymentOutcome:
+    with transaction.atomic():
+        return services.receive_payment(order_id=order.pk, amount=order.total, channel="epay", ref=ref, at=clock.now())
+
+
+class TestLastKey:
+    """Eight buyers, one key."""
+
+    def naive_claim(self, sku_id: int, line_id: int, all_have_read: threading.Barrier) -> int:
+        """What a shop does that reads first and writes later."""
+        key = Key.objects.filter(sku_id=sku_id, state="available").order_by("position").first()
+        all_have_read.wait()
+        Key.objects.filter(pk=key.pk).update(state="sold", line_id=line_id, sold_at=clock.now())
+        return key.pk
+
+    def test_the_naive_twin_sells_it_to_everybody(self, race, shelf):
+        sku = shelf.sku(keys=1)
+        barrier = threading.Barrier(BUYERS)
+        sold = race.run(*[lambda n=n: self.naive_claim(sku.pk, n, barrier) for n in range(BUYERS)])
+        assert len(sold) == BUYERS
+        assert len(set(sold)) == 1
+
+    def test_exactly_one_gets_it(self, race, shelf, make_member):
+        sku = shelf.sku(keys=1)
+        buyers = [make_member(balance="50.00") for _ in range(BUYERS)]
+        results = race.run(*[lambda b=b: shelf.buy(b, (sku, 1), from_wallet=True) for b in buyers])
+        assert kinds(results) == ["Order"] + ["OutOfStock"] * (BUYERS - 1)
+        assert Key.objects.filter(state="sold").count() == 1
+        assert sorted(balance_of(b) for b in buyers) == [Decimal("40.00")] + [Decimal("50.00")] * (BUYERS - 1)
+        assert books() == {}
+
+    def test_forty_keys_for_forty_buyers_leave_nobody_out(self, race, shelf, make_member):
+        sku = shelf.sku(keys=40)
+        buyers = [make_member(balance="50.00") for _ in range(BUYERS)]
+        results = race.run(*[lambda b=b: [shelf.buy(b, (sku, 1), from_wallet=True) for _ in range(5)] for b in buyers])
+        assert kinds(results) == ["list"] * BUYERS
+        assert Key.objects.filter(state="sold").count() == 40
+        assert books() == {}
+
+
+class TestDoubleSpend:
+    """A hundred yuan, eight orders of sixty."""
+
+    def naive_spend(self, user, amount: Decimal, all_have_read: threading.Barrier) -> bool:
+        account = Account.objects.get(user=user)
+        all_have_read.wait()
+        if account.balance < amount:
+            return False
+        Account.objects.filter(pk=account.pk).update(balance=account.balance - amount)
+        return True
+
+    def test_the_naive_twin_spends_it_eight_times(self, race, make_member):
+        user = make_member(balance="100.00")
+        barrier = threading.Barrier(BUYERS)
+        results = race.run(*[lambda: self.naive_spend(user, Decimal("60.00"), barrier)] * BUYERS)
+        assert results == [True] * BUYERS
+
+    def test_only_one_order_is_paid(self, race, shelf, make_member):
+        user = make_member(balance="100.00")
+        sku = shelf.sku("60.00", keys=BUYERS)
+        results = race.run(*[lambda: shelf.buy(user, (sku, 1), from_wallet=True)] * BUYERS)
+        assert kinds(results) == ["InsufficientBalance"] * (BUYERS - 1) + ["Order"]
+        assert balance_of(user) == Decimal("40.00")
+        assert books() == {}
+
+
+def test_one_click_repeated_in_parallel_is_one_order(race, shelf, alice):
+    sku = shelf.sku(keys=20)
+    results = race.run(*[lambda: shelf.buy(alice, (sku, 1), from_wallet=True, key="click")] * BUYERS)
+    assert {one.pk for one in results} == {Order.objects.get().pk}
+    assert Key.objects.filter(state="sold").count() == 1
+    assert balance_of(alice) == Decimal("990.00")
+
+
+def test_one_notify_repeated_in_parallel_pays_once(race, shelf, alice):
+    order = shelf.buy(alice, (shelf.sku(keys=3), 1))
+    results = race.run(*[lambda: paid(order, "attempt:1")] * BUYERS)
+    assert sorted(results) == ["already_booked"] * (BUYERS - 1) + ["paid"]
+    assert Key.objects.filter(state="sold").count() == 1
+    assert books() == {}
+
+
+def test_wallet_and_gateway_at_once_pay_once_and_keep_the_rest(race, shelf, alice):
+    order = shelf.buy(alice, (shelf.sku(keys=3), 1))
+    race.run(lambda: services.pay_from_wallet(order_id=order.pk, user=alice), lambda: paid(order, "attempt:1"))
+    # Either the wallet paid and the gateway's money was credited, or the gateway paid and the wallet was left alone.
+    assert balance_of(alice) == Decimal("1000.00")
+    assert Key.objects.filter(state="sold").count() == 1
+    assert books() == {}
+
+
+def test_cancel_against_pay(race, shelf, alice):
+    for round_ in range(10):
+        order = shelf.buy(alice, (shelf.sku(keys=1), 1))
+        before = balance_of(alice)
+        cancelled, outcome = race.run(
+            lambda order=order: services.cancel(order_id=order.pk, actor=alice),
+            lambda order=order, r=round_: paid(order, f"round:{r}"),
+        )
+        order.refresh_from_db()
+        # Money that came after the cancelling is late money: stock is there, so it is delivered all the same.
+        assert outcome == services.PaymentOutcome.PAID
+        assert isinstance(cancelled, Order | IllegalMove)
+        assert order.state == Order.State.DELIVERED
+        assert balance_of(alice) == before
+    assert books() == {}
+
+
+def test_expiry_against_pay(race, shelf, alice):
+    for round_ in range(10):
+        order = shelf.buy(alice, (shelf.sku(keys=1), 1))
+        Order.objects.filter(pk=order.pk).update(pay_deadline=order.placed_at)
+        _, outcome = race.run(services.expire_due, lambda order=order, r=round_: paid(order, f"round:{r}"))
+        order.refresh_from_db()
+        assert outcome == services.PaymentOutcome.PAID
+        assert order.state == Order.State.DELIVERED
+    assert books() == {}
+
+
+def test_parallel_refunds_stop_at_what_was_paid(race, shelf, alice, olga):
+    order = shelf.buy(alice, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
+    line = order.lines.get()
+
+    def give(ref: str):
+        return services.refund(order_id=order.pk, amounts={line.pk: Decimal("6.00")}, ref=ref, reason="", actor=olga)
+
+    results = race.run(*[lambda n=n: give(f"r{n}") for n in range(BUYERS)])
+    assert kinds(results) == ["OrderRefund"] + ["RefundTooLarge"] * (BUYERS - 1)
+    assert OrderRefund.objects.count() == 1
+    assert balance_of(alice) == Decimal("996.00")
+    assert books() == {}
+
+
+def test_parallel_hoarding_stops_at_the_cap(race, shelf, alice, settings):
+    settings.UNPAID_CAPS = {"account": 3, "device": 9, "address": 99}
+    sku = shelf.sku(keys=20)
+    results = race.run(*[lambda: shelf.buy(alice, (sku, 1))] * BUYERS)
+    assert kinds(results) == ["Order"] * 3 + ["TooManyUnpaid"] * (BUYERS - 3)
+
+
+def test_two_products_in_either_order_do_not_deadlock(race, shelf, make_member):
+    one, two = shelf.sku(keys=40), shelf.sku(keys=40)
+    buyers = [make_member(balance="1000.00") for _ in range(BUYERS)]
+    pairs = [((one, 5), (two, 5)), ((two, 5), (one, 5))]
+    results = race.run(*[lambda b=b, n=n: shelf.buy(b, *pairs[n % 2], from_wallet=True) for n, b in enumerate(buyers)])
+    assert kinds(results) == ["Order"] * BUYERS
+    assert books() == {}
+
+
+def test_the_locks_are_really_taken(shelf, alice):
+    order = shelf.buy(alice, (shelf.sku(keys=1), 1))
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        services.pay_from_wallet(order_id=order.pk, user=alice)
+    locked = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
+    assert any('"orders_order"' in sql for sql in locked)
+    assert any('"wallet_account"' in sql for sql in locked)
