@@ -6,6 +6,9 @@ from pathlib import Path
 if sys.version_info < (3, 11):  # noqa: UP036 - this file also greets older ones
     sys.exit("kameng needs Python 3.11 or newer; this is {}.{} ({}).".format(*sys.version_info[:2], sys.executable))
 
+if sys.platform != "linux":
+    sys.exit("bin/up and bin/test need Linux (in a container or virtual machine, if need be).")
+
 # Python put launcher/ itself first on the path; the package lies one higher.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 

@@ -1,10 +1,13 @@
 """What the launcher says, and how it ends when something is wrong."""
 
-import contextlib
 import errno
 import os
+import signal
 import sys
 from collections.abc import Callable
+
+# Progress goes where the rest goes; a command whose own output somebody may want to read apart moves it to stderr.
+progress = sys.stdout
 
 COLOURS = {
     "web": "36",
@@ -30,21 +33,28 @@ class OutputGone(Exception):
 
 
 def coloured() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return progress.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, code: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if coloured() else text
 
 
+def progress_to_stderr() -> None:
+    global progress
+    progress = sys.stderr
+
+
 def write(text: str) -> None:
     try:
-        sys.stdout.write(text + "\n")
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputGone from None
+        progress.write(text + "\n")
+        progress.flush()
+    except OSError as error:
+        # From here on into nothing: Python tries again at every flush, and at its own end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), progress.fileno())
+        # A full disk under a redirected output is no reason to close the shop; a closed terminal or pipe is.
+        if error.errno in (errno.EPIPE, errno.EIO):
+            raise OutputGone from None
 
 
 def say(text: str) -> None:
@@ -63,8 +73,10 @@ def output(name: str, line: str) -> None:
 
 def guarded(command: Callable[[list[str]], int], arguments: list[str]) -> int:
     """Runs a command; a Problem becomes its text, and never a traceback. Returns the exit status."""
-    with contextlib.suppress(AttributeError):
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    # A terminal may not know every character that a program prints.
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
+    # Like Ctrl-C, so that a set-up under way takes its children with it.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         return command(arguments)
     except Problem as problem:

@@ -112,7 +112,13 @@ class Home:
 
     def known_port(self, name: str) -> int:
         """The port that the process which holds this folder has chosen for `name`."""
-        return self._ports()[name]
+        try:
+            return self._ports()[name]
+        except KeyError:
+            raise Problem(
+                f"The shop on {self.path} has not started its {name}. Wait until it is ready; if it runs on a server of "
+                "your own, set the same DATABASE_URL and REDIS_URL here."
+            ) from None
 
     def _ports(self) -> dict[str, int]:
         try:

@@ -1,8 +1,9 @@
 """bin/manage: manage.py on the data of bin/up, whether that is running or not."""
 
 import argparse
+from pathlib import Path
 
-from launcher import environment
+from launcher import console, environment
 from launcher.environment import PYTHON, ROOT
 from launcher.home import MARK, Home
 from launcher.processes import Program, Supervisor
@@ -11,7 +12,9 @@ from launcher.up import development_environment
 
 
 def main(arguments: list[str]) -> int:
-    parser = argparse.ArgumentParser(prog="bin/manage", description=__doc__, add_help=False)
+    # The command's own output may be going into a file.
+    console.progress_to_stderr()
+    parser = argparse.ArgumentParser(prog="bin/manage", add_help=False, allow_abbrev=False)
     parser.add_argument("--data-dir", default=ROOT / "var")
     options, command = parser.parse_known_args(arguments)
     home = Home(options.data_dir)
@@ -20,13 +23,17 @@ def main(arguments: list[str]) -> int:
     if not running:
         home.open()
         home.end_orphans()
-    log = home.path / "manage.log"
-    with Supervisor({} if running else {MARK: str(home.path)}, log=log) as supervisor:
+    # Beside a running shop this process is a guest and does not carry its mark.
+    mark = {} if running else {MARK: str(home.path)}
+    with Supervisor(mark, log=home.path / "manage.log") as supervisor:
         stack = Stack(home)
         if running:
             stack.find()
         else:
             stack.start(supervisor)
         url = home.holder().get("url") or "http://127.0.0.1:8000"
-        variables = development_environment(home, stack, url, home.port("sandbox"))
-        return supervisor.run_in_foreground(Program("manage", [str(PYTHON), "manage.py", *command], variables))
+        sandbox_port = home.known_port("sandbox") if running else home.port("sandbox")
+        variables = development_environment(home, stack, url, sandbox_port)
+        # In the caller's folder, so that file names mean what they say.
+        program = Program("manage", [str(PYTHON), str(ROOT / "manage.py"), *command], variables, folder=Path.cwd())
+        return supervisor.run_in_foreground(program)

@@ -33,6 +33,7 @@ SETTINGS = {
     "log_timezone": "UTC",
     "log_min_messages": "warning",
     "log_line_prefix": "",
+    "log_checkpoints": "off",
 }
 # For data that is thrown away: never wait for the disk.
 THROWAWAY_SETTINGS = {
@@ -60,8 +61,6 @@ class Postgres:
     def prepare(self) -> None:
         """Makes the cluster, or checks the one that is there. Raises Problem when it cannot be used as it is."""
         self.end_orphans()
-        if self.throwaway:
-            shutil.rmtree(self.data, ignore_errors=True)
         if self.data.exists() and any(self.data.iterdir()):
             self._check_version()
         else:

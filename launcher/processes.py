@@ -33,6 +33,7 @@ class Program:
     command: list[str]
     environment: dict[str, str] = field(default_factory=dict)
     input: bytes = b""
+    folder: Path = ROOT
     stop_signal: signal.Signals = signal.SIGTERM
     # Sent when `patience` seconds have passed, or when somebody is in a hurry; SIGKILL follows a few seconds later.
     hasten_signal: signal.Signals = signal.SIGKILL
@@ -40,6 +41,8 @@ class Program:
     # What the kernel sends when the launcher itself dies.
     death_signal: signal.Signals = signal.SIGTERM
     before_start: Callable[[], None] | None = None
+    # Lines that hold one of these are of no use to anybody here.
+    mute: tuple[bytes, ...] = ()
 
 
 @dataclass
@@ -109,7 +112,7 @@ class Supervisor:
             process = subprocess.Popen(  # noqa: PLW1509 - there is one thread
                 program.command,
                 env={**os.environ, **program.environment, **self.mark},
-                cwd=ROOT,
+                cwd=program.folder,
                 stdin=None if foreground else subprocess.PIPE,
                 stdout=target,
                 stderr=None if foreground else subprocess.STDOUT,
@@ -162,6 +165,8 @@ class Supervisor:
         if running.rest and (not chunk or len(running.rest) > 65536):
             lines, running.rest = [*lines, running.rest], b""
         for line in lines:
+            if any(words in line for words in running.program.mute):
+                continue
             output(running.program.name, line.decode(errors="replace").rstrip("\r"))
         return bool(chunk)
 
@@ -236,6 +241,7 @@ class Supervisor:
 
     def _check(self, besides: Running | None = None) -> None:
         if self.interrupts:
+            self._hurry_after = len(self.interrupts)
             raise Interrupted
         for running in self.running:
             code = running.process.returncode
@@ -254,7 +260,8 @@ class Supervisor:
     def stop(self) -> None:
         """Stops everything, last started first. A further Ctrl-C from here on hastens."""
         self.restarts = False
-        self._hurry_after = len(self.interrupts)
+        if self._hurry_after is None:
+            self._hurry_after = len(self.interrupts)
         for running in reversed(self.running):
             if running.process.returncode is None:
                 self._end(running)

@@ -26,6 +26,7 @@ def main(arguments: list[str]) -> int:
     environment.prepare("requirements-test.txt")
     machine.require_space(home.path, 500, "the test run")
     home.end_orphans()
+    shutil.rmtree(home.path / "postgres", ignore_errors=True)
     missing = install_missing(missing_packages())
     log = home.path / "servers.log"
     log.unlink(missing_ok=True)

@@ -117,20 +117,29 @@ class Shop:
         schedule = str(self.home.path / "beat-schedule")
         web = ["--interface", "wsgi", "--host", self.options.host, "--port", str(self.options.port)]
         web += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--access-log"]
-        celery = {"stop_signal": signal.SIGTERM, "hasten_signal": signal.SIGQUIT, "death_signal": signal.SIGQUIT}
+        celery = ["-m", "celery", "--quiet", "--app", "kameng"]
         commands = {
-            "sandbox": ["-m", "sandbox", "--port", str(self.sandbox_port), "--data", sandbox_data],
-            "beat": ["-m", "celery", "-A", "kameng", "beat", "--schedule", schedule, "--pidfile="],
-            "worker": ["-m", "celery", "-A", "kameng", "worker", "--concurrency", "2", "--without-mingle"],
+            "sandbox": [
+                "-m",
+                "sandbox",
+                "--host",
+                self.options.host,
+                "--port",
+                str(self.sandbox_port),
+                "--data",
+                sandbox_data,
+            ],
+            "beat": [*celery, "beat", "--loglevel", "INFO", "--schedule", schedule, "--pidfile="],
+            "worker": [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-mingle"],
             "web": ["-m", "granian", *web, "kameng.wsgi:application"],
         }
         programs = []
         for name, command in commands.items():
-            if name == "sandbox" and not (ROOT / "sandbox/__main__.py").exists():
-                continue
-            # The worker finishes the task at hand.
-            manners = {**celery, "patience": 30.0} if name == "worker" else {}
-            programs.append(Program(name, [python, *command], self.environment, **manners))
+            programs.append(Program(name, [python, *command], self.environment))
+            if name == "worker":
+                # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
+                programs[-1].patience = 30.0
+                programs[-1].hasten_signal = programs[-1].death_signal = signal.SIGQUIT
         return programs
 
     def _web_answers(self) -> bool:

@@ -36,7 +36,9 @@ class Valkey:
     def program(self) -> Program:
         text = CONFIGURATION.format(port=self.port, password=self.password, folder=f'"{self.home.folder("valkey")}"')
         # By standard input: on the command line other users of the machine could read the password.
-        return Program(name="valkey", command=[str(_binary()), "-"], input=text.encode())
+        # The overcommit warning is about saving to disk, which never happens.
+        mute = (b"Memory overcommit", b"Reading config from stdin")
+        return Program(name="valkey", command=[_binary(), "-"], input=text.encode(), mute=mute)
 
     def is_ready(self) -> bool:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1) as link:
