@@ -5,6 +5,7 @@ The wheel's `get_server()` is not used: called by root it adds a system user and
 
 import contextlib
 import os
+import pwd
 import re
 import shutil
 import signal
@@ -172,12 +173,13 @@ class Postgres:
 
         An ordinary user needs none. Root becomes "nobody" in a user namespace, where its files stay its own; where
         namespaces are forbidden (many containers) really nobody, who then has to own the folder."""
+        namespace = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
         if os.geteuid() != 0:
             self._require_own(data)
-            return []
+            # initdb insists on a user with a name; containers like to run as a bare number.
+            return [] if _has_name(os.geteuid()) or not self._can_run(namespace, data) else namespace
         owner = data.stat().st_uid
         if owner == 0:
-            namespace = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}"]
             if self._can_run(namespace, data):
                 return namespace
             self._give(data, NOBODY)
@@ -220,6 +222,13 @@ def _binaries() -> Path:
             "The embedded PostgreSQL has no build for this machine. Set DATABASE_URL to a server of your own."
         )
     return found[0]
+
+
+def _has_name(user: int) -> bool:
+    try:
+        return bool(pwd.getpwuid(user))
+    except KeyError:
+        return False
 
 
 def _c_locale() -> dict[str, str]:

@@ -72,15 +72,22 @@ class Supervisor:
         self._wake_read, self._wake_write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._selector.register(self._wake_read, selectors.EVENT_READ)
         signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        # A handler is needed for the wake-up alone.
+        self._handlers = {signal.SIGCHLD: signal.signal(signal.SIGCHLD, lambda *_: None)}
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             # nohup ignores SIGHUP for us; keep it that way.
             if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._on_interrupt)
+                self._handlers[number] = signal.signal(number, self._on_interrupt)
         return self
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        signal.set_wakeup_fd(-1)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        self._selector.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
 
     def _on_interrupt(self, number: int, _frame: FrameType | None) -> None:
         self.interrupts.append(number)

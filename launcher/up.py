@@ -16,6 +16,8 @@ from launcher.home import MARK, Home
 from launcher.processes import Program, Supervisor
 from launcher.stack import Stack
 
+# Celery warns of root, and of users without a name. On a development machine that is the user's own affair.
+AS_ROOT = "ignore:You're running the worker,ignore:An entry for the specified"
 WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
 
 
@@ -135,8 +137,9 @@ class Shop:
         }
         programs = []
         for name, command in commands.items():
-            programs.append(Program(name, [python, *command], self.environment))
+            programs.append(Program(name, [python, *command], dict(self.environment)))
             if name == "worker":
+                programs[-1].environment["PYTHONWARNINGS"] = AS_ROOT
                 # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
                 programs[-1].patience = 30.0
                 programs[-1].hasten_signal = programs[-1].death_signal = signal.SIGQUIT

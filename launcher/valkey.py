@@ -16,6 +16,8 @@ dir {folder}
 save ""
 appendonly no
 maxmemory-policy noeviction
+# A new title would overwrite the variable by which a later start knows its orphans (home.MARK).
+set-proc-title no
 loglevel warning
 """
 
