@@ -1,4 +1,6 @@
+from catalog.selectors.searching import Found, search
 from catalog.selectors.shelves import (
+    SORTS,
     Filters,
     by_label,
     category_tree,
@@ -8,17 +10,21 @@ from catalog.selectors.shelves import (
     price_points,
     with_skus,
 )
-from catalog.selectors.stock import PLENTY, shown_stock
+from catalog.selectors.stock import PLENTY, low_stock, shown_stock
 
 __all__ = [
     "PLENTY",
+    "SORTS",
     "Filters",
+    "Found",
     "by_label",
     "category_tree",
     "filtered",
+    "low_stock",
     "lowest_price",
     "on_sale",
     "price_points",
+    "search",
     "shown_stock",
     "with_skus",
 ]

@@ -8,10 +8,10 @@ from decimal import Decimal
 from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Sum, Window, prefetch_related_objects
 from django.db.models.functions import Coalesce, RowNumber
 
-from catalog.models import Category, Key, Label, PriceHistory, Product, Sku
+from catalog.models import BundleItem, Category, Key, Label, PriceHistory, Product, ReusableSecret, Sku
 from tenancy.models import Storefront
 
-SORTS = ("", "sales", "price", "-price", "new")
+SORTS = ("", "sales", "price", "-price", "new", "name")
 
 
 @dataclass(frozen=True)
@@ -59,14 +59,35 @@ def filtered(products: QuerySet[Product], filters: Filters) -> QuerySet[Product]
     if filters.automatic:
         products = products.filter(kind__in=[Product.Kind.KEY, Product.Kind.REUSABLE, Product.Kind.BUNDLE])
     if filters.in_stock:
-        available = Key.objects.filter(sku__product=OuterRef("pk"), state=Key.State.AVAILABLE)
-        products = products.filter(Exists(available) | ~Q(kind=Product.Kind.KEY))
+        products = products.filter(has_stock())
     if filters.price_min is not None:
         products = products.filter(cheapest__gte=filters.price_min)
     if filters.price_max is not None:
         products = products.filter(cheapest__lte=filters.price_max)
-    orders = {"sales": ["-sold"], "price": ["cheapest"], "-price": ["-cheapest"], "new": ["-created_at"]}
-    return products.order_by(*orders.get(filters.sort, []), "position", "-pk")
+    orders = {
+        "sales": ["-sold"],
+        "price": ["cheapest"],
+        "-price": ["-cheapest"],
+        "new": ["-created_at"],
+        "name": ["name_pinyin"],
+    }
+    return products.order_by(*orders.get(filters.sort, []), "position", "-search_weight", "-pk")
+
+
+def has_stock() -> Q:
+    """A condition on Product: some SKU on sale of it can be bought now."""
+    keys = Key.objects.filter(sku=OuterRef("pk"), state=Key.State.AVAILABLE)
+    secret = ReusableSecret.objects.filter(sku=OuterRef("pk"), replaced_at=None)
+    parts = BundleItem.objects.filter(sku=OuterRef("pk"))
+    missing = parts.filter(~Exists(Key.objects.filter(sku=OuterRef("component"), state=Key.State.AVAILABLE)))
+    kind = Product.Kind
+    buyable = Sku.objects.filter(product=OuterRef("pk"), status=Sku.Status.ACTIVE).filter(
+        Q(product__kind__in=[kind.MANUAL, kind.TOP_UP, kind.PRESALE])
+        | Q(Exists(keys), product__kind=kind.KEY)
+        | Q(Exists(secret), product__kind=kind.REUSABLE)
+        | Q(Exists(parts), ~Exists(missing), product__kind=kind.BUNDLE)
+    )
+    return Q(Exists(buyable))
 
 
 def by_label(*, storefront: Storefront, each: int) -> list[tuple[Label, list[Product]]]:

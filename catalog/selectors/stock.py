@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import F, QuerySet
 
 from catalog.models import BundleItem, Product, ReusableSecret, Sku
 
@@ -53,3 +54,17 @@ def _counted(parts: list[tuple[int, int, int]]) -> dict[int, int]:
             [PLENTY, *map(list, zip(*parts, strict=True))],
         )
         return dict(cursor.fetchall())
+
+
+def low_stock() -> QuerySet[Sku]:
+    """Active key SKUs of products on sale whose figures are at or below their reminder, emptiest first."""
+    return (
+        Sku.objects.filter(
+            status=Sku.Status.ACTIVE,
+            product__status=Product.Status.ON_SALE,
+            product__kind=Product.Kind.KEY,
+            figure__available__lte=F("low_stock_at"),
+        )
+        .select_related("product", "figure")
+        .order_by("figure__available", "pk")
+    )
