@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import environ
-from csp.constants import NONCE, NONE, SELF
+from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
+
+from kameng.unfold_settings import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -95,6 +97,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "common.middleware.AdminPolicyMiddleware",
     "tenancy.middleware.StorefrontMiddleware",
     "allauth.account.middleware.AccountMiddleware",
 ]
@@ -236,6 +239,18 @@ CONTENT_SECURITY_POLICY = {
         # The payment page is left through a form that posts to a gateway; payments adds the channels' hosts.
         "form-action": [SELF],
     }
+}
+# The admin's pages are run by standard Alpine, which evaluates its attributes, and unfold colours them by a style element.
+ADMIN_PATH = "/admin/"
+ADMIN_CONTENT_SECURITY_POLICY = {
+    "default-src": [SELF],
+    "script-src": [SELF, UNSAFE_EVAL],
+    "style-src": [SELF, UNSAFE_INLINE],
+    "img-src": [SELF, "data:"],
+    "object-src": [NONE],
+    "base-uri": [SELF],
+    "frame-ancestors": [NONE],
+    "form-action": [SELF],
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -1,0 +1,33 @@
+"""The base of every room's admin. See the modules for what each part promises."""
+
+from unfold.decorators import action, display
+from unfold.enums import ActionVariant
+
+from common.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline, StackedInline, TabularInline, allowed
+from common.admin.confirm import Fact, Preview, ask
+from common.admin.export import csv_response
+from common.admin.filters import DayRangeFilter
+from common.admin.paging import BoundedPaginator
+from common.admin.shown import chip, link_to, money, when
+
+__all__ = [
+    "ActionVariant",
+    "BoundedPaginator",
+    "DayRangeFilter",
+    "Fact",
+    "ModelAdmin",
+    "Preview",
+    "ReadOnlyAdmin",
+    "ReadOnlyInline",
+    "StackedInline",
+    "TabularInline",
+    "action",
+    "allowed",
+    "ask",
+    "chip",
+    "csv_response",
+    "display",
+    "link_to",
+    "money",
+    "when",
+]
