@@ -85,6 +85,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "shop.probes.ProbeMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "common.middleware.ClientAddressMiddleware",
@@ -126,7 +127,9 @@ DATABASES["default"].update(
     CONN_MAX_AGE=env.int("CONN_MAX_AGE", 60),
     CONN_HEALTH_CHECKS=True,
 )
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("application_name", "kameng")
+DATABASES["default"]["OPTIONS"] = {"application_name": "kameng", "connect_timeout": 5} | DATABASES["default"].get(
+    "OPTIONS", {}
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
@@ -260,7 +263,6 @@ CSRF_FAILURE_VIEW = "shop.views.errors.stale_form"
 if PRODUCTION:
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", 31536000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True

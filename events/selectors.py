@@ -1,0 +1,28 @@
+"""Reading the outbox: does the background work keep up?"""
+
+from datetime import datetime, timedelta
+
+from events.models import Delivery, Event, Heartbeat
+
+
+def silence_of(name: str, *, at: datetime) -> timedelta | None:
+    """How long ago a background process last did its round; None when it never did."""
+    last = Heartbeat.objects.filter(pk=name).values_list("at", flat=True).first()
+    return None if last is None else at - last
+
+
+def relay_lag(*, at: datetime) -> timedelta:
+    """How long the oldest work that is due has been waiting for a relay; zero when nothing waits."""
+    waiting = [
+        Event.objects.filter(fanned_out_at=None).order_by("pk").values_list("occurred_at", flat=True).first(),
+        Delivery.objects.filter(state=Delivery.State.PENDING)
+        .order_by("not_before")
+        .values_list("not_before", flat=True)
+        .first(),
+    ]
+    return max([at - since for since in waiting if since is not None and since < at], default=timedelta(0))
+
+
+def parked_count() -> int:
+    """Deliveries that were given up and wait for a person."""
+    return Delivery.objects.filter(state=Delivery.State.PARKED).count()
