@@ -12,5 +12,10 @@ def relay_events() -> int:
 @shared_task
 def sweep_events() -> int:
     """Every minute: find what a lost nudge or a dead worker left."""
-    services.beat_heart(name="worker")
     return services.relay()
+
+
+@shared_task
+def note_heartbeat() -> None:
+    """Shows /readyz that beat schedules and a worker works."""
+    services.beat_heart(name="worker")

@@ -3,9 +3,28 @@
 import os
 
 from celery import Celery
+from celery.schedules import crontab
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kameng.settings")
 app = Celery("kameng")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-app.conf.beat_schedule = {}
+
+
+def every(seconds: int, task: str) -> dict:
+    """Run `task` every so many seconds. A round that no worker has taken by the next one is dropped: they would pile up."""
+    return {"task": task, "schedule": seconds, "options": {"expires": seconds}}
+
+
+def daily(hour: int, minute: int, task: str) -> dict:
+    """Run `task` once a day at this time in CELERY_TIMEZONE, the shop's own."""
+    return {"task": task, "schedule": crontab(hour=hour, minute=minute), "options": {"expires": 12 * 3600}}
+
+
+app.conf.beat_schedule = {
+    "heartbeat": every(30, "events.tasks.note_heartbeat"),
+    "sweep of the outbox": every(60, "events.tasks.sweep_events"),
+    "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
+    "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
+    "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
+}
