@@ -5,8 +5,8 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from catalog.models.goods import in_language
 from common.ids import public_id
+from common.texts import in_language
 from orders.models import Order
 from tenancy.models import Storefront
 

@@ -4,15 +4,10 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
-from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 from common.ids import public_id
-
-
-def in_language(chinese: str, english: str) -> str:
-    """The English text for English readers where there is one; Chinese otherwise."""
-    return english if english and (get_language() or "").startswith("en") else chinese
+from common.texts import in_language
 
 
 class Category(models.Model):

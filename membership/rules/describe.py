@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
+from common.texts import in_language
 from membership.rules.catalogue import METRICS
 from membership.rules.nodes import Bundle, Exclusion, RuleSet, Scale, Tier, scaled
 from membership.rules.render import multiple_text, sentence, value_text
@@ -25,7 +26,7 @@ class TierText:
 
 def tier_name(tier: Tier) -> str:
     """The tier's name in the active language; the Chinese one where there is no other."""
-    return tier.name_en if tier.name_en and (get_language() or "").startswith("en") else tier.name
+    return in_language(tier.name, tier.name_en)
 
 
 def describe_tiers(rules: RuleSet) -> list[TierText]:

@@ -33,7 +33,7 @@ def implies(first: Condition, second: Condition) -> bool | None:
     Each alternative of `first` is taken as the poorest member who meets it; as more never hurts, `second` holds for all
     if it holds for those.
     """
-    if not (_asks_for_more(first) and _asks_for_more(second)):
+    if not (asks_for_more(first) and asks_for_more(second)):
         return None
     alternatives = _alternatives([first])
     if alternatives is None:
@@ -47,7 +47,7 @@ def satisfiable(conditions: Sequence[Condition]) -> bool:
     return alternatives is None or not all(_contradicts(alternative) for alternative in alternatives)
 
 
-def _asks_for_more(condition: Condition) -> bool:
+def asks_for_more(condition: Condition) -> bool:
     return all(
         leaf.v is True and leaf.op == "==" if leaf.metric.kind is Kind.FLAG else leaf.op in (">=", ">")
         for leaf in leaves(condition)

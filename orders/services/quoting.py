@@ -80,7 +80,7 @@ def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item])
     """
     items = _merged(items)
     skus = _sellable([item.sku for item in items])
-    prices = member_prices(user_id=user_id, skus=list(skus.values()))
+    prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()))
     breaks = _breaks(skus.values())
     return Quote(
         tuple(

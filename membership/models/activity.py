@@ -1,0 +1,105 @@
+"""What members did, and sums of it by day. The ledger is the truth; buckets and totals follow it in one transaction.
+
+Activity has no inbound foreign keys and its unique references live in a table of their own, so that it can be
+partitioned by time. Everything is keyed by member, so that it can be spread over nodes.
+"""
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from membership.models.members import MemberTier
+
+
+class Activity(models.Model):
+    """One fact, dated by when it counts: spend by the payment, a refund by the payment that it takes back.
+
+    `amount` is yuan, `quantity` a number of orders, points or actions; negative in what takes something back.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    source_ref = models.CharField(_("来源"), max_length=80, help_text=_("例如 line:12:spend"))
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("会员")
+    )
+    metric = models.CharField(_("指标"), max_length=20)
+    # What belongs together, such as order:12.
+    subject = models.CharField(_("所属"), max_length=60, blank=True)
+    occurred_at = models.DateTimeField(_("发生时间"))
+    recorded_at = models.DateTimeField(_("记录时间"))
+    amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2, default=0)
+    quantity = models.IntegerField(_("数量"), default=0)
+    category = models.CharField(_("分类代码"), max_length=64, blank=True)
+    reverses = models.CharField(_("冲销"), max_length=80, blank=True)
+    valid = models.BooleanField(_("计入"), default=True)
+    invalid_reason = models.CharField(_("不计入的原因"), max_length=40, blank=True)
+
+    class Meta:
+        verbose_name = _("活动记录")
+        verbose_name_plural = _("活动记录")
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(valid=True, invalid_reason="") | Q(Q(valid=False), ~Q(invalid_reason="")),
+                name="activity_invalid_has_reason",
+            ),
+            models.CheckConstraint(condition=~Q(amount=0) | ~Q(quantity=0), name="activity_says_something"),
+        ]
+        indexes = [
+            models.Index(fields=["member", "-occurred_at"], name="activity_by_member"),
+            models.Index(fields=["member", "subject"], condition=~Q(subject=""), name="activity_by_subject"),
+        ]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.source_ref
+
+
+class ActivitySeen(models.Model):
+    """References that are in the ledger. Small and never partitioned, so that a fact counts once."""
+
+    ref = models.CharField(_("来源"), max_length=80, primary_key=True)
+
+    class Meta:
+        verbose_name = _("活动来源")
+        verbose_name_plural = _("活动来源")
+
+    def __str__(self) -> str:
+        return self.ref
+
+
+class Bucket(models.Model):
+    """What counted on one Shanghai day. The key begins with member and day: a window is one range of it."""
+
+    pk = models.CompositePrimaryKey("member_id", "day", "metric", "category")
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("会员")
+    )
+    day = models.DateField(_("日期"))
+    metric = models.CharField(_("指标"), max_length=20)
+    category = models.CharField(_("分类代码"), max_length=64, blank=True)
+    amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2, default=0)
+    quantity = models.IntegerField(_("数量"), default=0)
+
+    class Meta:
+        verbose_name = _("每日汇总")
+        verbose_name_plural = _("每日汇总")
+        constraints = [models.CheckConstraint(condition=Q(amount__gte=0, quantity__gte=0), name="bucket_not_negative")]
+
+
+class Total(models.Model):
+    """What counted in all, so that a condition over the whole life reads a few rows however long that life is."""
+
+    pk = models.CompositePrimaryKey("member_id", "metric", "category")
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("会员")
+    )
+    metric = models.CharField(_("指标"), max_length=20)
+    category = models.CharField(_("分类代码"), max_length=64, blank=True)
+    amount = models.DecimalField(_("金额"), max_digits=16, decimal_places=2, default=0)
+    quantity = models.BigIntegerField(_("数量"), default=0)
+
+    class Meta:
+        verbose_name = _("累计汇总")
+        verbose_name_plural = _("累计汇总")
+        constraints = [models.CheckConstraint(condition=Q(amount__gte=0, quantity__gte=0), name="total_not_negative")]

@@ -1,0 +1,179 @@
+"""Writing rule sets: drafts, copies, publication. A published version is never edited; another takes its place."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from audit.services import record
+from common import clock
+from common.locks import lock_one
+from membership.exceptions import NotADraft, RulesRefused
+from membership.metrics import RECORDED
+from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierRule
+from membership.rules.checks import Level, check
+from membership.rules.dump import dump_rules, fingerprint
+from membership.rules.nodes import RuleSet
+from membership.rules.parse import parse_rules
+from membership.rules.reading import RuleErrors
+from membership.selectors.rules import published_versions, version_at
+
+Status = RuleSetVersion.Status
+COPIED = ("kind", "layer", "value", "text", "text_en", "stacking")
+
+
+def draft_rule_set(*, program: Program, document: Any, author: User | None, note: str = "") -> RuleSetVersion:
+    """Store a rule set as a draft of the program, with its tiers as rows. Locks the program. Raises RulesRefused."""
+    rules = _parse(document)
+    with transaction.atomic():
+        lock_one(Program.objects.filter(pk=program.pk))
+        last = program.versions.aggregate(last=Max("number"))["last"] or 0
+        version = RuleSetVersion.objects.create(
+            program=program,
+            number=last + 1,
+            document=dump_rules(rules),
+            sha256=fingerprint(rules),
+            note=note,
+            author=author,
+            created_at=clock.now(),
+        )
+        _write_tiers(version, rules)
+    return version
+
+
+def copy_rule_set(*, version: RuleSetVersion, author: User | None, note: str = "") -> RuleSetVersion:
+    """A draft that says what `version` says, benefits included."""
+    with transaction.atomic():
+        draft = draft_rule_set(program=version.program, document=version.document, author=author, note=note)
+        _copy_benefits(_benefits_by_rank(version), draft)
+    return draft
+
+
+def revise_draft(*, version_id: int, document: Any, note: str) -> RuleSetVersion:
+    """Replace what a draft says; the benefits of ranks that remain stay. Locks the version.
+
+    Raises NotADraft, RulesRefused.
+    """
+    rules = _parse(document)
+    with transaction.atomic():
+        version = _locked_draft(version_id)
+        version.document, version.sha256, version.note = dump_rules(rules), fingerprint(rules), note
+        version.save(update_fields=["document", "sha256", "note"])
+        benefits = _benefits_by_rank(version)
+        version.tiers.all().delete()
+        _write_tiers(version, rules)
+        _copy_benefits(benefits, version)
+    return version
+
+
+def publish_rule_set(
+    *, version_id: int, approver: User | None, effective_from: datetime | None = None
+) -> RuleSetVersion:
+    """Publish a draft, from now or from a later moment on. Locks the version.
+
+    Members are evaluated by it at their next event or in the nightly pass. Raises NotADraft, RulesRefused.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        version = _locked_draft(version_id)
+        starts = effective_from or at
+        problems = list(_problems(version, starts, at))
+        if problems:
+            raise RulesRefused(problems)
+        version.status, version.approver = Status.PUBLISHED, approver
+        version.published_at, version.effective_from = at, starts
+        version.save(update_fields=["status", "approver", "published_at", "effective_from"])
+        retire_superseded(program_id=version.program_id, at=at)
+        detail = {"sha256": version.sha256, "effective_from": starts.isoformat()}
+        record(action="membership.rules.publish", at=at, actor=approver, target=version, detail=detail)
+    return version
+
+
+def retire_superseded(*, program_id: int, at: datetime) -> int:
+    """Mark the versions before the one in force as retired; returns how many."""
+    with transaction.atomic():
+        versions = published_versions(program_id)
+        current = version_at(versions, at)
+        old = [version.pk for version in versions if version.effective_from < current.effective_from]
+        return RuleSetVersion.objects.filter(pk__in=old, status=Status.PUBLISHED).update(
+            status=Status.RETIRED, retired_at=current.effective_from
+        )
+
+
+def _parse(document: Any) -> RuleSet:
+    try:
+        return parse_rules(document)
+    except RuleErrors as caught:
+        raise RulesRefused([(error.path, error.message) for error in caught.errors]) from caught
+
+
+def _locked_draft(version_id: int) -> RuleSetVersion:
+    version = lock_one(RuleSetVersion.objects.filter(pk=version_id))
+    if version.status != Status.DRAFT:
+        raise NotADraft
+    return version
+
+
+def _write_tiers(version: RuleSetVersion, rules: RuleSet) -> None:
+    TierRule.objects.bulk_create(
+        TierRule(
+            version=version,
+            rank=tier.rank,
+            name=tier.name,
+            name_en=tier.name_en,
+            enter=document.get("enter"),
+            keep=document.get("keep"),
+            gates=document.get("gates", []),
+            min_stay_days=tier.min_stay_days,
+            grace_days=tier.grace_days,
+            down=tier.down,
+        )
+        for tier, document in zip(rules.tiers, dump_rules(rules)["tiers"], strict=True)
+    )
+
+
+def _benefits_by_rank(version: RuleSetVersion) -> dict[int, list[Benefit]]:
+    found: dict[int, list[Benefit]] = {}
+    for benefit in Benefit.objects.filter(tier__version=version).select_related("tier"):
+        found.setdefault(benefit.tier.rank, []).append(benefit)
+    return found
+
+
+def _copy_benefits(benefits: Mapping[int, Sequence[Benefit]], version: RuleSetVersion) -> None:
+    Benefit.objects.bulk_create(
+        Benefit(tier=tier, **{name: getattr(benefit, name) for name in COPIED})
+        for tier in version.tiers.all()
+        for benefit in benefits.get(tier.rank, [])
+    )
+
+
+def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterable[tuple[str, Any]]:
+    """Why a draft cannot be published."""
+    rules = _parse(version.document)
+    if starts < at:
+        yield "", _("生效时间不能早于现在")
+    if any(other.effective_from >= starts for other in published_versions(version.program_id)):
+        yield "", _("已有更晚生效的版本")
+    for finding in check(rules):
+        if finding.level is Level.ERROR:
+            yield finding.path, finding.message
+    for metric in sorted({leaf.m for leaf in rules.leaves()} - RECORDED):
+        yield "", _("指标“%(metric)s”还没有数据来源") % {"metric": metric}
+    for part in _beyond_engine(rules):
+        yield part, _("当前引擎不执行这一项，发布会让公示规则与实际不符")
+    ranks = {tier.rank for tier in rules.tiers}
+    held = MemberTier.objects.filter(program=version.program_id).values_list("rank", flat=True).distinct()
+    for rank in sorted(set(held.order_by("rank")) - ranks):
+        yield "tiers", _("仍有会员处于等级 %(rank)s，新规则必须保留它") % {"rank": rank}
+
+
+def _beyond_engine(rules: RuleSet) -> list[str]:
+    """Parts of the form that evaluation does not act on: what is published must be what happens."""
+    parts = [name for name in ("bundles", "caps", "multipliers", "dynamic", "jumps") if getattr(rules, name)]
+    parts += ["counts"] if rules.counts != "delivered" else []
+    parts += [f"tiers[{tier.rank}].keep" for tier in rules.tiers if tier.keep is not None]
+    return parts + [f"tiers[{tier.rank}].gates" for tier in rules.tiers if tier.gates]

@@ -1,0 +1,23 @@
+import logging
+from datetime import timedelta
+
+from celery import shared_task
+
+from membership import services
+from membership.exceptions import AlreadyRunning
+
+logger = logging.getLogger(__name__)
+# Well below the time limit of a task; what is left goes on in another.
+SLICE = timedelta(minutes=10)
+
+
+@shared_task
+def recalculate_tiers(everyone: bool = False) -> None:
+    """Nightly: evaluate the members for whom time or new rules may have changed something."""
+    try:
+        run = services.recalculate(everyone=everyone, stop_after=SLICE)
+    except AlreadyRunning:
+        logger.warning("tiers are being recalculated already")
+        return
+    if run.finished_at is None:
+        recalculate_tiers.delay(everyone)

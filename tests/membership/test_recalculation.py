@@ -1,0 +1,148 @@
+"""Evaluating many: who is due, what is taken up again, who is refused."""
+
+import io
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection, connections
+
+from common import clock
+from common.clock import start_of_day
+from kameng.celery import app
+from membership.exceptions import AlreadyRunning
+from membership.models import MemberTier, Recalculation
+from membership.services import recalculate
+from membership.services.recalculation import LOCK
+from membership.tasks import recalculate_tiers
+from tests.membership.club import Club, at_least, causes, on, rank
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def club():
+    return Club(at_least("spend", "30d", "100.00"))
+
+
+def recalculated(at, **options):
+    with clock.travel(at):
+        return recalculate(**{"everyone": False, **options})
+
+
+def test_a_member_is_due_when_a_day_leaves_the_window(club):
+    member = club.join()
+    assert member.next_check_at is None
+    club.buy(member, "60.00", paid=on("2026-03-01"))
+    member.refresh_from_db()
+    assert member.next_check_at == start_of_day(on("2026-03-31").date())
+    assert recalculated(on("2026-03-30", "23:59")).evaluated == 0
+    assert recalculated(on("2026-03-31", "03:10")).evaluated == 1
+    member.refresh_from_db()
+    assert member.evaluation["tiers"][0]["enter"]["value"] == "0.00"
+    assert member.evaluation["day"] == "2026-03-31"
+    assert member.next_check_at is None
+    assert recalculated(on("2026-04-01", "03:10")).evaluated == 0
+
+
+def test_new_rules_reach_everybody_in_the_next_pass(club):
+    member = club.join()
+    club.buy(member, "60.00", paid=on("2026-03-01"))
+    club.publish(at_least("spend", "30d", "50.00"), at=on("2026-03-02"), starts=on("2026-03-05", "00:00"))
+    assert recalculated(on("2026-03-03")).changed == 0
+    run = recalculated(on("2026-03-05", "03:10"))
+    assert (run.evaluated, run.changed) == (1, 1)
+    assert rank(member) == 1
+    assert causes(member) == ["default", "rules"]
+    club.version.refresh_from_db()
+    assert club.version.status == "retired"
+
+
+def test_everyone_in_batches_with_progress(club):
+    members = [club.join() for _ in range(7)]
+    for member in members[:3]:
+        MemberTier.objects.filter(pk=member.pk).update(evaluation={})
+    told = []
+    run = recalculated(
+        on("2026-03-02"), everyone=True, batch=2, progress=lambda done, total: told.append((done, total))
+    )
+    assert run.finished_at is not None
+    assert told == [(2, 7), (4, 7), (6, 7), (7, 7)]
+    assert not MemberTier.objects.filter(evaluation={}).exists()
+
+
+def test_members_of_several_programs_are_evaluated_by_their_own_rules(club):
+    other = Club(at_least("orders", "life", 1))
+    here, there = club.join(), other.join()
+    club.buy(here, "60.00", paid=on("2026-03-01"))
+    other.buy(there, "60.00", paid=on("2026-03-01"))
+    recalculated(on("2026-03-02"), everyone=True)
+    assert (rank(here), rank(there)) == (0, 1)
+    here.refresh_from_db()
+    assert here.version_id == club.version.pk
+
+
+def test_a_pass_that_was_stopped_goes_on_where_it_was(club):
+    for _ in range(5):
+        club.join()
+    first = recalculated(on("2026-03-02"), everyone=True, batch=2, stop_after=timedelta(0))
+    assert first.finished_at is None and first.evaluated == 0
+    seen = []
+
+    def die(done, total):
+        seen.append(done)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        recalculated(on("2026-03-02"), everyone=True, batch=2, progress=die)
+    left = Recalculation.objects.get()
+    assert (left.evaluated, left.finished_at) == (2, None)
+    run = recalculated(on("2026-03-02"), everyone=True, batch=2, progress=lambda done, _: seen.append(done))
+    assert run.pk == left.pk
+    assert seen == [2, 4, 5]
+    assert run.finished_at is not None
+    assert recalculated(on("2026-03-03"), everyone=True).pk != run.pk
+
+
+def test_a_second_start_is_refused(club):
+    with connections["default"].copy().cursor() as other:
+        other.execute("SELECT pg_advisory_lock(%s)", [LOCK])
+        with pytest.raises(AlreadyRunning):
+            recalculate(everyone=False)
+        with pytest.raises(CommandError, match="正在进行"):
+            call_command("recalculate_tiers", stderr=io.StringIO())
+        recalculate_tiers()
+        assert not Recalculation.objects.exists()
+        other.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+        other.connection.close()
+    assert recalculate(everyone=False).finished_at is not None
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = %s", [LOCK & 0xFFFFFFFF])
+        assert cursor.fetchone()[0] == 0
+
+
+def test_the_command_shows_progress_and_a_summary(club):
+    for _ in range(3):
+        club.join()
+    out, err = io.StringIO(), io.StringIO()
+    call_command("recalculate_tiers", stdout=out, stderr=err)
+    assert "100%" in err.getvalue()
+    assert "3" in out.getvalue()
+    call_command("recalculate_tiers", "--due", stdout=out, stderr=err)
+
+
+def test_the_task_asks_for_another_when_its_time_is_over(club, monkeypatch):
+    club.join()
+    asked = []
+    monkeypatch.setattr("membership.tasks.SLICE", timedelta(0))
+    monkeypatch.setattr(recalculate_tiers, "delay", lambda *args: asked.append(args))
+    recalculate_tiers(True)
+    assert asked == [(True,)]
+
+
+def test_beat_starts_it_at_ten_past_three_in_shanghai():
+    [entry] = [entry for entry in app.conf.beat_schedule.values() if entry["task"] == recalculate_tiers.name]
+    assert (entry["schedule"].hour, entry["schedule"].minute) == ({3}, {10})
+    assert str(app.conf.timezone) == "Asia/Shanghai"
+    assert recalculate_tiers.name in app.tasks
