@@ -26,5 +26,6 @@ app.conf.beat_schedule = {
     "sweep of the outbox": every(60, "events.tasks.sweep_events"),
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
+    "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
 }

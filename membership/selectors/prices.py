@@ -11,7 +11,7 @@ from catalog.models import Sku
 from common import clock
 from common.money import round_unit
 from common.texts import in_language
-from membership.models import Benefit, MemberTier, ProductTierRate, SkuTierPrice, TierRule
+from membership.models import Benefit, MemberTier, ProductTierRate, SkuTierPrice
 from membership.selectors.rules import program_for, version_in_force
 
 
@@ -35,7 +35,7 @@ def member_prices(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku
 def prices_of_rank(*, program_id: int, rank: int, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
     """What somebody of this rank pays, by SKU id, only where it is below the list price."""
     version = version_in_force(program_id, clock.now())
-    tier = TierRule.objects.filter(version=version.pk, rank__lte=rank).order_by("-rank").first()
+    tier = version.tiers.get(rank)
     if tier is None:
         return {}
     own = dict(
@@ -47,7 +47,7 @@ def prices_of_rank(*, program_id: int, rank: int, skus: Sequence[Sku]) -> dict[i
             "product_id", "rate"
         )
     )
-    general = tier.benefits.filter(kind=Benefit.Kind.PRICE_RATE).values_list("value", flat=True).first()
+    general = next((one.value for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
     prices = {}
     for sku in skus:
         price = _price(sku, str(tier), own.get(sku.pk), rates.get(sku.product_id), general)

@@ -1,13 +1,13 @@
 """Which program and which version of its rules holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from django.db.models import F, Q
 
-from membership.models import Program, RuleSetVersion
+from membership.models import Program, RuleSetVersion, TierRule
 from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
 
@@ -24,11 +24,24 @@ class Published:
     def rules(self) -> RuleSet:
         return _parsed(self.pk, self.sha256)
 
+    @property
+    def tiers(self) -> Mapping[int, TierRule]:
+        """The tiers by rank, their benefits prefetched. Shared: not to be changed."""
+        return _tiers(self.pk, self.sha256)
+
+
+# What was published never changes, so that each process reads it once.
+
 
 @lru_cache(maxsize=128)
 def _parsed(pk: int, sha256: str) -> RuleSet:
-    # What was published never changes, so that each process reads it once.
     return parse_rules(RuleSetVersion.objects.values_list("document", flat=True).get(pk=pk, sha256=sha256))
+
+
+@lru_cache(maxsize=128)
+def _tiers(pk: int, sha256: str) -> Mapping[int, TierRule]:
+    rows = TierRule.objects.filter(version=pk, version__sha256=sha256).prefetch_related("benefits").order_by("rank")
+    return {tier.rank: tier for tier in rows}
 
 
 def program_for(storefront_id: int) -> Program:
