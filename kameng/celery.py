@@ -27,5 +27,8 @@ app.conf.beat_schedule = {
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
+    "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
+    "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
+    "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
 }

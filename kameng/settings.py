@@ -287,5 +287,7 @@ UNPAID_CAPS = {
     "address": env.int("UNPAID_CAP_ADDRESS", 30),
 }
 MAX_PIECES_PER_LINE = 20_000
+# How many keys one member of staff may look at within an hour; each look is in the audit log.
+KEY_REVEALS_PER_HOUR = env.int("KEY_REVEALS_PER_HOUR", 60)
 # A paid line that stock could not serve is refunded after this long.
 SHORT_REFUND_HOURS = env.int("SHORT_REFUND_HOURS", 24)

@@ -1,5 +1,5 @@
 from catalog.models.goods import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
-from catalog.models.stock import DataKey, Key, KeyBatch, ReusableSecret, StockFigure
+from catalog.models.stock import DataKey, Key, KeyBatch, KeyFilePart, ReusableSecret, StockFigure
 
 __all__ = [
     "BundleItem",
@@ -7,6 +7,7 @@ __all__ = [
     "DataKey",
     "Key",
     "KeyBatch",
+    "KeyFilePart",
     "Label",
     "PriceHistory",
     "Product",

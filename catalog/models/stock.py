@@ -43,6 +43,8 @@ class KeyBatch(models.Model):
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CHECKING)
     filename = models.CharField(_("文件名"), max_length=200, blank=True)
     digest = models.CharField(_("文件摘要"), max_length=64, blank=True)
+    # How the file is read (keyfiles.Layout as JSON): decided once, so that a resumed import counts the same rows.
+    layout = models.JSONField(_("读取方式"), default=dict, blank=True, editable=False)
     rows_total = models.PositiveIntegerField(_("总行数"), default=0)
     rows_done = models.PositiveIntegerField(_("已处理行数"), default=0)
     imported = models.PositiveIntegerField(_("已入库"), default=0)
@@ -52,15 +54,43 @@ class KeyBatch(models.Model):
     note = models.CharField(_("备注"), max_length=200, blank=True)
     created_by_id = models.BigIntegerField(_("操作者编号"), null=True)
     created_at = models.DateTimeField(_("创建时间"))
+    progress_at = models.DateTimeField(_("最近进展时间"), null=True)
     finished_at = models.DateTimeField(_("完成时间"), null=True)
 
     class Meta:
         verbose_name = _("卡密批次")
         verbose_name_plural = _("卡密批次")
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["progress_at"],
+                condition=Q(state__in=["checking", "ready", "importing"]),
+                name="key_batch_unfinished",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"#{self.pk} {self.filename}"
+
+
+class KeyFilePart(models.Model):
+    """A piece of an uploaded key file, sealed under its batch's data key; gone when the batch is finished."""
+
+    id = models.BigAutoField(primary_key=True)
+    batch = models.ForeignKey(
+        KeyBatch, on_delete=models.CASCADE, related_name="parts", db_index=False, verbose_name=_("批次")
+    )
+    number = models.PositiveIntegerField(_("序号"))
+    size = models.PositiveIntegerField(_("字节"))
+    sealed = models.BinaryField(_("密文"))
+
+    class Meta:
+        verbose_name = _("卡密文件")
+        verbose_name_plural = _("卡密文件")
+        constraints = [models.UniqueConstraint(fields=["batch", "number"], name="key_file_part_once")]
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}/{self.number}"
 
 
 class Key(models.Model):
@@ -104,6 +134,7 @@ class Key(models.Model):
         ]
         indexes = [
             models.Index(fields=["sku", "position"], condition=Q(state="available"), name="key_available"),
+            models.Index(fields=["sku"], condition=Q(state="reserved"), name="key_reserved"),
             models.Index(fields=["line_id"], condition=Q(line_id__isnull=False), name="key_line"),
         ]
 

@@ -13,6 +13,7 @@ from catalog.buyer_fields import check_buyer_fields
 from catalog.exceptions import BundleRefused
 from catalog.models import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
 from catalog.services.indexing import index_product, index_products
+from catalog.services.keys import put_in_order
 from common import clock
 from common.locks import lock_one
 
@@ -71,6 +72,8 @@ def save_sku(*, sku: Sku, actor: User | None = None) -> Sku:
         before = lock_one(Sku.objects.filter(pk=sku.pk)) if sku.pk else None
         sku.full_clean(validate_constraints=True)
         sku.save()
+        if before is not None and before.sale_order != sku.sale_order:
+            put_in_order(sku)
         if before is None or before.list_price != sku.list_price:
             PriceHistory.objects.create(sku=sku, price=sku.list_price, at=at)
         old = {name: getattr(before, name) for name in SKU_AUDITED} if before else None

@@ -32,6 +32,11 @@ def associated_data(table: str, row_id: int, seller_id: int | None, data_key_id:
     return f"{table}:{row_id}:{seller_id or 0}:{data_key_id}".encode()
 
 
+def fingerprint(normal: str, *, product_id: int) -> bytes:
+    """What tells equal keys of one product: the HMAC of a key's normal form (see catalog.keyfiles.normal)."""
+    return crypto.fingerprint(normal, f"product:{product_id}")
+
+
 def seal_key(text: str, *, key_id: int, seller_id: int | None, data_key: DataKey) -> bytes:
     """The ciphertext of a key whose id is already known."""
     return crypto.seal(
