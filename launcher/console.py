@@ -5,9 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-
-# Progress goes where the rest goes; a command whose own output somebody may want to read apart moves it to stderr.
-progress = sys.stdout
+from typing import TextIO
 
 COLOURS = {
     "web": "36",
@@ -33,25 +31,34 @@ class OutputGone(Exception):
 
 
 def coloured() -> bool:
-    return progress.isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
+    return stream().isatty() and "NO_COLOR" not in os.environ and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, code: str) -> str:
     return f"\x1b[{code}m{text}\x1b[0m" if coloured() else text
 
 
+# Whether progress goes to stderr, apart from the output of a command.
+_own_stream = False
+
+
 def progress_to_stderr() -> None:
-    global progress
-    progress = sys.stderr
+    """For a command whose own output may be going into a file."""
+    global _own_stream
+    _own_stream = True
+
+
+def stream() -> TextIO:
+    return sys.stderr if _own_stream else sys.stdout
 
 
 def write(text: str) -> None:
     try:
-        progress.write(text + "\n")
-        progress.flush()
+        stream().write(text + "\n")
+        stream().flush()
     except OSError as error:
         # From here on into nothing: Python tries again at every flush, and at its own end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), progress.fileno())
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream().fileno())
         # A full disk under a redirected output is no reason to close the shop; a closed terminal or pipe is.
         if error.errno in (errno.EPIPE, errno.EIO):
             raise OutputGone from None

@@ -12,7 +12,6 @@ from launcher.up import development_environment
 
 
 def main(arguments: list[str]) -> int:
-    # The command's own output may be going into a file.
     console.progress_to_stderr()
     parser = argparse.ArgumentParser(prog="bin/manage", add_help=False, allow_abbrev=False)
     parser.add_argument("--data-dir", default=ROOT / "var")

@@ -151,17 +151,17 @@ class Postgres:
                 f"If you know that PostgreSQL {ours} made it:  echo {ours} > {self.data / 'PG_VERSION'}\n"
                 f"Otherwise restore it from a backup, or move {self.home.path} away to begin with an empty shop."
             )
-        binaries = f"/usr/lib/postgresql/{text}/bin"
+        old = f"{' '.join([*self._rights(self.data), f'/usr/lib/postgresql/{text}/bin/pg_ctl'])} -D '{self.data}'"
         raise Problem(
             f"{self.data} was made by PostgreSQL {text}; this version of kameng brings PostgreSQL {ours}.\n"
-            "Nothing was changed. To move the data over:\n\n"
-            f"  1. Have PostgreSQL {text}: the release of kameng that made it, or Debian's postgresql-{text}.\n"
-            f"  2. {binaries}/pg_ctl -D {self.data} -o '-p 5499 -k /tmp' -w start\n"
-            f"     {binaries}/pg_dump -h 127.0.0.1 -p 5499 -U {DATABASE} --clean --if-exists {DATABASE} > kameng.sql\n"
-            f"     {binaries}/pg_ctl -D {self.data} stop      (the password is in {self.home.path / 'secrets.env'})\n"
-            f"  3. mv {self.data} {self.data}-{text}\n"
-            "  4. bin/up --no-demo, stop it with Ctrl-C when it is ready, then\n"
-            "     bin/manage dbshell < kameng.sql\n"
+            "Nothing was changed. To move the data over, from the folder of kameng:\n\n"
+            f"  1. apt install postgresql-{text}      (or the release of kameng that made it)\n"
+            f"  2. {old} -o \"-p 5499 -k ''\" -w start\n"
+            f"  3. {self.bin}/pg_dump --clean --if-exists -h 127.0.0.1 -p 5499 -U {DATABASE} {DATABASE} > kameng.sql\n"
+            f"     (it asks for DATABASE_PASSWORD, which is in {self.home.path / 'secrets.env'})\n"
+            f"  4. {old} -w stop && mv '{self.data}' '{self.data}-{text}'\n"
+            f"  5. bin/manage --data-dir '{self.home.path}' dbshell < kameng.sql\n\n"
+            "Then start again."
         )
 
     def _major(self) -> str:

@@ -142,7 +142,9 @@ class Shop:
                 programs[-1].environment["PYTHONWARNINGS"] = AS_ROOT
                 # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
                 programs[-1].patience = 30.0
-                programs[-1].hasten_signal = programs[-1].death_signal = signal.SIGQUIT
+                programs[-1].hasten_signal = signal.SIGQUIT
+                # Celery answers no politer one while it looks for the Redis that dies at the same time.
+                programs[-1].death_signal = signal.SIGKILL
         return programs
 
     def _web_answers(self) -> bool:

@@ -38,9 +38,9 @@ def clean_environment(**changes: str) -> dict[str, str]:
 class Up:
     """One run of bin/up."""
 
-    def __init__(self, data: Path, *arguments: str, root: Path = ROOT, user: int = 0, **variables: str):
+    def __init__(self, data: Path, *arguments: str, port: int = 0, root: Path = ROOT, user: int = 0, **variables: str):
         self.data = data
-        self.port = machine.free_port()
+        self.port = port or machine.free_port()
         self.log = data.parent / f"up-{self.port}.log"
         words = [str(root / "bin/up"), "--data-dir", str(data), "--port", str(self.port), "--no-demo", *arguments]
         if user:

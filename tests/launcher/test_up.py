@@ -75,7 +75,7 @@ def test_a_second_start_on_the_same_folder_is_told_who_runs(shop):
 
 
 def test_a_port_in_use_is_named_with_its_holder(shop, place):
-    other = Up(place / "other", "--port", str(shop.port))
+    other = Up(place / "other", port=shop.port)
     assert other.wait_for_end() == 1
     assert f"Port {shop.port} is in use by python" in other.output
     assert f"bin/up --port {shop.port + 1}" in other.output
