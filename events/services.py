@@ -58,7 +58,7 @@ def fan_out(*, limit: int = BATCH) -> int:
     return len(fresh)
 
 
-def deliver_next(*, skip: Iterable[int] = ()) -> int | None:
+def deliver_next() -> int | None:
     """Hand one due delivery to its handler; returns its id, or None when nothing is due.
 
     The delivery row stays locked while the handler runs, and is marked in the handler's own transaction.
@@ -69,7 +69,6 @@ def deliver_next(*, skip: Iterable[int] = ()) -> int | None:
             at = clock.now()
             delivery = (
                 Delivery.objects.filter(state=Delivery.State.PENDING, not_before__lte=at)
-                .exclude(pk__in=list(skip))
                 .order_by("not_before", "pk")
                 .select_for_update(skip_locked=True, of=("self",))
                 .select_related("event")
