@@ -1,5 +1,11 @@
 from django.apps import AppConfig
 
+from common.crypto import master_keys
+
 
 class CommonConfig(AppConfig):
     name = "common"
+
+    def ready(self) -> None:
+        # A missing or known master key must stop the start, not the first sale.
+        master_keys()

@@ -1,0 +1,78 @@
+"""The shop does not start with secrets that others know. Each start is a process of its own."""
+
+import base64
+import os
+import secrets
+import subprocess
+import sys
+
+import pytest
+
+from tests.sandboxes import ROOT
+
+GOOD = {
+    "KAMENG_ENV": "production",
+    "SECRET_KEY": secrets.token_urlsafe(48),
+    "FINGERPRINT_KEY": secrets.token_urlsafe(48),
+    "KEY_RING": "k1:" + base64.b64encode(secrets.token_bytes(32)).decode(),
+    "ALLOWED_HOSTS": "shop.example",
+    "PUBLIC_URL": "https://shop.example",
+    "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+}
+
+
+def start(**changes: str | None) -> subprocess.CompletedProcess:
+    """Set Django up, with GOOD changed; None takes a variable away."""
+    chosen = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    script = "import django; django.setup()"
+    command = [sys.executable, "-c", script]
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**environment, **chosen, "DJANGO_SETTINGS_MODULE": "kameng.settings"},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_with_secrets_of_its_own_it_starts():
+    done = start()
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SECRET_KEY", None),
+        ("SECRET_KEY", "short"),
+        ("SECRET_KEY", "a" * 60),
+        ("SECRET_KEY", "secret_key-for-development-only-".ljust(60, "x")),
+        ("SECRET_KEY", "change-me-" * 6),
+        ("FINGERPRINT_KEY", None),
+        ("FINGERPRINT_KEY", "fingerprint_key-for-development-only-xxxxxx"),
+        ("KEY_RING", None),
+        ("KEY_RING", "k1:c2hvcnQ="),
+        ("KEY_RING", "k1:" + base64.b64encode(b"kameng-development-master-key-32").decode()),
+        ("OUTGOING_ALLOW", "127.0.0.1:9000"),
+        ("DEBUG", "true"),
+        ("KAMENG_ENV", "prod"),
+    ],
+)
+def test_it_refuses(variable, value):
+    done = start(**{variable: value})
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ImproperlyConfigured" in last
+    assert variable in last
+    assert value is None or len(value) < 10 or value not in last
+
+
+def test_forgetting_the_variable_means_production():
+    done = start(KAMENG_ENV=None, SECRET_KEY=None)
+    assert "SECRET_KEY must be set" in done.stderr
+
+
+def test_a_development_shop_starts_without_any():
+    done = start(KAMENG_ENV="development", SECRET_KEY=None, FINGERPRINT_KEY=None, KEY_RING=None)
+    assert done.returncode == 0, done.stderr
