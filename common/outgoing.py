@@ -21,6 +21,11 @@ TOTAL = 10.0
 MAX_BODY = 2 * 1024 * 1024
 
 
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# What Python's own table may not know yet: a network's local NAT64 (RFC 8215), Teredo and other transition prefixes.
+NEVER_PUBLIC = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("2001::/23"))
+
+
 class OutgoingRefused(httpx.ConnectError):
     """The address is not a public one, and OUTGOING_ALLOW does not name it."""
 
@@ -30,10 +35,12 @@ def is_public(text: str) -> bool:
     address = ipaddress.ip_address(text)
     if isinstance(address, ipaddress.IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour
-        if inner is None and address in ipaddress.ip_network("64:ff9b::/96"):
+        if inner is None and address in NAT64:
             inner = ipaddress.ip_address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             address = inner
+        elif any(address in network for network in NEVER_PUBLIC):
+            return False
     return address.is_global and not address.is_multicast
 
 
@@ -125,7 +132,8 @@ class _GuardedTransport(httpx.HTTPTransport):
 def client(timeout: httpx.Timeout | float = TIMEOUT, *, total: float = TOTAL) -> httpx.Client:
     """A client for one short exchange of `total` seconds at most. Use as a context manager, never inside a transaction.
 
-    Raises httpx.HTTPError of some kind for everything that goes wrong on the way, OutgoingRefused for private addresses.
+    Raises httpx.HTTPError of some kind for everything that goes wrong on the way, OutgoingRefused (one of them) for
+    private addresses, and httpx.InvalidURL, which is none, for what is no address.
     """
     return httpx.Client(transport=_GuardedTransport(total), timeout=timeout, follow_redirects=False, trust_env=False)
 
