@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from django.utils.translation import gettext_lazy as _
+
 T = TypeVar("T")
 
 
@@ -77,6 +79,14 @@ def timeline_of(obj: Any, user: Any) -> list[TimelineEntry]:
     entries = [entry for tell in timelines.of(obj._meta.label) for entry in tell(obj, user)]
     return sorted(entries, key=lambda entry: entry.at)
 
+
+# What an act is called, by its code in the audit log; rooms name their own.
+act_names: dict[str, Any] = {
+    "admin.add": _("新增"),
+    "admin.change": _("修改"),
+    "admin.delete": _("删除"),
+    "admin.export": _("导出"),
+}
 
 _recorders: list[Callable[..., Any]] = []
 
