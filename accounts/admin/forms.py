@@ -3,8 +3,8 @@ from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
-    UnfoldAdminCheckboxSelectMultiple,
-    UnfoldAdminPasswordInput,
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminPasswordWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
@@ -27,7 +27,7 @@ class RightsForm(forms.Form):
         label=_("员工组"),
         queryset=Group.objects.order_by("name"),
         required=False,
-        widget=UnfoldAdminCheckboxSelectMultiple(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
     is_superuser = forms.BooleanField(
         label=_("超级管理员"),
@@ -56,13 +56,13 @@ class StaffForm(forms.Form):
     # Typed again in no second field: it is carried through the preview, and the newcomer changes it anyway.
     password = forms.CharField(
         label=_("初始密码"),
-        widget=UnfoldAdminPasswordInput({"autocomplete": "new-password"}, render_value=True),
+        widget=UnfoldAdminPasswordWidget({"autocomplete": "new-password"}, render_value=True),
         help_text=_("告诉员工本人，请其登录后自行修改"),
     )
     groups = forms.ModelMultipleChoiceField(
         label=_("员工组"),
         queryset=Group.objects.order_by("name"),
-        widget=UnfoldAdminCheckboxSelectMultiple(),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
     )
 
     def clean_username(self) -> str:

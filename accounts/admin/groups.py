@@ -9,7 +9,9 @@ from django.contrib import admin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
@@ -103,6 +105,10 @@ class PermissionTable(forms.CheckboxSelectMultiple):
             for room, rows in table(meaningful()).items()
         ]
         return {"widget": {"name": name, "acts": list(ACTS.values()), "rooms": rooms}}
+
+    def render(self, name: str, value: Any, attrs: dict | None = None, renderer: Any = None) -> SafeString:
+        # Django's form renderer does not know templates/.
+        return render_to_string(self.template_name, self.get_context(name, value, attrs))
 
 
 class GroupForm(forms.ModelForm):

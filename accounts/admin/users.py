@@ -188,9 +188,7 @@ class UserAdmin(ReadOnlyAdmin):
             "secret": password,
             "back": reverse("admin:accounts_user_change", args=[user.pk]),
         }
-        response = TemplateResponse(request, "accounts/admin/password.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "accounts/admin/password.html", context)
 
     @action(description=_("员工权限"), icon="badge", permissions=["staff"])
     def rights(self, request: HttpRequest, object_id: str) -> HttpResponse:
