@@ -1,11 +1,13 @@
 """Reading orders: who may see one, what it holds, and whether the books of orders are in order."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.core import signing
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, Q, QuerySet, Window
+from django.db.models.functions import RowNumber
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
@@ -110,22 +112,52 @@ class Delivered:
 
 def delivered_of(order: Order, *, limit: int | None = None) -> list[Delivered]:
     """Everything that was delivered for this order, opened, in delivery order. Only for whoever may see the order."""
-    lines = {line.pk: line for line in order.lines.select_related("reusable_secret__data_key")}
     if order.paid_at is None:
         return []
-    opened = [Delivered(key.line_id, open_key(key), key.pk) for key in keys_of_lines(list(lines))[:limit]]
-    for line in lines.values():
+    return _opened(order.lines.select_related("reusable_secret__data_key"), limit)
+
+
+def _opened(lines: Iterable[OrderLine], limit: int | None) -> list[Delivered]:
+    """The secrets of paid lines: at most `limit` keys, then what does not come from key stock."""
+    by_id = {line.pk: line for line in lines}
+    opened = [Delivered(key.line_id, open_key(key), key.pk) for key in keys_of_lines(list(by_id))[:limit]]
+    for line in by_id.values():
         if line.reusable_secret is not None:
             opened += [Delivered(line.pk, open_reusable(line.reusable_secret))]
-    for secret in LineSecret.objects.filter(line__in=lines).order_by("pk"):
+    for secret in LineSecret.objects.filter(line__in=by_id).order_by("pk"):
         opened.append(Delivered(secret.line_id, crypto.unseal_settings(secret.sealed, secret_label(secret.pk))["text"]))
     return opened
 
 
-def keys_of_member(user: User) -> QuerySet[Key]:
-    """The member's sold keys, newest first; masked by their `preview` until opened one by one."""
-    lines = OrderLine.objects.filter(order__buyer=user).values("pk")
-    return Key.objects.filter(line_id__in=lines, state=Key.State.SOLD).order_by("-sold_at", "-pk")
+def delivered_lines_of(user: User, *, text: str = "") -> QuerySet[OrderLine]:
+    """The member's lines of which something was delivered, newest first; only those whose name holds `text`."""
+    lines = OrderLine.objects.filter(order__buyer=user, pieces_delivered__gt=0)
+    if text:
+        lines = lines.filter(Q(product_name__icontains=text) | Q(sku_name__icontains=text))
+    return lines.select_related("order", "product").order_by("-pk")
+
+
+def previews_of(lines: Sequence[OrderLine], *, each: int) -> dict[int, list[str]]:
+    """Masked previews of the keys of these lines, at most `each` a line; lines without stock keys are left out."""
+    shown: dict[int, list[str]] = {}
+    ranked = (
+        Key.objects.filter(line_id__in=[line.pk for line in lines], state=Key.State.SOLD)
+        .annotate(place=Window(RowNumber(), partition_by=F("line_id"), order_by=F("pk").asc()))
+        .filter(place__lte=each)
+        .order_by("line_id", "pk")
+    )
+    for line_id, preview in ranked.values_list("line_id", "preview"):
+        shown.setdefault(line_id, []).append(preview)
+    return shown
+
+
+def delivered_of_line(*, user: User, line_id: int, limit: int) -> list[Delivered]:
+    """The first `limit` secrets of one of the member's lines, opened. Raises OrderNotFound for anybody else's."""
+    mine = OrderLine.objects.filter(pk=line_id, order__buyer=user, order__paid_at__isnull=False)
+    line = mine.select_related("reusable_secret__data_key").first()
+    if line is None:
+        raise OrderNotFound
+    return _opened([line], limit)
 
 
 def stuck_orders(at: datetime) -> QuerySet[Order]:

@@ -3,7 +3,7 @@ from orders.services.closing import cancel, expire, expire_due
 from orders.services.delivering import deliver_by_hand, redeliver, release_held
 from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
 from orders.services.placing import Buyer, place
-from orders.services.quoting import Item, Quote, QuoteLine, Step, quote
+from orders.services.quoting import Item, Quote, QuoteLine, Step, preview, quote
 from orders.services.refunding import refund, refund_overdue_short
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "merge_carts",
     "pay_from_wallet",
     "place",
+    "preview",
     "quote",
     "receive_payment",
     "redeliver",

@@ -6,7 +6,7 @@ come after these two when their rooms exist.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -74,12 +74,26 @@ class Quote:
 
 
 def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
-    """Price these items for this member (None: a guest). Reads only.
+    """Price these items for this member (None: a guest), buyer fields checked. Reads only.
 
     Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, BadField.
     """
-    items = _merged(items)
-    skus = _sellable([item.sku for item in items])
+    asked = _merged(items)
+    skus = _sellable([item.sku for item in asked])
+    checked = [replace(item, fields=clean_fields(skus[item.sku].product, item.fields)) for item in asked]
+    return _priced(storefront, user_id, checked, skus)
+
+
+def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
+    """The same for a page that still asks for the buyer fields: they are taken as they are.
+
+    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity.
+    """
+    asked = _merged(items)
+    return _priced(storefront, user_id, asked, _sellable([item.sku for item in asked]))
+
+
+def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
     prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()))
     breaks = _breaks(skus.values())
     return Quote(
@@ -87,7 +101,7 @@ def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item])
             price_line(
                 sku=skus[item.sku],
                 quantity=item.quantity,
-                fields=clean_fields(skus[item.sku].product, item.fields),
+                fields=dict(item.fields),
                 member=prices.get(skus[item.sku].pk),
                 breaks=breaks.get(skus[item.sku].pk, ()),
             )
