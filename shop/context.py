@@ -1,8 +1,11 @@
-"""What every template can read. Nothing here asks the database."""
+"""What every template can read. Nothing here asks the database unless the template wants the answer."""
 
 from django.conf import settings
 from django.http import HttpRequest
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import get_language
+
+from shop import visitor
 
 THEMES = ("light", "dark")
 HTML_LANG = {"zh-hans": "zh-Hans", "en": "en"}
@@ -11,7 +14,14 @@ SECTIONS = {
     "shop:home": "home",
     "shop:categories": "categories",
     "shop:category": "categories",
+    "shop:search": "categories",
+    "shop:product": "categories",
+    "shop:orders": "orders",
+    "shop:order": "orders",
+    "shop:lookup": "orders",
     "shop:account": "account",
+    "shop:wallet": "account",
+    "shop:library": "account",
 }
 
 
@@ -29,5 +39,6 @@ def site(request: HttpRequest) -> dict:
     return {
         **look(request),
         "storefront": getattr(request, "storefront", None),
+        "cart_count": SimpleLazyObject(lambda: visitor.cart_count(request)),
         "section": (SECTIONS.get(match.view_name) or SECTIONS.get(match.namespace, "")) if match else "",
     }

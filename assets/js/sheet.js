@@ -3,24 +3,19 @@
 
 const SLOW = 300;
 
-function dialog() {
-  let sheet = document.getElementById("sheet");
-  if (!sheet) {
-    sheet = document.createElement("dialog");
-    sheet.id = "sheet";
-    sheet.className = "sheet";
-    document.body.append(sheet);
-    sheet.addEventListener("click", (event) => {
-      if (event.target === sheet || event.target.closest("[data-close]")) sheet.close();
-    });
-  }
-  return sheet;
+function spinner(text) {
+  const body = document.createElement("div");
+  body.className = "sheet-body spinner-row";
+  body.setAttribute("role", "status");
+  body.innerHTML = '<span class="spinner"></span>';
+  body.append(text);
+  return body;
 }
 
 async function open(address) {
-  const sheet = dialog();
+  const sheet = document.getElementById("sheet");
   const waiting = setTimeout(() => {
-    sheet.innerHTML = '<div class="sheet-body"><div class="spinner" role="status"></div></div>';
+    sheet.replaceChildren(spinner(sheet.dataset.wait));
     if (!sheet.open) sheet.showModal();
   }, SLOW);
   try {
@@ -29,7 +24,6 @@ async function open(address) {
     const html = await answer.text();
     clearTimeout(waiting);
     sheet.innerHTML = html;
-    sheet.setAttribute("aria-labelledby", "sheet-title");
     if (!sheet.open) sheet.showModal();
     const first = sheet.querySelector("[autofocus]");
     if (first) first.focus();
@@ -42,6 +36,11 @@ async function open(address) {
 export function startSheets() {
   if (!window.HTMLDialogElement) return;
 
+  const sheet = document.getElementById("sheet");
+  sheet.addEventListener("click", (event) => {
+    if (event.target === sheet || event.target.closest("[data-close]")) sheet.close();
+  });
+
   document.addEventListener("click", (event) => {
     const link = event.target.closest("a[data-sheet]");
     if (!link || event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
@@ -51,8 +50,7 @@ export function startSheets() {
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    const button = event.submitter;
-    if (!form.matches("form[data-sheet]") || (button && button.hasAttribute("formaction"))) return;
+    if (!form.matches("form[data-sheet]") || event.defaultPrevented) return;
     event.preventDefault();
     const address = new URL(form.action);
     address.search = new URLSearchParams(new FormData(form)).toString();

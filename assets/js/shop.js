@@ -5,11 +5,15 @@ import "./count-down.js";
 import "./poll-status.js";
 import "./qty-stepper.js";
 import "./theme-switch.js";
+import { startAddToCart } from "./add-to-cart.js";
 import { startForms } from "./forms.js";
 import { startSheets } from "./sheet.js";
 import { startSkuPicker } from "./sku-picker.js";
+import { startSwaps } from "./swap.js";
 
 document.documentElement.classList.add("js");
+startAddToCart();
+startSwaps();
 startForms();
 startSheets();
 startSkuPicker();

@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from common.money import CENT
+from common.money import CENT, UNIT
 
 register = template.Library()
 
@@ -26,8 +26,12 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.filter
 def amount(value: Decimal | None) -> str:
-    """1234.5 → "1,234.50": an amount in yuan without its sign; empty for None."""
-    return "" if value is None else f"{Decimal(value).quantize(CENT):,}"
+    """1234.5 → "1,234.50", 0.0350 → "0.035": yuan without the sign, more than two places only where they say something."""
+    if value is None:
+        return ""
+    exact = Decimal(value).quantize(UNIT)
+    rounded = exact.quantize(CENT)
+    return f"{rounded:,}" if rounded == exact else f"{exact.normalize():,f}"
 
 
 @register.filter

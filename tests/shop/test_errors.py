@@ -5,7 +5,7 @@ from django.db import OperationalError
 from django.test import Client, RequestFactory
 from django.utils.translation import override
 
-from shop.views import errors, pages
+from shop.views import browse, errors
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_an_unreachable_database_is_an_outage_not_a_defect(monkeypatch):
     def down(*args, **kwargs):
         raise OperationalError("server closed the connection unexpectedly")
 
-    monkeypatch.setattr(pages, "render", down)
+    monkeypatch.setattr(browse, "render", down)
     client = Client(raise_request_exception=False)
     answer = client.get("/")
     assert answer.status_code == 503
@@ -69,7 +69,7 @@ def test_a_defect_is_a_500_with_our_page(monkeypatch):
     def broken(*args, **kwargs):
         raise ZeroDivisionError
 
-    monkeypatch.setattr(pages, "render", broken)
+    monkeypatch.setattr(browse, "render", broken)
     answer = Client(raise_request_exception=False).get("/")
     assert answer.status_code == 500
     assert "<h1>" in answer.content.decode()

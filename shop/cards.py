@@ -1,0 +1,160 @@
+"""Products as a page shows them: prices for this visitor, stock in words, badges in one fixed order."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.urls import reverse
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from catalog.models import Product, QuantityBreak, Sku
+from catalog.selectors import PLENTY, shown_stock, with_skus
+from common.texts import in_language
+from membership.selectors import MemberPrice, member_prices
+from tenancy.models import Storefront
+
+BADGES_ON_A_CARD = 2
+
+
+@dataclass(frozen=True)
+class Stock:
+    """`level` is plenty, low or out; `left` counts pieces and is exact unless plenty."""
+
+    left: int
+
+    @property
+    def level(self) -> str:
+        return "plenty" if self.left >= PLENTY else "low" if self.left else "out"
+
+
+@dataclass(frozen=True)
+class Badge:
+    text: str
+    tone: str = ""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One SKU for this visitor. Prices in yuan per piece; `why` explains a price below the list price."""
+
+    sku: Sku
+    price: Decimal
+    why: str
+    stock: Stock
+    breaks: Sequence[QuantityBreak]
+
+    @property
+    def list_price(self) -> Decimal:
+        return self.sku.list_price
+
+    @property
+    def is_my_price(self) -> bool:
+        return self.price < self.sku.list_price
+
+
+@dataclass(frozen=True)
+class Card:
+    product: Product
+    offers: tuple[Offer, ...]
+
+    @property
+    def url(self) -> str:
+        return reverse("shop:product", args=[self.product.slug])
+
+    @property
+    def name(self) -> str:
+        return str(self.product)
+
+    @property
+    def name_lang(self) -> str:
+        return foreign(self.product.name_en)
+
+    @property
+    def cover(self) -> str:
+        return self.product.cover.url if self.product.cover else ""
+
+    @property
+    def cheapest(self) -> Offer:
+        """The cheapest offer that can be bought now; the cheapest of all when none can."""
+        there = [offer for offer in self.offers if offer.stock.left] or self.offers
+        return min(there, key=lambda offer: offer.price)
+
+    @property
+    def price(self) -> Decimal:
+        return self.cheapest.price
+
+    @property
+    def price_from(self) -> bool:
+        """Whether other SKUs cost more than the price shown."""
+        return any(offer.price > self.price for offer in self.offers)
+
+    @property
+    def is_my_price(self) -> bool:
+        return self.cheapest.is_my_price
+
+    @property
+    def stock(self) -> Stock:
+        return Stock(min(PLENTY, sum(offer.stock.left for offer in self.offers)))
+
+    @property
+    def sold(self) -> int:
+        return sum(offer.sku.figure.sold for offer in self.offers if hasattr(offer.sku, "figure"))
+
+    @property
+    def delivery(self) -> str:
+        """ "自动发货 · 约3秒": how the goods come, and how soon."""
+        promise = in_language(self.product.delivery_promise, self.product.delivery_promise_en)
+        return " · ".join(filter(None, [delivery_word(self.product), promise or default_promise(self.product)]))
+
+    @property
+    def badges(self) -> list[Badge]:
+        return self.all_badges[:BADGES_ON_A_CARD]
+
+    @property
+    def all_badges(self) -> list[Badge]:
+        """Labels in their own order, then quantity prices."""
+        badges = [Badge(str(label), label.tone) for label in self.product.labels.all()]
+        if any(offer.breaks for offer in self.offers):
+            badges.append(Badge(_("批发价")))
+        return badges
+
+
+def foreign(english: str) -> str:
+    """The lang attribute of a text that has no English version, for an English reader; else empty."""
+    return "" if english or not (get_language() or "").startswith("en") else "zh-Hans"
+
+
+def delivery_word(product: Product) -> str:
+    if product.kind == Product.Kind.TOP_UP:
+        return _("直充")
+    if product.kind == Product.Kind.PRESALE:
+        return _("预售")
+    return _("人工发货") if product.kind == Product.Kind.MANUAL else _("自动发货")
+
+
+def default_promise(product: Product) -> str:
+    return _("约3秒") if product.kind in {Product.Kind.KEY, Product.Kind.REUSABLE, Product.Kind.BUNDLE} else ""
+
+
+def cards(products: Iterable[Product], *, storefront: Storefront, user_id: int | None) -> list[Card]:
+    """Cards in the given order, for this member (None: a guest). A product without a SKU on sale is left out."""
+    products = with_skus(products)
+    skus = [sku for product in products for sku in product.active_skus]
+    prices, left = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=skus), shown_stock(skus)
+    made = (
+        Card(product, tuple(_offer(sku, prices.get(sku.pk), left[sku.pk]) for sku in product.active_skus))
+        for product in products
+    )
+    return [card for card in made if card.offers]
+
+
+def _offer(sku: Sku, member: MemberPrice | None, left: int) -> Offer:
+    mine = member is not None and member.unit_price < sku.list_price
+    return Offer(
+        sku=sku,
+        price=member.unit_price if mine else sku.list_price,
+        why=member.why if mine else "",
+        stock=Stock(left),
+        breaks=tuple(sku.breaks.all()),
+    )

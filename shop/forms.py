@@ -1,0 +1,112 @@
+"""What visitors send. Forms read and check the shape; services decide."""
+
+from decimal import Decimal
+
+from django import forms
+from django.http import QueryDict
+from django.utils.translation import gettext_lazy as _
+
+from catalog.models import Product
+from catalog.selectors import SORTS, Filters
+from common.texts import in_language
+from orders.exceptions import BadField
+from orders.services.placing import MAX_CONTACT
+from orders.services.quoting import MAX_FIELD_LENGTH, clean_fields
+
+MAX_PRICE = Decimal("999999.99")
+
+
+class FilterForm(forms.Form):
+    """Filters of a product list, held in the address so that a list can be shared and reloaded."""
+
+    label = forms.SlugField(required=False, max_length=40)
+    auto = forms.BooleanField(required=False)
+    stock = forms.BooleanField(required=False)
+    min = forms.DecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
+    max = forms.DecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
+    sort = forms.ChoiceField(required=False, choices=[(one, one) for one in SORTS])
+
+
+def read_quantity(text: str) -> int:
+    """A count as browsers send it; 0, which every service refuses or takes as "none", for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+
+
+def read_filters(query: QueryDict) -> Filters:
+    """The filters of an address; what makes no sense counts as not chosen."""
+    form = FilterForm(query)
+    form.is_valid()
+    chosen = form.cleaned_data
+    return Filters(
+        label=chosen.get("label") or "",
+        automatic=bool(chosen.get("auto")),
+        in_stock=bool(chosen.get("stock")),
+        price_min=chosen.get("min"),
+        price_max=chosen.get("max"),
+        sort=chosen.get("sort") or "",
+    )
+
+
+class ContactForm(forms.Form):
+    """The one thing that a guest types."""
+
+    contact = forms.CharField(
+        label=_("联系方式"),
+        max_length=MAX_CONTACT,
+        help_text=_("邮箱、手机号或 QQ 号，日后凭它和订单密码查卡密"),
+        error_messages={"required": _("请填写联系方式，以便日后查询订单")},
+        widget=forms.TextInput(attrs={"autocomplete": "email", "inputmode": "email"}),
+    )
+
+
+class BuyerFieldsForm(forms.Form):
+    """What one product asks its buyer, made from the product's own list; checked by the service's rules."""
+
+    INPUTS = {"tel": "tel", "email": "email", "number": "text"}
+
+    def __init__(self, product: Product, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.product = product
+        for spec in product.buyer_fields:
+            self.fields[spec["name"]] = self._field(spec)
+
+    def _field(self, spec: dict) -> forms.Field:
+        label = in_language(spec["label"], spec.get("label_en", ""))
+        help_text = in_language(spec.get("help", ""), spec.get("help_en", ""))
+        required = spec.get("required", True)
+        if spec.get("type") == "select":
+            choices = [(one["value"], in_language(one["label"], one.get("label_en", ""))) for one in spec["options"]]
+            return forms.ChoiceField(label=label, help_text=help_text, required=required, choices=[("", "—"), *choices])
+        attrs = {"autocomplete": "off"}
+        if spec.get("regex"):
+            attrs |= {"pattern": spec["regex"], "title": help_text or label}
+        if spec.get("type") in {"tel", "number"}:
+            attrs["inputmode"] = "numeric"
+        widget = forms.TextInput(attrs=attrs)
+        widget.input_type = self.INPUTS.get(spec.get("type", ""), "text")
+        return forms.CharField(
+            label=label, help_text=help_text, required=required, max_length=MAX_FIELD_LENGTH, widget=widget
+        )
+
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        if not self.errors:
+            try:
+                clean_fields(self.product, cleaned)
+            except BadField as refusal:
+                self.add_error(refusal.params["field"], str(refusal))
+        return cleaned
+
+
+class LookupForm(forms.Form):
+    """How a guest finds an order again."""
+
+    contact = forms.CharField(
+        label=_("联系方式"), max_length=MAX_CONTACT, widget=forms.TextInput(attrs={"autocomplete": "email"})
+    )
+    secret = forms.CharField(
+        label=_("订单密码"),
+        max_length=20,
+        help_text=_("下单时显示的 10 位密码，不分大小写"),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )

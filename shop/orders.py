@@ -1,0 +1,126 @@
+"""Orders as a page shows them: state in words, lines with what was delivered, the way they went."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.core.paginator import Page, Paginator
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from orders.models import Order, OrderLine
+from orders.selectors import Delivered, delivered_of, lines_of
+from shop.markdown import to_html
+
+# Longer orders are turned in pages and downloaded; a page of thousands of keys would choke a phone.
+KEYS_ON_A_PAGE = 100
+TONES = {
+    Order.State.UNPAID: "warn",
+    Order.State.PAID: "primary",
+    Order.State.DELIVERED: "success",
+    Order.State.REFUNDED: "",
+    Order.State.EXPIRED: "",
+    Order.State.CANCELLED: "",
+}
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A delivered secret and the id of the element that shows it."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True)
+class LineView:
+    """One line; `secrets` are those of the page of keys that is shown."""
+
+    line: OrderLine
+    secrets: Sequence[Secret]
+
+    @property
+    def guide(self) -> SafeString:
+        return to_html(self.line.guide)
+
+    @property
+    def missing(self) -> int:
+        return self.line.pieces - self.line.pieces_delivered
+
+    @property
+    def waits_for_staff(self) -> bool:
+        return self.line.state == OrderLine.State.QUEUED
+
+    @property
+    def is_short(self) -> bool:
+        return self.line.state == OrderLine.State.SHORT
+
+    @property
+    def is_held(self) -> bool:
+        return self.line.state == OrderLine.State.HELD
+
+    @property
+    def warranty_until(self) -> datetime | None:
+        if not self.line.delivered_at or not self.line.warranty_days:
+            return None
+        return self.line.delivered_at + timedelta(days=self.line.warranty_days)
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What the buyer filled in, with the labels that the product has now."""
+        labels = {spec["name"]: spec.get("label", spec["name"]) for spec in self.line.product.buyer_fields}
+        return [(labels.get(name, name), value) for name, value in self.line.fields.items()]
+
+
+@dataclass(frozen=True)
+class OrderView:
+    order: Order
+    lines: list[LineView]
+    keys: Page
+
+    @property
+    def tone(self) -> str:
+        return TONES[Order.State(self.order.state)]
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the page should look again by itself."""
+        return self.order.state in {Order.State.UNPAID, Order.State.PAID}
+
+    @property
+    def key_ids(self) -> str:
+        """The element ids of all secrets on the page, for one copy button."""
+        return " ".join(secret.id for view in self.lines for secret in view.secrets)
+
+
+def order_view(order: Order, *, page: str | None = None) -> OrderView:
+    """The order with its keys opened. Only for whoever may see the order."""
+    keys = Paginator(delivered_of(order), KEYS_ON_A_PAGE).get_page(page)
+    by_line = secrets_by_line(keys.object_list)
+    return OrderView(order, [LineView(line, by_line.get(line.pk, [])) for line in lines_of(order)], keys)
+
+
+def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:
+    by_line: dict[int, list[Secret]] = {}
+    for one in delivered:
+        shown = by_line.setdefault(one.line_id, [])
+        shown.append(Secret(f"key-{one.line_id}-{len(shown)}", one.text))
+    return by_line
+
+
+def progress_mark(order: Order) -> str:
+    """Changes whenever the order's page would look different."""
+    delivered = sum(line.pieces_delivered for line in order.lines.all())
+    return f"{order.state}-{delivered}-{order.refunded_total}"
+
+
+def titles(orders: Iterable[Order]) -> list[tuple[Order, str, str]]:
+    """(order, what was bought in one line, tone of its state); lines should be prefetched."""
+    made = []
+    for order in orders:
+        lines = list(order.lines.all())
+        name = f"{lines[0].product_name} {lines[0].sku_name}"
+        if len(lines) > 1:
+            name = _("%(name)s 等 %(count)s 种商品") % {"name": name, "count": len(lines)}
+        made.append((order, name, TONES[Order.State(order.state)]))
+    return made

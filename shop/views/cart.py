@@ -1,0 +1,100 @@
+"""The cart. A guest's hangs on the device, a member's on the account."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from catalog.models import Product, Sku
+from catalog.selectors import shown_stock
+from common.device import ensure_device
+from common.exceptions import DomainError
+from common.origin import same_origin_post
+from orders.models import CartItem
+from orders.selectors import cart_items
+from orders.services import Item, QuoteLine, add_to_cart, preview, set_cart_quantity
+from shop import visitor
+from shop.cards import Stock
+from shop.forms import read_quantity
+from shop.refusals import private
+
+
+@dataclass(frozen=True)
+class Row:
+    """One item as the cart shows it; `line` is None for what is no longer for sale."""
+
+    item: CartItem
+    line: QuoteLine | None
+    stock: Stock
+
+    @property
+    def short(self) -> bool:
+        return self.stock.level != "plenty" and self.stock.left < self.item.quantity
+
+
+@private
+def cart(request: HttpRequest) -> HttpResponse:
+    """Show the cart; a post changes the quantity of one item, 0 takes it out."""
+    found = visitor.cart(request)
+    if request.method == "POST" and found is not None:
+        wanted = read_quantity(request.POST.get("quantity", ""))
+        try:
+            set_cart_quantity(cart=found, item_id=read_quantity(request.POST.get("item", "")), quantity=wanted)
+        except DomainError as refusal:
+            messages.error(request, str(refusal))
+    items = cart_items(found) if found else []
+    rows = _rows(request, items)
+    return render(
+        request,
+        "shop/cart.html",
+        {"rows": rows, "total": sum(row.line.cash for row in rows if row.line), "can_buy": _can_buy(rows)},
+    )
+
+
+@same_origin_post
+@require_POST
+def add(request: HttpRequest) -> HttpResponse:
+    """Put a SKU into the cart; answers scripts in JSON, others by going to the cart."""
+    try:
+        add_to_cart(
+            storefront=request.storefront,
+            user=visitor.member(request),
+            device=ensure_device(request),
+            sku=request.POST.get("sku", ""),
+            quantity=read_quantity(request.POST.get("quantity", "1")),
+            fields={},
+        )
+        message, level, status = _("已加入购物车"), messages.SUCCESS, 200
+    except DomainError as refusal:
+        message, level, status = str(refusal), messages.ERROR, refusal.status
+    if request.accepts("text/html"):
+        messages.add_message(request, level, message)
+        return HttpResponseRedirect(reverse("shop:cart"))
+    return JsonResponse({"message": message, "count": visitor.cart_count(request)}, status=status)
+
+
+def wanted_items(items: list[CartItem]) -> list[Item]:
+    """What of the cart can still be bought."""
+    return [
+        Item(item.sku.public_id, item.quantity, item.fields)
+        for item in items
+        if item.sku.status == Sku.Status.ACTIVE
+        and item.sku.product.status == Product.Status.ON_SALE
+        and item.sku.min_quantity <= item.quantity <= item.sku.max_quantity
+    ]
+
+
+def _rows(request: HttpRequest, items: list[CartItem]) -> list[Row]:
+    wanted = wanted_items(items)
+    quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted) if wanted else None
+    lines = {line.sku.pk: line for line in quoted.lines} if quoted else {}
+    left = shown_stock([item.sku for item in items])
+    return [Row(item, lines.get(item.sku_id), Stock(left[item.sku_id])) for item in items]
+
+
+def _can_buy(rows: list[Row]) -> bool:
+    return any(row.line for row in rows) and not any(row.line and row.short for row in rows)

@@ -1,0 +1,154 @@
+"""Checkout: a page, and on the product page a sheet with the same form."""
+
+from dataclasses import dataclass
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from catalog.selectors import shown_stock
+from common.device import device_of, ensure_device
+from common.exceptions import DomainError
+from common.ids import public_id
+from common.money import parse_money
+from orders.models import Order
+from orders.selectors import cart_items, orders_of_device
+from orders.services import Item, Quote, clear_cart, place, preview
+from shop import paying, visitor
+from shop.cards import Stock
+from shop.forms import BuyerFieldsForm, ContactForm, read_quantity
+from shop.refusals import missing_is_404, private
+from shop.views.cart import wanted_items
+
+FROM_CART = "cart"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is being bought. The form carries it along, so that a repeated click asks for the very same."""
+
+    items: list[Item]
+    source: str = ""
+
+    @property
+    def back(self) -> str:
+        return reverse("shop:cart") if self.source == FROM_CART else reverse("shop:home")
+
+
+@private
+@missing_is_404
+def checkout(request: HttpRequest) -> HttpResponse:
+    """Show what is bought and ask for the rest; a post places the order."""
+    wanted = _sent(request) if request.method == "POST" else _asked(request)
+    try:
+        quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
+    except DomainError as refusal:
+        if refusal.status == 404:
+            raise
+        messages.error(request, str(refusal))
+        return redirect(wanted.back)
+    form = CheckoutForm(request, quoted)
+    if request.method == "POST" and form.is_valid():
+        return _place(request, wanted, quoted, form)
+    return _show(request, wanted, quoted, form)
+
+
+class CheckoutForm:
+    """The contact of a guest and the buyer fields of each line, as one form."""
+
+    def __init__(self, request: HttpRequest, quoted: Quote) -> None:
+        data = request.POST if request.method == "POST" else None
+        self.lines = [
+            BuyerFieldsForm(line.product, data, prefix=f"line{number}") for number, line in enumerate(quoted.lines)
+        ]
+        self.contact = None if visitor.member(request) else ContactForm(data, initial={"contact": _contact(request)})
+
+    def is_valid(self) -> bool:
+        forms = [*self.lines, *filter(None, [self.contact])]
+        return all([form.is_valid() for form in forms])
+
+    def items(self, quoted: Quote) -> list[Item]:
+        return [
+            Item(line.sku.public_id, line.quantity, {name: value for name, value in form.cleaned_data.items() if value})
+            for line, form in zip(quoted.lines, self.lines, strict=True)
+        ]
+
+
+def _asked(request: HttpRequest) -> Wanted:
+    """From the address: the cart, or a SKU and a quantity."""
+    if request.GET.get("from") == FROM_CART:
+        found = visitor.cart(request)
+        return Wanted(wanted_items(cart_items(found)) if found else [], FROM_CART)
+    return Wanted([Item(request.GET.get("sku", ""), read_quantity(request.GET.get("quantity", "1")))])
+
+
+def _sent(request: HttpRequest) -> Wanted:
+    """From the form: lines of "SKU:quantity"."""
+    pairs = [text.rpartition(":") for text in request.POST.getlist("item")]
+    return Wanted([Item(sku, read_quantity(text)) for sku, _colon, text in pairs], request.POST.get("from", ""))
+
+
+def _contact(request: HttpRequest) -> str:
+    """What this device gave last time."""
+    last = orders_of_device(device_of(request)).first()
+    return last.contact if last else ""
+
+
+def _show(
+    request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm, refusal: DomainError | None = None
+) -> HttpResponse:
+    left = shown_stock([line.sku for line in quoted.lines])
+    context = {
+        "wanted": wanted,
+        "quote": quoted,
+        "lines": list(zip(quoted.lines, form.lines, strict=True)),
+        "short": [
+            (line, Stock(left[line.sku.pk]))
+            for line in quoted.lines
+            if Stock(left[line.sku.pk]).level != "plenty" and left[line.sku.pk] < line.quantity
+        ],
+        "contact": form.contact,
+        "options": paying.pay_options(request, quoted.total),
+        "refusal": refusal,
+        # A fresh token for a fresh try; a repeated click sends the same one and is answered with the same order.
+        "token": public_id(),
+    }
+    in_sheet = "Sheet" in request.headers
+    response = render(request, "shop/checkout_sheet.html" if in_sheet else "shop/checkout.html", context)
+    if in_sheet:
+        response["Sheet"] = "1"
+    return response
+
+
+def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm) -> HttpResponse:
+    chosen = request.POST.get("pay", "")
+    if not paying.is_known(request, chosen):
+        return _show(request, wanted, quoted, form, DomainError("no_method", _("请选择支付方式")))
+    try:
+        order = place(
+            storefront=request.storefront,
+            buyer=visitor.buyer(
+                request,
+                contact=form.contact.cleaned_data["contact"] if form.contact else "",
+                device=ensure_device(request),
+            ),
+            items=form.items(quoted),
+            idempotency_key=request.POST.get("token", ""),
+            expected_total=parse_money(request.POST.get("expected", "")),
+            from_wallet=chosen == paying.WALLET,
+        )
+    except DomainError as refusal:
+        fresh = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
+        return _show(request, wanted, fresh, form, refusal)
+    found = visitor.cart(request) if wanted.source == FROM_CART else None
+    if found is not None:
+        clear_cart(cart=found)
+    response = _onward(request, order, chosen)
+    paying.remember(response, chosen)
+    return response
+
+
+def _onward(request: HttpRequest, order: Order, chosen: str) -> HttpResponse:
+    return HttpResponseRedirect(reverse("shop:order", args=[order.public_id]))

@@ -1,0 +1,136 @@
+"""Orders: the list, one order with its keys, paying and cancelling what is unpaid."""
+
+import io
+
+from defusedcsv import csv as safe_csv
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from common import clock
+from common.device import device_of
+from common.exceptions import DomainError
+from orders.models import Order
+from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
+from orders.services import cancel, pay_from_wallet
+from shop import paying, visitor
+from shop.orders import order_view, progress_mark, titles
+from shop.refusals import missing_is_404, private
+
+ON_A_PAGE = 20
+# The views of the list: address, states.
+TABS = {
+    "": (),
+    "unpaid": (Order.State.UNPAID,),
+    "open": (Order.State.PAID,),
+    "done": (Order.State.DELIVERED,),
+    "closed": (Order.State.REFUNDED, Order.State.EXPIRED, Order.State.CANCELLED),
+}
+
+
+@private
+def orders(request: HttpRequest) -> HttpResponse:
+    """A member's orders; for a guest those of this device, and the way to the others."""
+    user = visitor.member(request)
+    found = orders_of(user) if user else orders_of_device(device_of(request))
+    tab = request.GET.get("state", "")
+    if TABS.get(tab):
+        found = found.filter(state__in=TABS[tab])
+    page = Paginator(found.prefetch_related("lines"), ON_A_PAGE).get_page(request.GET.get("page"))
+    names = {"": _("全部"), "unpaid": _("待支付"), "open": _("处理中"), "done": _("已发货"), "closed": _("已关闭")}
+    return render(
+        request,
+        "shop/orders.html",
+        {"page": page, "orders": titles(page.object_list), "tab": tab, "tabs": names.items()},
+    )
+
+
+@private
+@missing_is_404
+def order(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = visitor.order(request, public_id)
+    if request.GET.get("key"):
+        # A signed link: keep it out of the address bar, the history and what the next site is told.
+        visitor.grant(request, [found])
+        return HttpResponseRedirect(request.path)
+    return _show(request, found)
+
+
+@private
+@missing_is_404
+def status(request: HttpRequest, public_id: str) -> HttpResponse:
+    """What the page asks while it waits: has anything changed?"""
+    return JsonResponse({"state": progress_mark(visitor.order(request, public_id))})
+
+
+@private
+@missing_is_404
+@require_POST
+def pay(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Pay an unpaid order with the chosen method."""
+    found = visitor.order(request, public_id)
+    chosen = request.POST.get("pay", "")
+    if not paying.is_known(request, chosen):
+        messages.error(request, _("请选择支付方式"))
+        return redirect("shop:order", public_id)
+    try:
+        pay_from_wallet(order_id=found.pk, user=request.user)
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("shop:order", public_id)
+
+
+@private
+@missing_is_404
+@require_POST
+def cancel_order(request: HttpRequest, public_id: str) -> HttpResponse:
+    found = visitor.order(request, public_id)
+    try:
+        cancel(order_id=found.pk, actor=visitor.member(request))
+        messages.success(request, _("订单已取消，没有扣款"))
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("shop:order", public_id)
+
+
+@private
+@missing_is_404
+def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
+    """Everything that was delivered, as text (exact, one a line) or CSV."""
+    found = visitor.order(request, public_id)
+    texts = [one.text for one in delivered_of(found)]
+    content = "\r\n".join(texts) + "\r\n" if ending == "txt" else _csv(found, texts)
+    kind = "text/plain" if ending == "txt" else "text/csv"
+    # Excel on Windows takes a file without the mark for the local code page.
+    response = HttpResponse("\ufeff" + content, content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{found.number}.{ending}"'
+    return response
+
+
+def _csv(found: Order, texts: list[str]) -> str:
+    """Order number and secret. Cells that a spreadsheet would run as a formula are disarmed."""
+    out = io.StringIO()
+    writer = safe_csv.writer(out)
+    writer.writerow([_("订单号"), _("卡密")])
+    writer.writerows([found.number, text] for text in texts)
+    return out.getvalue()
+
+
+def _show(request: HttpRequest, found: Order) -> HttpResponse:
+    unpaid = found.state == Order.State.UNPAID
+    context = {
+        "order": found,
+        "view": order_view(found, page=request.GET.get("page")),
+        "mark": progress_mark(found),
+        "status_url": reverse("shop:order_status", args=[found.public_id]),
+        "secret": order_secret(found) if found.is_guest else "",
+        "options": paying.pay_options(request, found.total) if unpaid else [],
+        "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
+        "paid_with": paying.name_of(found.paid_with),
+        "refunds": list(found.refunds.all()),
+    }
+    return render(request, "shop/order.html", context)

@@ -1,0 +1,49 @@
+"""One product: what it is, what it costs this visitor and why, how to use it."""
+
+from datetime import timedelta
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+
+from catalog.models import Sku
+from catalog.selectors import lowest_price, on_sale, price_points
+from common import clock
+from common.texts import in_language
+from shop.cards import Card, Offer, cards, foreign
+from shop.markdown import to_html
+from shop.sparkline import sparkline
+
+HISTORY_DAYS = 90
+
+
+def product(request: HttpRequest, slug: str) -> HttpResponse:
+    found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
+    card = cards([found], storefront=request.storefront, user_id=request.user.pk)[0]
+    chosen = _chosen(card, request.GET.get("sku", ""))
+    context = {
+        "card": card,
+        "product": found,
+        "chosen": chosen,
+        "description": to_html(in_language(found.description, found.description_en)),
+        "description_lang": foreign(found.description_en),
+        "guide": to_html(in_language(found.guide, found.guide_en)),
+        "guide_lang": foreign(found.guide_en),
+        **_history(chosen.sku),
+    }
+    return render(request, "shop/product.html", context)
+
+
+def _chosen(card: Card, public_id: str) -> Offer:
+    return next((offer for offer in card.offers if offer.sku.public_id == public_id), card.cheapest)
+
+
+def _history(sku: Sku) -> dict:
+    """The price line of the last months, where the price has moved at all, and the lowest of 30 days."""
+    at = clock.now()
+    points = price_points(sku, since=at - timedelta(days=HISTORY_DAYS))
+    moved = len({price for _at, price in points}) > 1
+    return {
+        "price_line": sparkline(points, until=at) if moved else None,
+        "lowest": lowest_price(sku, at=at) if moved else None,
+        "history_days": HISTORY_DAYS,
+    }

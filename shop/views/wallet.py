@@ -1,0 +1,18 @@
+"""The member's money: balance, what moved it, and the way to put more in."""
+
+from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from shop.refusals import private
+from wallet.selectors import balance_of, statement
+
+ON_A_PAGE = 20
+
+
+@private
+@login_required
+def wallet(request: HttpRequest) -> HttpResponse:
+    page = Paginator(statement(request.user), ON_A_PAGE).get_page(request.GET.get("page"))
+    return render(request, "shop/wallet.html", {"balance": balance_of(request.user), "page": page})

@@ -1,0 +1,53 @@
+"""Who is looking: the member or None, the device, and which guest orders this session may open."""
+
+from django.http import HttpRequest
+
+from accounts.models import User
+from common.device import device_of
+from orders.models import Cart, Order
+from orders.selectors import cart_for, order_for
+from orders.services import Buyer, merge_carts
+
+_GRANTED = "granted_orders"
+_MOST_GRANTED = 50
+
+
+def member(request: HttpRequest) -> User | None:
+    return request.user if request.user.is_authenticated else None
+
+
+def buyer(request: HttpRequest, *, contact: str = "", device: str = "") -> Buyer:
+    return Buyer(
+        user=member(request), contact=contact, device=device or device_of(request), address=request.client_address
+    )
+
+
+def cart(request: HttpRequest) -> Cart | None:
+    """The visitor's cart, if there is one. What was collected before signing in comes along."""
+    user, device = member(request), device_of(request)
+    if user is not None and device:
+        merge_carts(storefront=request.storefront, user=user, device=device)
+    return cart_for(storefront=request.storefront, user=user, device=device)
+
+
+def cart_count(request: HttpRequest) -> int:
+    """How many different goods are in the cart; asks the database only for visitors who may have one."""
+    found = cart_for(storefront=request.storefront, user=member(request), device=device_of(request))
+    return found.items.count() if found else 0
+
+
+def order(request: HttpRequest, public_id: str) -> Order:
+    """The order, when this visitor may see it. Raises OrderNotFound."""
+    return order_for(
+        public_id=public_id,
+        user=member(request),
+        device=device_of(request),
+        token=request.GET.get("key", ""),
+        granted=frozenset(request.session.get(_GRANTED, ())),
+    )
+
+
+def grant(request: HttpRequest, orders: list[Order]) -> None:
+    """Let this session open these guest orders from now on."""
+    known = [one for one in request.session.get(_GRANTED, ()) if one not in {order.public_id for order in orders}]
+    request.session[_GRANTED] = (known + [order.public_id for order in orders])[-_MOST_GRANTED:]

@@ -1,0 +1,91 @@
+import pytest
+from django.test import Client
+
+from catalog.models import Product, Sku
+from orders.models import Cart, CartItem
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_guest_fills_changes_and_empties_the_cart(guest, shelf):
+    sku = shelf.sku("10.00", keys=9)
+    assert guest.add_to_cart(sku, 2)["Location"] == "/cart/"
+    assert guest.add_to_cart(sku, 1).status_code == 302
+    html = guest.see("/cart/")
+    assert "30.00" in html
+    assert '<span class="count">1</span>' in html
+    item = CartItem.objects.get()
+    assert "50.00" in guest.client.post("/cart/", {"item": item.pk, "quantity": 5}).content.decode()
+    assert "购物车是空的" in guest.client.post("/cart/", {"item": item.pk, "quantity": 0}).content.decode()
+
+
+def test_looking_at_an_empty_cart_makes_none(guest):
+    guest.see("/cart/")
+    assert not Cart.objects.exists()
+    assert "device" not in guest.client.cookies
+
+
+def test_what_a_guest_collected_follows_into_the_account(guest, alice, shelf):
+    guest.add_to_cart(shelf.sku(keys=1))
+    guest.client.force_login(alice)
+    assert "测试商品" in guest.see("/cart/")
+    assert CartItem.objects.get().cart.user == alice
+
+
+def test_carts_of_others_stay_untouched(guest, shelf):
+    sku = shelf.sku(keys=9)
+    guest.add_to_cart(sku)
+    stranger = Client()
+    stranger.post("/cart/add/", {"sku": shelf.sku(keys=1).public_id, "quantity": 1})
+    item = CartItem.objects.get(sku=sku)
+    stranger.post("/cart/", {"item": item.pk, "quantity": 0})
+    assert CartItem.objects.filter(pk=item.pk).exists()
+
+
+def test_scripts_are_answered_with_the_new_count(guest, shelf):
+    answer = guest.client.post(
+        "/cart/add/", {"sku": shelf.sku(keys=1).public_id, "quantity": 1}, headers={"Accept": "application/json"}
+    )
+    assert answer.json() == {"message": "已加入购物车", "count": 1}
+
+
+@pytest.mark.parametrize(
+    ("sku", "quantity"), [("nothing", "1"), ("", ""), ("real", "0"), ("real", "x"), ("real", "99999")]
+)
+def test_what_cannot_be_added_is_said(guest, shelf, sku, quantity):
+    real = shelf.sku(keys=1).public_id
+    answer = guest.client.post(
+        "/cart/add/",
+        {"sku": real if sku == "real" else sku, "quantity": quantity},
+        headers={"Accept": "application/json"},
+    )
+    assert answer.status_code in {400, 404}
+    assert answer.json()["message"]
+    assert not CartItem.objects.exists()
+
+
+def test_another_site_cannot_fill_the_cart(shelf):
+    answer = Client(enforce_csrf_checks=True).post(
+        "/cart/add/", {"sku": shelf.sku().public_id, "quantity": 1}, headers={"Sec-Fetch-Site": "cross-site"}
+    )
+    assert answer.status_code == 403
+    assert not CartItem.objects.exists()
+
+
+def test_goods_that_left_the_shelf_are_shown_and_not_counted(guest, shelf):
+    gone, good = shelf.sku("10.00", keys=1), shelf.sku("5.00", keys=1)
+    guest.add_to_cart(gone)
+    guest.add_to_cart(good)
+    Product.objects.filter(pk=gone.product_id).update(status=Product.Status.OFF_SALE)
+    html = guest.see("/cart/")
+    assert "已下架" in html
+    assert 'href="/checkout/?from=cart"' in html
+    Sku.objects.filter(pk=good.pk).update(status=Sku.Status.OFF)
+    assert 'href="/checkout/?from=cart"' not in guest.see("/cart/")
+
+
+def test_more_than_there_is_cannot_go_to_the_checkout(guest, shelf):
+    guest.add_to_cart(shelf.sku(keys=2), 3)
+    html = guest.see("/cart/")
+    assert "库存只剩 2 件" in html
+    assert 'href="/checkout/?from=cart"' not in html
