@@ -45,3 +45,20 @@ class IdempotencyRecord(models.Model):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.key}"
+
+
+class Allowance(models.Model):
+    """How far somebody has used up a rate limit: when all of it will be free again. The key is a fingerprint.
+
+    In the database, because limits on guessing must hold while Redis is down.
+    """
+
+    key = models.CharField(_("摘要"), max_length=64, primary_key=True)
+    free_at = models.DateTimeField(_("恢复时间"), db_index=True)
+
+    class Meta:
+        verbose_name = _("限流记录")
+        verbose_name_plural = _("限流记录")
+
+    def __str__(self) -> str:
+        return self.key

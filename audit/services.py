@@ -1,16 +1,20 @@
-"""Writing the audit log, and running a request once."""
+"""Writing the audit log, running a request once, and limiting how often something may be tried."""
 
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from audit.exceptions import KeyReused
-from audit.models import AuditEntry, IdempotencyRecord
+from audit.models import Allowance, AuditEntry, IdempotencyRecord
 from common import clock
+from common.crypto import fingerprint
+from common.exceptions import TooManyRequests
 from common.locks import LockOutsideTransaction
 
 KEEP = timedelta(days=7)
@@ -77,3 +81,49 @@ def forget_old_keys() -> int:
     """Delete idempotency records older than a week."""
     with transaction.atomic():
         return IdempotencyRecord.objects.filter(created_at__lt=clock.now() - KEEP).delete()[0]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """`burst` tries at once, then one more each `every`. The name tells limits apart."""
+
+    name: str
+    burst: int
+    every: timedelta
+
+    def key(self, subject: str) -> str:
+        # Subjects are what people typed, now and then a password in the field of the name.
+        return fingerprint(subject, f"limit:{self.name}").hex()
+
+
+def take(limit: Limit, *, subject: str, at: datetime) -> None:
+    """Use up one try of `subject`. Raises TooManyRequests, and counts nothing, when none is left.
+
+    One statement, so that parallel tries cannot slip past each other. Call it outside the transaction of what is tried:
+    a failure that is rolled back must stay counted.
+    """
+    room = limit.every * (limit.burst - 1)
+    key = limit.key(subject)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO audit_allowance AS a (key, free_at) VALUES (%(key)s, %(at)s + %(every)s)"
+            " ON CONFLICT (key) DO UPDATE SET free_at = greatest(a.free_at, %(at)s) + %(every)s"
+            " WHERE a.free_at <= %(at)s + %(room)s RETURNING free_at",
+            {"key": key, "at": at, "every": limit.every, "room": room},
+        )
+        if cursor.fetchone():
+            return
+    free_at = Allowance.objects.filter(key=key).values_list("free_at", flat=True).first() or at
+    raise TooManyRequests(free_at - at - room)
+
+
+def give_back(limit: Limit, *, subject: str) -> None:
+    """Undo one `take`, because the try was a good one."""
+    with transaction.atomic():
+        Allowance.objects.filter(key=limit.key(subject)).update(free_at=F("free_at") - limit.every)
+
+
+def forget_unused_allowances() -> int:
+    """Delete the rows of those who have used up nothing."""
+    with transaction.atomic():
+        return Allowance.objects.filter(free_at__lt=clock.now()).delete()[0]

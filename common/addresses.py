@@ -27,3 +27,12 @@ def client_address(request: HttpRequest) -> str:
         mapped = getattr(address, "ipv4_mapped", None)
         return str(mapped or address)
     return UNKNOWN
+
+
+def counted_as(address: str) -> str:
+    """The name under which an address is counted: an IPv4 address itself, of an IPv6 address its /64, which one
+    household or one rented server has all to itself."""
+    parsed = ipaddress.ip_address(address)
+    if parsed.version == 4:
+        return str(parsed)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

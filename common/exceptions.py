@@ -1,6 +1,10 @@
 """Errors that a caller is meant to see. Each room's exceptions.py derives its own from these."""
 
+import math
+from datetime import timedelta
 from typing import Any
+
+from django.utils.translation import gettext_lazy as _
 
 
 class DomainError(Exception):
@@ -40,3 +44,14 @@ class NotFound(DomainError):
 
     code = "not_found"
     status = 404
+
+
+class TooManyRequests(DomainError):
+    """A rate limit is used up; `wait` says for how long (timedelta)."""
+
+    code = "too_many_requests"
+    status = 429
+    message = _("操作太频繁，请 %(seconds)s 秒后再试")
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(seconds=max(1, math.ceil(wait.total_seconds())))

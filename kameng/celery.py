@@ -31,4 +31,5 @@ app.conf.beat_schedule = {
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
     "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
+    "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client, RequestFactory
 
-from common.addresses import UNKNOWN, client_address
+from common.addresses import UNKNOWN, client_address, counted_as
 
 
 def asked(remote: str = "203.0.113.9", forwarded: str | None = None):
@@ -53,3 +53,16 @@ def test_an_order_keeps_the_address_that_was_decided(settings):
     settings.TRUSTED_PROXIES = 0
     answer = Client().get("/", headers={"X-Forwarded-For": "1.2.3.4"})
     assert answer.wsgi_request.client_address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("198.51.100.7", "198.51.100.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+    ],
+)
+def test_addresses_are_counted_by_what_one_person_has(address, name):
+    assert counted_as(address) == name
