@@ -4,6 +4,7 @@ from django.urls import include, path
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
+    path("member/", include("membership.urls")),
     path("", include("shop.urls")),
 ]
 

@@ -22,6 +22,7 @@ SECTIONS = {
     "shop:account": "account",
     "shop:wallet": "account",
     "shop:library": "account",
+    "membership": "member",
 }
 
 

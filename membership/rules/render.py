@@ -56,17 +56,33 @@ def leaf_text(leaf: Leaf) -> str:
     if metric.kind is Kind.FLAG:
         wanted = leaf.v if leaf.op == "==" else not leaf.v
         return (_("需要%(metric)s") if wanted else _("不能有%(metric)s")) % {"metric": metric.label}
-    label = str(metric.label)
-    if leaf.w:
-        label = _("%(metric)s（按 %(table)s 加权）") % {"metric": label, "table": leaf.w}
-    # Translators: such as "近 30 天有效消费达到 ¥1,000.00"; put the window where your language wants it.
-    text = _("%(window)s%(metric)s%(comparison)s %(value)s") % {
-        "window": window_text(leaf.win),
-        "metric": label,
+    # Translators: such as "近 30 天有效消费达到 ¥1,000.00".
+    text = _("%(subject)s%(comparison)s %(value)s") % {
+        "subject": subject_text(leaf),
         "comparison": COMPARISONS[leaf.op],
         "value": value_text(leaf.v, metric),
     }
-    return _("%(text)s（可动态下调）") % {"text": text.strip()} if leaf.dyn else text.strip()
+    return _("%(text)s（可动态下调）") % {"text": text} if leaf.dyn else text
+
+
+def subject_text(leaf: Leaf) -> str:
+    """What a leaf measures: `近 30 天有效消费`."""
+    label, window = str(leaf.metric.label), window_text(leaf.win)
+    if window:
+        # Translators: such as "近 30 天有效消费"; put the window where your language wants it.
+        label = _("%(window)s%(metric)s") % {"window": window, "metric": label}
+    return _("%(subject)s（按 %(table)s 加权）") % {"subject": label, "table": leaf.w} if leaf.w else label
+
+
+def finding_text(trace: LeafTrace) -> str:
+    """What was found: `近 30 天有效消费 ¥964.00（要求达到 ¥1,000.00）`."""
+    metric = trace.leaf.metric
+    return _("%(subject)s %(value)s（要求%(comparison)s %(target)s）") % {
+        "subject": subject_text(trace.leaf),
+        "value": value_text(trace.value, metric),
+        "comparison": COMPARISONS[trace.leaf.op],
+        "target": value_text(trace.effective, metric),
+    }
 
 
 def gap_text(trace: LeafTrace) -> str:

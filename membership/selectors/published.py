@@ -1,0 +1,84 @@
+"""The rules as anybody may read them, written from the version that the engine runs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from catalog.models import Category
+from common import clock
+from membership.models import Program, RuleSetVersion
+from membership.rules.describe import TierText, describe_program, describe_tiers
+from membership.rules.dump import dump_rules
+from membership.selectors.rules import Published, program_for, published_versions, version_at
+from membership.selectors.standing import BenefitText, benefit_texts
+
+
+@dataclass(frozen=True)
+class PublishedTier:
+    text: TierText
+    benefits: tuple[BenefitText, ...]
+
+
+@dataclass(frozen=True)
+class PublishedVersion:
+    number: int
+    effective_from: datetime
+    note: str
+    sha256: str
+    is_current: bool
+    is_future: bool
+
+
+@dataclass(frozen=True)
+class PublicRules:
+    """A version in words and as data, and the list of all that were published."""
+
+    program: Program
+    version: PublishedVersion
+    tiers: tuple[PublishedTier, ...]
+    general: Sequence[str]
+    document: dict
+    history: tuple[PublishedVersion, ...]
+
+
+def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRules:
+    """The rules in force for a storefront, or an earlier or coming version by its number.
+
+    Raises RuleSetVersion.DoesNotExist for a number that was not published.
+    """
+    program = program_for(storefront_id)
+    versions = published_versions(program.pk)
+    at = clock.now()
+    current = version_at(versions, at)
+    rows = RuleSetVersion.objects.filter(pk__in=[version.pk for version in versions]).defer("document")
+    history = {row.pk: _listed(row, current, at) for row in rows.order_by("-effective_from")}
+    shown = current if number is None else _numbered(versions, history, number)
+    names = {category.code: str(category) for category in Category.objects.only("code", "name", "name_en")}
+    return PublicRules(
+        program=program,
+        version=history[shown.pk],
+        tiers=tuple(
+            PublishedTier(text, benefit_texts(shown.tiers.get(text.rank))) for text in describe_tiers(shown.rules)
+        ),
+        general=describe_program(shown.rules, names),
+        document=dump_rules(shown.rules),
+        history=tuple(history.values()),
+    )
+
+
+def _listed(row: RuleSetVersion, current: Published, at: datetime) -> PublishedVersion:
+    return PublishedVersion(
+        number=row.number,
+        effective_from=row.effective_from,
+        note=row.note,
+        sha256=row.sha256,
+        is_current=row.pk == current.pk,
+        is_future=row.effective_from > at,
+    )
+
+
+def _numbered(versions: Sequence[Published], history: dict[int, PublishedVersion], number: int) -> Published:
+    found = next((version for version in versions if history[version.pk].number == number), None)
+    if found is None:
+        raise RuleSetVersion.DoesNotExist(number)
+    return found

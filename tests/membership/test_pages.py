@@ -1,0 +1,221 @@
+"""会员中心 and the public rules, as Alice sees them."""
+
+import pytest
+from django.test import Client
+
+from common import clock
+from events.services import relay
+from membership.models import MemberTier, Program
+from membership.selectors import member_standing, public_rules
+from membership.services import draft_rule_set, publish_rule_set, recalculate
+from tenancy.models import MAIN_ID
+from tests.membership.club import Club, at_least, on
+
+pytestmark = pytest.mark.django_db
+
+
+def page(user, path="/member/", language="zh-hans"):
+    client = Client()
+    if user is not None:
+        client.force_login(user)
+    client.cookies["lang"] = language
+    answer = client.get(path)
+    return answer, answer.content.decode()
+
+
+def standing_of(user):
+    return member_standing(user_id=user.pk, storefront_id=MAIN_ID)
+
+
+def bars(parts):
+    for part in parts:
+        if part.bar:
+            yield part.bar
+        yield from bars(part.parts)
+
+
+def test_a_newcomer_sees_where_everybody_begins(charlie):
+    standing = standing_of(charlie)  # before the registration was heard of
+    assert (standing.rank, standing.name, standing.since, standing.decisions) == (0, "普通会员", None, ())
+    assert standing.next.todo == "再消费 ¥200.00，或者再完成 5 笔订单"
+    relay()
+    standing = standing_of(charlie)
+    assert standing.since == charlie.date_joined
+    assert [decision.title for decision in standing.decisions] == ["加入会员，成为普通会员"]
+
+
+def test_the_bar_moves_with_an_order_and_tells_the_exact_gap(shelf, alice):
+    shelf.buy(alice, (shelf.sku("164.00", keys=1), 1), from_wallet=True)
+    relay()
+    standing = standing_of(alice)
+    spend, orders = bars(standing.next.parts)
+    assert (spend.label, spend.value_text, spend.target_text, spend.todo) == (
+        "累计有效消费",
+        "¥164.00",
+        "¥200.00",
+        "再消费 ¥36.00",
+    )
+    assert (spend.value, spend.target, spend.gap, spend.percent, spend.passed) == (
+        "164.00",
+        "200.00",
+        "36.00",
+        82,
+        False,
+    )
+    assert (orders.value, orders.target, orders.gap, orders.percent) == (1, 5, 4, 20)
+    assert standing.next.percent == 82
+    _, html = page(alice)
+    assert "再消费 ¥36.00，或者再完成 4 笔订单" in html
+    assert 'value="82"' in html
+
+
+def test_after_the_climb_the_page_says_why_and_what_comes_next(shelf, alice):
+    shelf.buy(alice, (shelf.sku("212.00", keys=1), 1), from_wallet=True)
+    relay()
+    standing = standing_of(alice)
+    assert standing.name == "白银会员"
+    assert [benefit.text for benefit in standing.benefits] == ["会员价 9.9 折", "银徽章"]
+    assert [benefit.text for benefit in standing.next.benefits] == ["会员价 9.7 折", "金徽章"]
+    assert [(rung.name, rung.held, rung.current) for rung in standing.ladder][:3] == [
+        ("普通会员", True, False), ("白银会员", True, True), ("黄金会员", False, False),
+    ]  # fmt: skip
+    climbed = standing.decisions[0]
+    assert climbed.title == "升级为白银会员"
+    assert climbed.reasons == ("累计有效消费 ¥212.00（要求达到 ¥200.00）",)
+    assert [(tier.name, tier.passed) for tier in climbed.findings][:2] == [("白银会员", True), ("黄金会员", False)]
+    month, life = bars(standing.next.parts)
+    assert month.since is not None and month.until == standing.day
+    assert life.since is None
+    _, html = page(alice)
+    assert "升级为白银会员" in html and "<details" in html
+    assert "近 30 天有效消费" in html
+
+
+def test_a_refund_is_told_in_plain_words():
+    club = Club(at_least("spend", "life", "200.00"))
+    member = club.join()
+    order = club.buy(member, "200.00", paid=on("2026-03-01"))
+    club.hear(club.refunded(order), on("2026-03-02"))
+    told = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk).decisions[0]
+    assert told.title == "退款后重新评定，调整为普通会员"
+    assert told.reasons == ("累计有效消费 ¥0.00（要求达到 ¥200.00）",)
+
+
+def test_new_rules_are_told_as_such():
+    club = Club(at_least("spend", "life", "200.00"))
+    member = club.join()
+    club.buy(member, "100.00", paid=on("2026-03-01"))
+    club.publish(at_least("spend", "life", "100.00"), at=on("2026-03-02"))
+    with clock.travel(on("2026-03-03")):
+        recalculate(everyone=False)
+    told = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk).decisions[0]
+    assert told.title == "规则更新后成为白银"
+
+
+def test_at_the_top_there_is_no_next(alice):
+    relay()
+    MemberTier.objects.filter(user=alice).update(rank=4)
+    standing = standing_of(alice)
+    assert standing.next is None
+    assert "你已经是最高等级" in page(alice)[1]
+
+
+def test_the_page_reads_what_was_stored_and_computes_nothing(alice, django_assert_max_num_queries):
+    relay()
+    MemberTier.objects.filter(user=alice).update(
+        evaluation={
+            "day": "2026-03-01",
+            "tiers": [
+                {
+                    "rank": 1,
+                    "pass": False,
+                    "gates": [],
+                    "enter": {
+                        "m": "spend", "win": "life", "op": ">=", "v": "200.00", "effective": "150.00",
+                        "value": "123.45", "pass": False, "gap": "26.55",
+                    },
+                }
+            ],
+        }
+    )  # fmt: skip
+    client = Client()
+    client.force_login(alice)
+    client.get("/member/")
+    with django_assert_max_num_queries(8):
+        html = client.get("/member/").content.decode()
+    assert "¥123.45 / ¥150.00" in html and "再消费 ¥26.55" in html
+
+
+def test_windows_are_shown_as_of_today_until_a_day_leaves_them():
+    club = Club(at_least("spend", "30d", "200.00"))
+    member = club.join()
+    club.buy(member, "50.00", paid=on("2026-03-01"))
+
+    def shown(day):
+        with clock.travel(on(day)):
+            standing = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk)
+        [bar] = bars(standing.next.parts)
+        return str(standing.day), bar.value, str(bar.since), str(bar.until)
+
+    assert shown("2026-03-30") == ("2026-03-30", "50.00", "2026-03-01", "2026-03-30")
+    # Now the first of March has left the window, and the nightly pass was not there yet.
+    assert shown("2026-03-31") == ("2026-03-01", "50.00", "2026-01-31", "2026-03-01")
+    with clock.travel(on("2026-03-31")):
+        recalculate(everyone=False)
+    assert shown("2026-03-31") == ("2026-03-31", "0.00", "2026-03-02", "2026-03-31")
+
+
+def test_decisions_have_pages_of_their_own(alice):
+    relay()
+    answer, html = page(alice, "/member/decisions/?page=99")
+    assert answer.status_code == 200
+    assert "加入会员，成为普通会员" in html
+    assert page(alice, "/member/decisions/?page=x")[0].status_code == 200
+
+
+def test_nobody_sees_another_member(alice, bob):
+    relay()
+    MemberTier.objects.filter(user=bob).update(rank=4)
+    assert "钻石会员" not in page(alice)[1].split("ladder")[0]
+    assert page(None)[0].status_code == 302
+    assert page(None, "/member/decisions/")[0].status_code == 302
+
+
+def test_the_rules_page_is_written_from_the_rules_in_force():
+    answer, html = page(None, "/member/rules/")
+    assert answer.status_code == 200
+    for part in (
+        "累计有效消费达到 ¥200.00，或者累计有效订单达到 5 笔",
+        "（近 90 天有效消费达到 ¥5,000.00，并且近 90 天有订单的天数达到 6 天），或者累计有效消费达到 ¥15,000.00",
+        "会员价 9.2 折",
+        "达到后保留",
+        "不计入有效消费：用积分支付的部分",
+        "第 1 版",
+    ):
+        assert part in html, part
+    assert "csrf" not in html.split("<main")[1].split("</main>")[0]
+    for tier in public_rules(storefront_id=MAIN_ID).tiers[1:]:
+        assert tier.text.enter in html
+
+
+def test_the_rules_page_shows_coming_and_earlier_versions(olga):
+    tiers = [
+        {"rank": 0, "name": "普通会员"},
+        {"rank": 1, "name": "新白银", "enter": at_least("spend", "life", "300.00")},
+    ]
+    draft = draft_rule_set(
+        program=Program.objects.get(storefront=None), document={"tiers": tiers}, author=olga, note="提高门槛"
+    )
+    assert page(None, "/member/rules/2/")[0].status_code == 404
+    publish_rule_set(version_id=draft.pk, approver=olga)
+    _, html = page(None, "/member/rules/")
+    assert "新白银" in html and "提高门槛" in html
+    _, html = page(None, "/member/rules/1/")
+    assert "这个版本已被取代" in html and "钻石会员" in html
+    assert page(None, "/member/rules/3/")[0].status_code == 404
+
+
+def test_english_readers_get_english_names(alice):
+    relay()
+    _, html = page(alice, language="en")
+    assert "Gold" in html and "黄金会员" not in html
