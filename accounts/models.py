@@ -2,8 +2,9 @@
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.postgres.indexes import OpClass
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Upper
 from django.utils.translation import gettext_lazy as _
 
 from common import clock
@@ -59,6 +60,18 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("用户")
         verbose_name_plural = _("用户")
+        permissions = [
+            ("block_user", _("停用和启用用户")),
+            ("reset_password", _("为用户设置临时密码")),
+            ("manage_staff", _("管理员工及其权限")),
+        ]
+        indexes = [
+            # Staff search by the beginning of a name, in any case: `istartswith` compares UPPER(…) with LIKE.
+            models.Index(OpClass(Upper("username"), "text_pattern_ops"), name="user_username_start"),
+            models.Index(OpClass(Upper("display_name"), "text_pattern_ops"), name="user_display_name_start"),
+            models.Index(OpClass(Upper("email"), "text_pattern_ops"), name="user_email_start"),
+            models.Index(OpClass(Upper("phone"), "text_pattern_ops"), name="user_phone_start"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 Lower("username"), name="user_name_any_case", violation_error_message=_("这个用户名已被使用")

@@ -3,10 +3,12 @@
 A room registers where Django loads it at start (its `admin.py`, its `handlers.py`); whoever asks does so per request.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
+
+from django.utils.translation import gettext_lazy as _
 
 T = TypeVar("T")
 
@@ -45,12 +47,31 @@ class TimelineEntry:
     url: str = ""
 
 
-# (object, user who looks) → entries. A contributor leaves out what that user may not see.
-Contributor = Callable[[Any, Any], Iterable[TimelineEntry]]
+@dataclass(frozen=True)
+class Panel:
+    """A box on an object's page in the admin: facts as (label, value), then a short table, then links as (text, address)."""
 
-# Inline classes that higher rooms add to the admin page of a lower room's model.
+    title: Any
+    facts: Sequence[tuple[Any, Any]] = ()
+    columns: Sequence[Any] = ()
+    rows: Sequence[Sequence[Any]] = ()
+    links: Sequence[tuple[Any, str]] = ()
+
+
+# (object, user who looks) → what there is to tell. A contributor leaves out what that user may not see.
+Contributor = Callable[[Any, Any], Iterable[TimelineEntry]]
+PanelContributor = Callable[[Any, Any], Panel | None]
+
+# Inline classes, boxes and history that higher rooms add to the admin page of a lower room's model.
 admin_inlines: Registry[type] = Registry()
+panels: Registry[PanelContributor] = Registry()
 timelines: Registry[Contributor] = Registry()
+
+
+def panels_of(obj: Any, user: Any) -> list[Panel]:
+    """The boxes of all rooms for `obj`, in the order of registration."""
+    made = (make(obj, user) for make in panels.of(obj._meta.label))
+    return [panel for panel in made if panel is not None]
 
 
 def timeline_of(obj: Any, user: Any) -> list[TimelineEntry]:
@@ -58,6 +79,14 @@ def timeline_of(obj: Any, user: Any) -> list[TimelineEntry]:
     entries = [entry for tell in timelines.of(obj._meta.label) for entry in tell(obj, user)]
     return sorted(entries, key=lambda entry: entry.at)
 
+
+# What an act is called, by its code in the audit log; rooms name their own.
+act_names: dict[str, Any] = {
+    "admin.add": _("新增"),
+    "admin.change": _("修改"),
+    "admin.delete": _("删除"),
+    "admin.export": _("导出"),
+}
 
 _recorders: list[Callable[..., Any]] = []
 

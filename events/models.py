@@ -48,6 +48,7 @@ class Delivery(models.Model):
     class Meta:
         verbose_name = _("事件投递")
         verbose_name_plural = _("事件投递")
+        permissions = [("retry_delivery", _("重新投递"))]
         constraints = [
             models.UniqueConstraint(fields=["event", "subscriber"], name="delivery_once_per_subscriber"),
             models.CheckConstraint(

@@ -18,3 +18,8 @@ class ReferenceReused(Conflict):
 class BadTransfer(BadInput):
     code = "bad_transfer"
     message = _("转账金额不正确")
+
+
+class ReasonNeeded(BadInput):
+    code = "reason_needed"
+    message = _("请填写原因")

@@ -47,6 +47,7 @@ class Account(models.Model):
     class Meta:
         verbose_name = _("账户")
         verbose_name_plural = _("账户")
+        permissions = [("adjust_wallet", _("人工调整会员余额"))]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(balance=None) | models.Q(balance__gte=0),
@@ -108,6 +109,7 @@ class Transfer(models.Model):
     class Meta:
         verbose_name = _("转账")
         verbose_name_plural = _("转账")
+        indexes = [models.Index(fields=["memo"], condition=~models.Q(memo=""), name="transfer_memo")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

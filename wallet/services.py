@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection
+from django.db import connection, transaction
 
 from accounts.models import User
+from audit.services import record
+from common import clock
 from common.locks import LockOutsideTransaction, lock
 from common.money import CENT, MAX_AMOUNT
-from wallet.exceptions import BadTransfer, InsufficientBalance, ReferenceReused
+from wallet.exceptions import BadTransfer, InsufficientBalance, ReasonNeeded, ReferenceReused
 from wallet.models import Account, Entry, Transfer, TransferRef
 
 Purpose = Account.Purpose
@@ -138,6 +140,27 @@ def refund_sale(
     """Give money of a sale back to a member's wallet or to the order's own account."""
     legs = [Posting(shop_account(Purpose.SALES), -amount), Posting(to, amount)]
     return post(ref=ref, kind=Kind.REFUND, postings=legs, at=at, memo=memo, actor=actor)[0]
+
+
+def adjust_by_staff(
+    *, user_id: int, amount: Decimal, ref: str, reason: str, actor: User, address: str | None = None
+) -> Transfer:
+    """Correct a member's balance by hand, with an entry in the audit log; once per `ref`. Locks the wallet.
+
+    Raises ReasonNeeded, BadTransfer, InsufficientBalance, ReferenceReused.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ReasonNeeded
+    with transaction.atomic():
+        at = clock.now()
+        user = User.objects.get(pk=user_id)
+        known = is_posted(ref)
+        transfer = adjust(user=user, amount=amount, ref=ref, at=at, memo=reason[:200], actor=actor)
+        if not known:
+            detail = {"amount": str(amount), "reason": reason[:200], "ref": ref}
+            record(action="wallet.adjust", at=at, actor=actor, target=user, detail=detail, address=address)
+    return transfer
 
 
 def adjust(*, user: User, amount: Decimal, ref: str, at: datetime, memo: str, actor: User) -> Transfer:

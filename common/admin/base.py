@@ -17,7 +17,8 @@ from unfold.decorators import action
 from common import clock
 from common.admin.export import csv_response
 from common.admin.paging import BoundedPaginator
-from common.registries import admin_inlines, record_act
+from common.admin.telling import told
+from common.registries import admin_inlines, panels_of, record_act, timeline_of
 
 
 def allowed(permission: str) -> Callable[..., bool]:
@@ -49,6 +50,7 @@ class ModelAdmin(UnfoldAdmin):
     list_filter_submit = True
     list_filter_sheet = True
     warn_unsaved_form = True
+    change_form_outer_after_template = "common/admin/beside.html"
     deletable = False
     export_columns: Sequence[str] = ()
 
@@ -61,6 +63,12 @@ class ModelAdmin(UnfoldAdmin):
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type]:
         contributed = admin_inlines.of(self.model._meta.label) if obj is not None else []
         return [*super().get_inlines(request, obj), *contributed]
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
+        if obj is not None and change:
+            context["panels"] = panels_of(obj, request.user)
+            context["timeline"] = told(timeline_of(obj, request.user))
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
         response = super().changelist_view(request, extra_context)

@@ -130,9 +130,7 @@ def _page(
         "submit": (preview.submit if preview else "") or _("确认执行"),
     }
     request.current_app = model_admin.admin_site.name
-    response = TemplateResponse(request, TEMPLATE, context)
-    response["Cache-Control"] = "no-store"
-    return response
+    return TemplateResponse(request, TEMPLATE, context)
 
 
 def _hidden(request: HttpRequest, shown: set[str]) -> list[tuple[str, str]]:

@@ -52,7 +52,6 @@ def csv_response(rows: QuerySet, columns: Iterable[str], *, model_admin: Any, fi
     columns = list(columns)
     response = StreamingHttpResponse(_lines(rows, columns, model_admin), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{filename}"'
-    response["Cache-Control"] = "no-store"
     return response
 
 

@@ -56,6 +56,14 @@ class Order(models.Model):
     class Meta:
         verbose_name = _("订单")
         verbose_name_plural = _("订单")
+        permissions = [
+            ("refund_order", _("退款")),
+            ("deliver_order", _("补发、人工发货、放行")),
+            ("cancel_order", _("取消未支付订单")),
+            ("note_order", _("修改内部备注")),
+            ("reveal_keys", _("查看订单卡密")),
+            ("export_order", _("导出订单")),
+        ]
         constraints = [
             models.CheckConstraint(condition=Q(total__gt=0) & Q(list_total__gt=0), name="order_total_positive"),
             models.CheckConstraint(
