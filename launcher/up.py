@@ -5,7 +5,6 @@ import json
 import os
 import signal
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -102,8 +101,7 @@ class Shop:
 
     def _manage(self, purpose: str, *arguments: str) -> None:
         say(purpose)
-        program = Program(arguments[0], [str(PYTHON), "manage.py", *arguments], self.environment)
-        code = self.supervisor.run(program)
+        code = self.supervisor.run(self._program(arguments[0], ["manage.py", *arguments]))
         if code:
             raise Problem(f"`manage.py {' '.join(arguments)}` failed with status {code}. Its lines above say why.")
 
@@ -114,38 +112,38 @@ class Shop:
         self.home.announce(url=self.url)
 
     def _programs(self) -> list[Program]:
-        python = str(PYTHON)
-        sandbox_data = str(self.home.folder("sandbox"))
-        schedule = str(self.home.path / "beat-schedule")
-        web = ["--interface", "wsgi", "--host", self.options.host, "--port", str(self.options.port)]
-        web += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--access-log"]
+        """In the order of their start; they are stopped the other way round."""
         celery = ["-m", "celery", "--quiet", "--app", "kameng"]
-        commands = {
-            "sandbox": [
-                "-m",
-                "sandbox",
-                "--host",
-                self.options.host,
-                "--port",
-                str(self.sandbox_port),
-                "--data",
-                sandbox_data,
-            ],
-            "beat": [*celery, "beat", "--loglevel", "INFO", "--schedule", schedule, "--pidfile="],
-            "worker": [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-mingle"],
-            "web": ["-m", "granian", *web, "kameng.wsgi:application"],
-        }
-        programs = []
-        for name, command in commands.items():
-            programs.append(Program(name, [python, *command], dict(self.environment)))
-            if name == "worker":
-                programs[-1].environment["PYTHONWARNINGS"] = AS_ROOT
-                # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
-                programs[-1].patience = 30.0
-                programs[-1].hasten_signal = signal.SIGQUIT
-                # Celery answers no politer one while it looks for the Redis that dies at the same time.
-                programs[-1].death_signal = signal.SIGKILL
-        return programs
+        sandbox = ["-m", "sandbox", "--host", self.options.host, "--port", str(self.sandbox_port)]
+        sandbox += ["--data", str(self.home.folder("sandbox"))]
+        beat = [
+            *celery,
+            "beat",
+            "--loglevel",
+            "INFO",
+            "--pidfile=",
+            "--schedule",
+            str(self.home.path / "beat-schedule"),
+        ]
+        worker = self._program(
+            "worker", [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-mingle"]
+        )
+        worker.environment["PYTHONWARNINGS"] = AS_ROOT
+        # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
+        worker.patience, worker.hasten_signal = 30.0, signal.SIGQUIT
+        # Celery listens to no politer one while it looks for the Redis that dies at the same time.
+        worker.death_signal = signal.SIGKILL
+        web = ["-m", "granian", "--interface", "wsgi", "--host", self.options.host, "--port", str(self.options.port)]
+        web += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--access-log"]
+        return [
+            self._program("sandbox", sandbox),
+            self._program("beat", beat),
+            worker,
+            self._program("web", [*web, "kameng.wsgi:application"]),
+        ]
+
+    def _program(self, name: str, arguments: list[str]) -> Program:
+        return Program(name, [str(PYTHON), *arguments], dict(self.environment))
 
     def _web_answers(self) -> bool:
         # Asked without a proxy, which would not find this machine.
@@ -153,8 +151,6 @@ class Shop:
         try:
             with opener.open(f"{self.url}/healthz", timeout=5) as answer:
                 return answer.status == 200
-        except urllib.error.HTTPError as error:
-            return error.code == 404
         except OSError:
             return False
 

@@ -51,7 +51,7 @@ def test_orphans_of_a_massacre_are_ended_by_the_next_start(place):
     orphans = processes_of(shop.data)
     assert postgres in orphans
     again = Up(shop.data, port=shop.port).ready()
-    assert again.get("/admin/login/") == 200
+    assert again.get("/readyz") == 200
     assert not set(orphans) & set(processes_of(shop.data))
     assert again.stop() == 0
 
@@ -88,7 +88,7 @@ def test_servers_of_the_users_own_are_used_and_left_running(place):
     tables = manage(host.data, "dbshell", "--", "-Atc", r"\dt", DATABASE_URL=f"{address}/guest")
     assert "django_migrations" in tables.stdout
     assert guest.stop() == 0
-    assert host.get("/admin/login/") == 200
+    assert host.get("/readyz") == 200
     assert host.stop() == 0
 
 
@@ -173,7 +173,7 @@ def test_an_ordinary_user_from_a_fresh_clone(place, somebody, named):
     shop = Up(folder / "data", root=folder / "clone", user=user, **system)
     shop.wait_for("kameng is ready", 600)
     assert (shop.data / "postgres").stat().st_uid == user
-    assert shop.get("/admin/login/") == 200
+    assert shop.get("/readyz") == 200
     assert shop.stop() == 0
     assert processes_of(shop.data) == []
     shutil.rmtree(folder)

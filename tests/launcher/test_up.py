@@ -25,6 +25,7 @@ def shop(place):
 def test_first_start_announces_where_to_go(shop):
     assert f"http://127.0.0.1:{shop.port}/admin/" in shop.output
     assert f"http://127.0.0.1:{ports(shop.data)['sandbox']}/" in shop.output
+    assert shop.get("/healthz") == 200
     assert shop.get("/admin/login/") == 200
 
 
@@ -89,7 +90,7 @@ def test_what_is_killed_is_started_again(shop, name):
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if shop.pid(name) != before and shop.get("/admin/login/") == 200:
+            if shop.pid(name) != before and shop.get("/readyz") == 200:
                 return
         except (AssertionError, OSError):
             pass
