@@ -92,6 +92,7 @@ MIDDLEWARE = [
     "common.device.DeviceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "common.middleware.LanguageMiddleware",
+    "shop.middleware.MaintenanceMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -158,7 +159,9 @@ LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
-ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*", "password2*"]
+# One password field: browsers make and keep passwords, and a wrong one is reset by mail.
+ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
+ACCOUNT_FORMS = {"login": "accounts.forms.LoginForm", "signup": "accounts.forms.SignupForm"}
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = True
@@ -278,6 +281,11 @@ LOGGING = {
     # httpx logs whole addresses, and some gateways want their key in one.
     "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
 }
+
+# Answers every page with "back in a minute"; staff and gateways are let in.
+MAINTENANCE = env.bool("MAINTENANCE", False)
+# How long a page that is the same for all strangers is kept; 0 switches it off. A price in it is checked again at checkout.
+GUEST_PAGE_SECONDS = env.int("GUEST_PAGE_SECONDS", 0 if KAMENG_ENV == "test" else 20)
 
 ORDER_PAY_MINUTES = env.int("ORDER_PAY_MINUTES", 15)
 # Unpaid orders that one account, device or network address may have at a time: hoarding holds stock from others.

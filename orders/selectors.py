@@ -6,12 +6,12 @@ from datetime import datetime
 
 from django.core import signing
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Window
+from django.db.models import F, Max, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
-from catalog.models import Key
+from catalog.models import Key, Product, Sku
 from catalog.services.sealing import open_key, open_reusable
 from catalog.services.stock import keys_of_lines
 from common import crypto
@@ -135,6 +135,20 @@ def delivered_lines_of(user: User, *, text: str = "") -> QuerySet[OrderLine]:
     if text:
         lines = lines.filter(Q(product_name__icontains=text) | Q(sku_name__icontains=text))
     return lines.select_related("order", "product").order_by("-pk")
+
+
+def recent_skus(user: User, *, limit: int) -> list[Sku]:
+    """What the member bought last and could buy again, latest first, each SKU once."""
+    bought = (
+        OrderLine.objects.filter(order__buyer=user, order__paid_at__isnull=False)
+        .values("sku")
+        .annotate(last=Max("pk"))
+        .order_by("-last")
+        .values_list("sku", flat=True)[:limit]
+    )
+    places = {pk: place for place, pk in enumerate(bought)}
+    skus = Sku.objects.filter(pk__in=places, status=Sku.Status.ACTIVE, product__status=Product.Status.ON_SALE)
+    return sorted(skus.select_related("product"), key=lambda sku: places[sku.pk])
 
 
 def previews_of(lines: Sequence[OrderLine], *, each: int) -> dict[int, list[str]]:

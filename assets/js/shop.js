@@ -4,6 +4,7 @@ import "./copy-button.js";
 import "./count-down.js";
 import "./poll-status.js";
 import "./qty-stepper.js";
+import "./show-password.js";
 import "./theme-switch.js";
 import { startAddToCart } from "./add-to-cart.js";
 import { startForms } from "./forms.js";

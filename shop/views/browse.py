@@ -5,24 +5,33 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from catalog.models import Category, Label, Product
+from catalog.models import Category, Label, Product, Sku
 from catalog.selectors import by_label, category_tree, filtered, on_sale, search
-from shop.cards import Card, cards
+from orders.selectors import recent_skus
+from shop import visitor
+from shop.cards import Card, Offer, cards
 from shop.forms import read_filters
+from shop.guest_pages import kept_for_guests
 
 ON_A_SHELF = 10
+BOUGHT_AGAIN = 6
 ON_A_PAGE = 40
 MAX_QUERY = 64
 
 
+@kept_for_guests
 def home(request: HttpRequest) -> HttpResponse:
-    """Search, categories, one shelf for each label."""
+    """Search, categories, what the member bought last, one shelf for each label."""
     shelves = by_label(storefront=request.storefront, each=ON_A_SHELF)
-    by_product = _cards_by_product(request, [product for _label, products in shelves for product in products])
+    user = visitor.member(request)
+    again = recent_skus(user, limit=BOUGHT_AGAIN) if user else []
+    shown = [product for _label, products in shelves for product in products] + [sku.product for sku in again]
+    by_product = _cards_by_product(request, shown)
     return render(
         request,
         "shop/home.html",
         {
+            "again": [offer for sku in again if (offer := _offer(by_product.get(sku.product_id), sku))],
             "categories": [top for top, _children in category_tree()],
             "shelves": [
                 (label, [by_product[one.pk] for one in products if one.pk in by_product]) for label, products in shelves
@@ -31,12 +40,14 @@ def home(request: HttpRequest) -> HttpResponse:
     )
 
 
+@kept_for_guests
 def categories(request: HttpRequest) -> HttpResponse:
     """Every category laid out, nothing nested in menus."""
     products = filtered(on_sale(storefront=request.storefront), read_filters(request.GET))
     return render(request, "shop/categories.html", {"tree": category_tree(), **_list(request, products)})
 
 
+@kept_for_guests
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug, is_active=True)
     members = Category.objects.filter(pk=found.pk) | Category.objects.filter(parent=found, is_active=True)
@@ -49,6 +60,7 @@ def category(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "shop/category.html", context)
 
 
+@kept_for_guests
 def results(request: HttpRequest) -> HttpResponse:
     """What a search found; when it had to guess, it says so, and when it found nothing, it shows where to go."""
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
@@ -68,6 +80,12 @@ def _list(request: HttpRequest, products: QuerySet[Product]) -> dict:
         "page": page,
         "cards": cards(page.object_list, storefront=request.storefront, user_id=request.user.pk),
     }
+
+
+def _offer(card: Card | None, sku: Sku) -> Offer | None:
+    """The offer of this SKU, when it can be bought now."""
+    offers = card.offers if card else ()
+    return next((offer for offer in offers if offer.sku.pk == sku.pk and offer.stock.left), None)
 
 
 def _cards_by_product(request: HttpRequest, products: list[Product]) -> dict[int, Card]:

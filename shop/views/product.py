@@ -10,12 +10,14 @@ from catalog.selectors import lowest_price, on_sale, price_points
 from common import clock
 from common.texts import in_language
 from shop.cards import Card, Offer, cards, foreign
+from shop.guest_pages import kept_for_guests
 from shop.markdown import to_html
 from shop.sparkline import sparkline
 
 HISTORY_DAYS = 90
 
 
+@kept_for_guests
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
     card = cards([found], storefront=request.storefront, user_id=request.user.pk)[0]

@@ -5,7 +5,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.core.cache import cache
 from django.db import transaction
 from django.test import Client
 
@@ -18,11 +17,6 @@ from tests.people import Visitor
 from wallet.selectors import balance_of
 
 DEVICE = "d" * 22
-
-
-@pytest.fixture(autouse=True)
-def no_counts_from_other_tests():
-    cache.clear()
 
 
 def pay(order: Order) -> Order:
