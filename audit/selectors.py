@@ -7,6 +7,8 @@ from audit.models import AuditEntry
 from common.registries import TimelineEntry, act_names
 
 SHOWN = 50
+# What the log keeps for its own page: names that the reader is looking at, references, what something was before.
+UNTOLD = {"name", "ref", "before"}
 
 
 def history_of(obj: Any, *, but: Iterable[str] = (), limit: int = SHOWN) -> list[TimelineEntry]:
@@ -27,5 +29,7 @@ def history_of(obj: Any, *, but: Iterable[str] = (), limit: int = SHOWN) -> list
 
 def _words(detail: dict) -> str:
     """What the entry says for reading: its plain values; nested ones are for the log's own page."""
-    shown = (value for key, value in detail.items() if key != "name" and isinstance(value, str | int) and value != "")
+    shown = (
+        value for key, value in detail.items() if key not in UNTOLD and isinstance(value, str | int) and value != ""
+    )
     return " · ".join(str(value) for value in shown)

@@ -87,6 +87,8 @@ act_names: dict[str, Any] = {
     "admin.delete": _("删除"),
     "admin.export": _("导出"),
 }
+# What a way of paying is called, by what orders store in `paid_with`.
+pay_names: dict[str, Any] = {}
 
 _recorders: list[Callable[..., Any]] = []
 

@@ -27,6 +27,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         gettext_lazy("订单"),
         [
             Entry(gettext_lazy("订单"), "receipt_long", "orders.Order"),
+            Entry(gettext_lazy("待发货商品"), "local_shipping", "orders.OrderLine"),
             Entry(gettext_lazy("退款"), "undo", "orders.OrderRefund"),
         ],
     ),

@@ -1,6 +1,7 @@
 """Staff at the admin: signed-in clients with chosen permissions, and acts driven through their steps."""
 
 import re
+from html import unescape
 from typing import Any
 
 from django.contrib.auth.models import Permission
@@ -61,5 +62,5 @@ class Act:
         assert form, "no form to send: " + re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", self.text))[:500]
         for name, value in re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)">', form.group()):
             if name != "csrfmiddlewaretoken":
-                fields.setdefault(name, []).append(value)
+                fields.setdefault(name, []).append(unescape(value))
         return fields

@@ -127,7 +127,7 @@ def _page(
         "form": form,
         "hidden": _hidden(request, shown if preview is None else set()),
         "next_step": "run" if preview is not None else "preview",
-        "submit": (preview.submit if preview else "") or _("确认执行"),
+        "submit_text": (preview.submit if preview else "") or _("确认执行"),
     }
     request.current_app = model_admin.admin_site.name
     return TemplateResponse(request, TEMPLATE, context)

@@ -5,6 +5,7 @@ from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_paym
 from orders.services.placing import Buyer, place
 from orders.services.quoting import Item, Quote, QuoteLine, Step, preview, quote
 from orders.services.refunding import refund, refund_overdue_short
+from orders.services.staff import reveal, set_note
 
 __all__ = [
     "Buyer",
@@ -29,5 +30,7 @@ __all__ = [
     "refund",
     "refund_overdue_short",
     "release_held",
+    "reveal",
     "set_cart_quantity",
+    "set_note",
 ]

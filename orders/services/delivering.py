@@ -9,13 +9,14 @@ from accounts.models import User
 from audit.services import record
 from catalog.models import Product
 from catalog.services.stock import current_reusable
-from common import clock, crypto
+from common import clock
 from common.exceptions import BadInput
 from common.locks import lock_one
 from events.contracts import Line, OrderDelivered
 from events.services import emit
 from orders.exceptions import IllegalMove, NothingToDeliver, OrderNotFound
 from orders.models import LineSecret, Order, OrderLine
+from orders.sealing import seal_secret
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.pieces import FROM_STOCK, sell_missing
 
@@ -124,7 +125,7 @@ def deliver_by_hand(*, line_id: int, text: str, actor: User) -> OrderLine:
         if line.state not in {State.QUEUED, State.SHORT} or order.paid_at is None:
             raise IllegalMove
         secret = LineSecret.objects.create(line=line, sealed="", at=at, actor_id=actor.pk)
-        secret.sealed = crypto.seal_settings({"text": text}, secret_label(secret.pk))
+        secret.sealed = seal_secret(text, secret.pk)
         secret.save(update_fields=["sealed"])
         move_line(line, State.DELIVERED, pieces_delivered=line.pieces, delivered_at=at)
         record(action="order.deliver_by_hand", at=at, actor=actor, target=line, detail={"order": order.number})
@@ -148,11 +149,6 @@ def release_held(*, line_id: int, actor: User | None) -> OrderLine:
         note_act(order, at=at, cause="release", actor_id=actor_id, note=str(line))
         finish_delivery(order, complete, at=at, cause="release", actor_id=actor_id)
     return line
-
-
-def secret_label(secret_id: int) -> str:
-    """What binds a hand-delivered secret to its row."""
-    return f"orders_linesecret:{secret_id}"
 
 
 def _locked(order_id: int) -> Order:

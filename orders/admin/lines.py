@@ -1,0 +1,110 @@
+"""What waits for staff, line by line; and refunds as a list of their own."""
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, money, when
+from common.admin.telling import names_of
+from orders.admin.shown import line_chip
+from orders.admin.timeline import reason_of
+from orders.models import OrderLine, OrderRefund
+
+
+def order_link(order_id: int, number: str) -> SafeString:
+    address = reverse("admin:orders_order_change", args=[order_id])
+    return format_html('<a class="desk-link desk-code" href="{}">{}</a>', address, number)
+
+
+class NoPage(ReadOnlyAdmin):
+    """Rows that are read in their list and worked on at their order's page. Seen by whoever sees orders."""
+
+    list_display_links = None
+
+    def has_view_permission(self, request: HttpRequest, obj=None) -> bool:
+        return request.user.has_perm("orders.view_order")
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+
+@admin.register(OrderLine)
+class OrderLineAdmin(NoPage):
+    list_display = ["number", "goods", "bought_for", "shown_state", "progress", "waits_since"]
+    list_filter = ["state", "kind"]
+    list_select_related = ["order"]
+    search_fields = ["=order__number", "=sku__code"]
+    search_help_text = _("按订单号或商品编码精确查找")
+    ordering = ["-id"]
+
+    @display(description=_("订单号"))
+    def number(self, line: OrderLine):
+        return order_link(line.order_id, line.order.number)
+
+    @display(description=_("商品"))
+    def goods(self, line: OrderLine) -> str:
+        return str(line)
+
+    @display(description=_("购买信息"))
+    def bought_for(self, line: OrderLine) -> str:
+        return "；".join(f"{name} {value}" for name, value in line.fields.items()) or "–"
+
+    @display(description=_("状态"))
+    def shown_state(self, line: OrderLine):
+        return line_chip(line)
+
+    @display(description=_("已发 / 应发"))
+    def progress(self, line: OrderLine) -> str:
+        return f"{line.pieces_delivered} / {line.pieces}"
+
+    @display(description=_("支付时间"))
+    def waits_since(self, line: OrderLine):
+        return when(line.order.paid_at) or "–"
+
+
+@admin.register(OrderRefund)
+class OrderRefundAdmin(NoPage):
+    list_display = ["shown_at", "number", "shown_amount", "shown_target", "shown_reason", "actor"]
+    list_filter = [("at", DayRangeFilter), "target"]
+    list_select_related = ["order"]
+    search_fields = ["=order__number", "=ref"]
+    search_help_text = _("按订单号或退款编号精确查找")
+    ordering = ["-id"]
+    export_columns = ["at", "order", "amount", "target", "shown_reason", "ref", "actor"]
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None):
+        response = super().changelist_view(request, extra_context)
+        found = getattr(response, "context_data", {}).get("cl")
+        names = names_of(refund.actor_id for refund in found.result_list) if found else {}
+        for refund in found.result_list if found else []:
+            refund.actor_name = names.get(refund.actor_id, "")
+        return response
+
+    @display(description=_("时间"))
+    def shown_at(self, refund: OrderRefund):
+        return when(refund.at)
+
+    @display(description=_("订单号"))
+    def number(self, refund: OrderRefund):
+        return order_link(refund.order_id, refund.order.number)
+
+    @display(description=_("金额"))
+    def shown_amount(self, refund: OrderRefund):
+        return money(refund.amount)
+
+    @display(description=_("退至"))
+    def shown_target(self, refund: OrderRefund):
+        return chip(refund.get_target_display())
+
+    @display(description=_("原因"))
+    def shown_reason(self, refund: OrderRefund) -> str:
+        return reason_of(refund)
+
+    @display(description=_("操作者"))
+    def actor(self, refund: OrderRefund) -> str:
+        if refund.actor_id is None:
+            return "–"
+        return getattr(refund, "actor_name", "") or f"#{refund.actor_id}"

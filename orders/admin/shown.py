@@ -1,0 +1,41 @@
+"""Words and colours of states."""
+
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
+
+from common.admin import chip
+from common.registries import pay_names
+from orders.models import Order, OrderLine
+from orders.services.paying import WALLET
+
+pay_names[WALLET] = _("余额")
+
+ORDER_TONES = {
+    Order.State.UNPAID: "neutral",
+    Order.State.PAID: "warning",
+    Order.State.DELIVERED: "success",
+    Order.State.EXPIRED: "neutral",
+    Order.State.CANCELLED: "neutral",
+    Order.State.REFUNDED: "danger",
+}
+LINE_TONES = {
+    OrderLine.State.WAITING: "neutral",
+    OrderLine.State.CLOSED: "neutral",
+    OrderLine.State.QUEUED: "info",
+    OrderLine.State.HELD: "warning",
+    OrderLine.State.SHORT: "danger",
+    OrderLine.State.DELIVERED: "success",
+    OrderLine.State.REFUNDED: "danger",
+}
+
+
+def order_chip(order: Order) -> SafeString:
+    return chip(order.get_state_display(), ORDER_TONES[Order.State(order.state)])
+
+
+def line_chip(line: OrderLine) -> SafeString:
+    return chip(line.get_state_display(), LINE_TONES[OrderLine.State(line.state)])
+
+
+def paid_with(order: Order) -> str:
+    return str(pay_names.get(order.paid_with, order.paid_with)) or "–"

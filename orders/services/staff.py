@@ -1,0 +1,55 @@
+"""What staff do with an order besides moving it: look at what was delivered, leave a note. Both are logged."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+
+from accounts.models import User
+from audit.models import AuditEntry
+from audit.services import record
+from common import clock
+from common.locks import lock_one
+from orders.exceptions import OrderNotFound, ReasonNeeded, TooManyReveals
+from orders.models import Order
+from orders.selectors import Delivered, delivered_of
+from orders.services.paying import lock_order
+
+REVEAL = "order.reveal"
+NOTE = "order.note"
+
+
+def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str | None = None) -> list[Delivered]:
+    """What was delivered for an order, opened for staff: at most `limit` keys. Each look is in the audit log.
+
+    The log is also the counter: locking the actor's row makes parallel looks count each other. Raises OrderNotFound,
+    ReasonNeeded, TooManyReveals, DecryptionFailed.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ReasonNeeded
+    with transaction.atomic():
+        at = clock.now()
+        lock_one(User.objects.filter(pk=actor.pk))
+        looks = AuditEntry.objects.filter(action=REVEAL, actor_id=actor.pk, at__gt=at - timedelta(hours=1)).count()
+        if looks >= settings.KEY_REVEALS_PER_HOUR:
+            raise TooManyReveals(limit=settings.KEY_REVEALS_PER_HOUR)
+        order = Order.objects.filter(pk=order_id).first()
+        if order is None:
+            raise OrderNotFound
+        opened = delivered_of(order, limit=limit)
+        detail = {"reason": reason[:200], "count": len(opened)}
+        record(action=REVEAL, at=at, actor=actor, target=order, detail=detail, address=address)
+    return opened
+
+
+def set_note(*, order_id: int, text: str, actor: User, address: str | None = None) -> Order:
+    """Replace the note that only staff see; the log keeps what it was. Locks the order. Raises OrderNotFound."""
+    with transaction.atomic():
+        order = lock_order(order_id)
+        before, order.staff_note = order.staff_note, text.strip()
+        if before != order.staff_note:
+            order.save(update_fields=["staff_note"])
+            detail = {"note": order.staff_note, "before": before}
+            record(action=NOTE, at=clock.now(), actor=actor, target=order, detail=detail, address=address)
+    return order
