@@ -11,7 +11,7 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -45,7 +45,7 @@ class Program:
     mute: tuple[bytes, ...] = ()
 
 
-@dataclass
+@dataclass(eq=False)
 class Running:
     program: Program
     process: subprocess.Popen[bytes]
@@ -220,19 +220,21 @@ class Supervisor:
             if time.monotonic() > deadline:
                 raise Problem(f"{what} did not become ready within {seconds:.0f} seconds.")
 
-    def run(self, program: Program) -> int:
-        """Runs a program to its end while the others go on. Returns its exit status."""
-        self.start(program)
-        running = self.running[-1]
+    def run(self, *programs: Program) -> list[int]:
+        """Runs programs side by side to their end while the others go on. Returns their exit statuses."""
+        for program in programs:
+            self.start(program)
+        passing = self.running[-len(programs) :]
         try:
-            while running.process.returncode is None:
+            while any(running.process.returncode is None for running in passing):
                 self.pump(1.0)
-                self._check(besides=running)
+                self._check(besides=passing)
         finally:
-            if running.process.returncode is None:
-                self._end(running)
-            self.running.remove(running)
-        return running.process.returncode
+            for running in passing:
+                if running.process.returncode is None:
+                    self._end(running)
+                self.running.remove(running)
+        return [running.process.returncode for running in passing]
 
     def run_in_foreground(self, program: Program) -> int:
         """Runs a program that owns the terminal; Ctrl-C reaches it by itself, other signals are passed on."""
@@ -246,13 +248,13 @@ class Supervisor:
             passed_on = len(self.interrupts)
         return process.wait()
 
-    def _check(self, besides: Running | None = None) -> None:
+    def _check(self, besides: Sequence[Running] = ()) -> None:
         if self.interrupts:
             self._hurry_after = len(self.interrupts)
             raise Interrupted
         for running in self.running:
             code = running.process.returncode
-            if code is not None and not self.restarts and running is not besides:
+            if code is not None and not self.restarts and running not in besides:
                 raise Problem(f"{running.program.name} ended while starting ({_how(code)}). Its lines above say why.")
 
     def run_forever(self) -> None:

@@ -84,8 +84,8 @@ class Shop:
     def set_up(self) -> None:
         self.stack.start(self.supervisor)
         self.environment = development_environment(self.home, self.stack, self.url, self.sandbox_port)
-        self._manage("bringing the database up to date", "migrate", "--verbosity", "0")
-        self._manage("collecting static files", "collectstatic", "--no-input", "--verbosity", "0")
+        say("bringing the database up to date, collecting static files")
+        self._manage(["migrate", "--verbosity", "0"], ["collectstatic", "--no-input", "--verbosity", "0"])
         self._demo()
 
     def _demo(self) -> None:
@@ -96,14 +96,16 @@ class Shop:
         if not (ROOT / "shop/management/commands/demo_shop.py").exists():
             return
         if not self.options.no_demo:
-            self._manage("making the demo shop, once", "demo_shop")
+            say("making the demo shop, once")
+            self._manage(["demo_shop"])
         self.home.replace(decision, "declined\n" if self.options.no_demo else "made\n")
 
-    def _manage(self, purpose: str, *arguments: str) -> None:
-        say(purpose)
-        code = self.supervisor.run(self._program(arguments[0], ["manage.py", *arguments]))
-        if code:
-            raise Problem(f"`manage.py {' '.join(arguments)}` failed with status {code}. Its lines above say why.")
+    def _manage(self, *commands: list[str]) -> None:
+        """Runs commands of manage.py side by side. Raises Problem when one fails."""
+        codes = self.supervisor.run(*(self._program(command[0], ["manage.py", *command]) for command in commands))
+        for command, code in zip(commands, codes, strict=True):
+            if code:
+                raise Problem(f"`manage.py {' '.join(command)}` failed with status {code}. Its lines above say why.")
 
     def open(self) -> None:
         for program in self._programs():

@@ -46,9 +46,18 @@ def wait_for_end(pid):
 
 
 def test_whole_lines_are_prefixed_and_the_last_needs_no_newline(supervisor, capfd):
-    code = supervisor.run(shell("greeter", "printf '你'; sleep 0.2; printf '好\\nand 2\\n' >&2; printf end; exit 3"))
-    assert code == 3
+    codes = supervisor.run(shell("greeter", "printf '你'; sleep 0.2; printf '好\\nand 2\\n' >&2; printf end; exit 3"))
+    assert codes == [3]
     assert capfd.readouterr().out.splitlines() == ["greeter  │ 你好", "greeter  │ and 2", "greeter  │ end"]
+
+
+def test_programs_run_side_by_side(supervisor, tmp_path):
+    """Each waits for the other, so one after the other they would never end."""
+    wait = "touch {0}/{1}; while [ ! -e {0}/{2} ]; do sleep 0.02; done; exit {3}"
+    first = shell("first", wait.format(tmp_path, "a", "b", 0))
+    second = shell("second", wait.format(tmp_path, "b", "a", 4))
+    assert supervisor.run(first, second) == [0, 4]
+    assert supervisor.running == []
 
 
 def test_a_program_reads_its_input_and_finds_the_mark(supervisor, capfd):

@@ -80,6 +80,23 @@ def test_a_missing_browser_is_told_and_the_rest_runs(tmp_path, bare_machine):
     assert answer.returncode == 1
 
 
+def test_what_is_missing_is_installed_where_that_is_allowed(bare_machine, monkeypatch):
+    """apt-get and sudo are stand-ins that note what they are asked; everything else is as on a machine."""
+    folder = Path(bare_machine)
+    (folder / "apt-get").write_text(f'#!/bin/sh\necho "$@" >> {folder}/asked\n/bin/cp /bin/true {folder}/chromium\n')
+    (folder / "sudo").write_text('#!/bin/sh\nshift\nexec "$@"\n')
+    for name in ("apt-get", "sudo"):
+        (folder / name).chmod(0o755)
+    (folder / "true").symlink_to(_which("true"))
+    monkeypatch.setenv("PATH", bare_machine)
+    monkeypatch.delenv("CHROMIUM", raising=False)
+    assert suite.browser() == ""
+    suite.install_missing(["chromium"])
+    asked = (folder / "asked").read_text().splitlines()
+    assert asked == ["--quiet=2 update", "--quiet=2 install --yes --no-install-recommends chromium"]
+    assert suite.browser() == str(folder / "chromium")
+
+
 @pytest.mark.full
 def test_nothing_is_missed_when_no_browser_test_was_asked_for(tmp_path, bare_machine):
     (tmp_path / "test_sums.py").write_text("def test_sum():\n    assert 1 + 1 == 2\n")
