@@ -117,6 +117,12 @@ def take(limit: Limit, *, subject: str, at: datetime) -> None:
     raise TooManyRequests(free_at - at - room)
 
 
+def has_left(limit: Limit, *, subject: str, at: datetime) -> bool:
+    """Whether a try is left; uses up nothing."""
+    room = limit.every * (limit.burst - 1)
+    return not Allowance.objects.filter(key=limit.key(subject), free_at__gt=at + room).exists()
+
+
 def give_back(limit: Limit, *, subject: str) -> None:
     """Undo one `take`, because the try was a good one."""
     with transaction.atomic():

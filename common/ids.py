@@ -20,6 +20,11 @@ def order_number(at: datetime) -> str:
     return f"K{day_of(at):%Y%m%d}{secrets.randbelow(10**10):010d}"
 
 
+def payment_number(at: datetime) -> str:
+    """Day and twelve random digits, such as P20261122123456789012: letters and digits, as every gateway takes them."""
+    return f"P{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"
+
+
 def speakable_secret(length: int = 8) -> str:
     """A secret that a person can copy from one screen to another; about 5 bits a character."""
     return "".join(secrets.choice(_SPEAKABLE) for _ in range(length))

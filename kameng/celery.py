@@ -30,6 +30,10 @@ app.conf.beat_schedule = {
     "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
     "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
+    "open payments whose notify may be lost": every(15, "payments.tasks.ask_due_attempts"),
+    "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
+    "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
+    "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
     "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

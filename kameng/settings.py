@@ -1,5 +1,6 @@
 """Settings, all from the environment. README.md has the table of variables."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import environ
@@ -299,3 +300,5 @@ MAX_PIECES_PER_LINE = 20_000
 KEY_REVEALS_PER_HOUR = env.int("KEY_REVEALS_PER_HOUR", 60)
 # A paid line that stock could not serve is refunded after this long.
 SHORT_REFUND_HOURS = env.int("SHORT_REFUND_HOURS", 24)
+# The least and the most that one top-up may be, in yuan.
+TOP_UP_LIMITS = (Decimal(env.str("TOP_UP_MIN", "1.00")), Decimal(env.str("TOP_UP_MAX", "50000.00")))

@@ -5,6 +5,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),
+    path("", include("payments.urls")),
     path("", include("shop.urls")),
 ]
 

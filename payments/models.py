@@ -1,5 +1,9 @@
 """Channels to gateways, attempts to pay through them, and every notify that they sent."""
 
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
@@ -62,6 +66,19 @@ class Channel(models.Model):
     def __str__(self) -> str:
         return in_language(self.name, self.name_en)
 
+    def clean(self) -> None:
+        errors: dict[str, Any] = {}
+        methods = self.methods if isinstance(self.methods, list) else []
+        if not methods or not set(methods) <= set(self.Method.values):
+            errors["methods"] = _("请至少选择一种支付方式")
+        if settings.PRODUCTION and self.sandbox:
+            errors["sandbox"] = _("正式环境不能使用沙箱渠道")
+        if settings.PRODUCTION and not self.gateway_url.startswith("https://"):
+            # V1 sends the merchant's key in every question.
+            errors["gateway_url"] = _("正式环境的网关地址必须使用 https")
+        if errors:
+            raise ValidationError(errors)
+
 
 class TopUp(models.Model):
     class State(models.TextChoices):
@@ -69,11 +86,14 @@ class TopUp(models.Model):
         PAID = "paid", _("已到账")
         CLOSED = "closed", _("已关闭")
 
+    MOVES = {State.UNPAID: {State.PAID, State.CLOSED}, State.CLOSED: {State.PAID}, State.PAID: set()}
+
     id = models.BigAutoField(primary_key=True)
     public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="top_ups", verbose_name=_("用户"))
     storefront = models.ForeignKey(Storefront, on_delete=models.PROTECT, related_name="+", verbose_name=_("店铺"))
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    credited = models.DecimalField(_("到账金额"), max_digits=12, decimal_places=2, default=0)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
     placed_at = models.DateTimeField(_("创建时间"))
     pay_deadline = models.DateTimeField(_("支付截止"))
@@ -82,7 +102,18 @@ class TopUp(models.Model):
     class Meta:
         verbose_name = _("充值单")
         verbose_name_plural = _("充值单")
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive"),
+            models.CheckConstraint(
+                condition=Q(state="paid", credited__gt=0, paid_at__isnull=False)
+                | (~Q(state="paid") & Q(credited=0, paid_at=None)),
+                name="top_up_paid_has_money",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["pay_deadline"], condition=Q(state="unpaid"), name="top_up_unpaid"),
+            models.Index(fields=["user", "-id"], name="top_up_user"),
+        ]
 
     def __str__(self) -> str:
         return f"¥{self.amount}"
@@ -103,17 +134,34 @@ class PaymentAttempt(models.Model):
         FAILED = "failed", _("失败")
         CLOSED = "closed", _("已关闭")
 
+    class Outcome(models.TextChoices):
+        """What became of the money."""
+
+        PAID = "paid", _("已入账")
+        CREDITED = "credited", _("已转为余额")
+        TOPPED_UP = "topped_up", _("已充值")
+
+    class Show(models.TextChoices):
+        """How the payment is put before the buyer; the words of payments.providers.Show."""
+
+        PAGE = "page", _("跳转网页")
+        QR = "qr", _("二维码")
+        APP = "app", _("打开应用")
+        FORM = "form", _("提交表单")
+
     # Money is never refused: every open or closed attempt may still turn out to be paid.
     MOVES = {
         State.CREATED: {State.PENDING, State.UNKNOWN, State.PAID, State.FAILED, State.CLOSED},
-        State.PENDING: {State.PAID, State.FAILED, State.CLOSED},
+        State.PENDING: {State.UNKNOWN, State.PAID, State.CLOSED},
         State.UNKNOWN: {State.PENDING, State.PAID, State.FAILED, State.CLOSED},
         State.FAILED: {State.PAID},
         State.CLOSED: {State.PAID},
         State.PAID: set(),
     }
+    LIVE = (State.CREATED, State.PENDING, State.UNKNOWN)
 
     id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
     number = models.CharField(_("支付单号"), max_length=32, unique=True)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("支付渠道"))
     method = models.CharField(_("支付方式"), max_length=20, choices=Channel.Method)
@@ -124,18 +172,23 @@ class PaymentAttempt(models.Model):
     top_up = models.ForeignKey(
         TopUp, on_delete=models.PROTECT, null=True, related_name="attempts", verbose_name=_("充值单")
     )
-    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2, help_text=_("含买家承担的手续费"))
+    fee = models.DecimalField(_("手续费"), max_digits=12, decimal_places=2, default=0)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
-    provider_txn = models.CharField(_("渠道流水号"), max_length=80, null=True)
+    show = models.CharField(_("展示方式"), max_length=10, choices=Show, blank=True)
+    payload = models.TextField(_("支付链接"), blank=True)
+    provider_txn = models.CharField(_("渠道流水号"), max_length=64, null=True)
     paid_amount = models.DecimalField(_("实收金额"), max_digits=12, decimal_places=2, null=True)
-    outcome = models.CharField(_("处理结果"), max_length=20, blank=True)
-    pay_url = models.TextField(_("支付链接"), blank=True)
-    qr_content = models.TextField(_("二维码内容"), blank=True)
+    outcome = models.CharField(_("款项去向"), max_length=20, choices=Outcome, blank=True)
     created_at = models.DateTimeField(_("创建时间"))
     expires_at = models.DateTimeField(_("截止时间"))
+    # A call that puts the payment up is under way since then; whoever sets this makes the call.
+    called_at = models.DateTimeField(_("发起时间"), null=True)
     paid_at = models.DateTimeField(_("支付时间"), null=True)
     asked_at = models.DateTimeField(_("最近查询时间"), null=True)
     asked_count = models.PositiveSmallIntegerField(_("查询次数"), default=0)
+    # When the gateway is asked next; null: no more, only a notify or staff can bring news.
+    ask_at = models.DateTimeField(_("下次查询时间"), null=True)
     last_error = models.CharField(_("最近的错误"), max_length=200, blank=True)
 
     class Meta:
@@ -143,22 +196,33 @@ class PaymentAttempt(models.Model):
         verbose_name_plural = _("支付单")
         constraints = [
             models.UniqueConstraint(fields=["channel", "provider_txn"], name="attempt_provider_txn_once"),
+            models.UniqueConstraint(
+                fields=["order", "channel", "method"],
+                condition=Q(order__isnull=False, state__in=["created", "pending", "unknown"]),
+                name="attempt_one_live_per_order",
+            ),
+            models.UniqueConstraint(
+                fields=["top_up", "channel", "method"],
+                condition=Q(top_up__isnull=False, state__in=["created", "pending", "unknown"]),
+                name="attempt_one_live_per_top_up",
+            ),
             models.CheckConstraint(
                 condition=Q(purpose="order", order__isnull=False, top_up=None)
                 | Q(purpose="top_up", order=None, top_up__isnull=False),
                 name="attempt_pays_one_thing",
             ),
             models.CheckConstraint(
-                condition=Q(state="paid", paid_at__isnull=False, provider_txn__isnull=False, paid_amount__isnull=False)
-                | ~Q(state="paid"),
+                condition=Q(state="paid", paid_at__isnull=False, provider_txn__isnull=False, paid_amount__gt=0)
+                | (~Q(state="paid") & Q(paid_at=None, provider_txn=None, paid_amount=None)),
                 name="attempt_paid_has_facts",
             ),
-            models.CheckConstraint(condition=Q(amount__gt=0), name="attempt_amount_positive"),
+            models.CheckConstraint(
+                condition=Q(fee__gte=0) & Q(amount__gt=F("fee")), name="attempt_amount_more_than_fee"
+            ),
         ]
         indexes = [
-            models.Index(
-                fields=["asked_at"], condition=Q(state__in=["created", "pending", "unknown"]), name="attempt_open"
-            ),
+            models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="attempt_to_ask"),
+            models.Index(fields=["-created_at"], name="attempt_created"),
         ]
 
     def __str__(self) -> str:
@@ -174,6 +238,7 @@ class NotifyLog(models.Model):
         WAITING = "waiting", _("待确认")
         APPLIED = "applied", _("已处理")
         REPEATED = "repeated", _("重复")
+        IGNORED = "ignored", _("无需处理")
 
     id = models.BigAutoField(primary_key=True)
     channel = models.ForeignKey(
@@ -192,6 +257,7 @@ class NotifyLog(models.Model):
         verbose_name_plural = _("支付通知")
         indexes = [
             models.Index(fields=["channel", "-id"], name="notify_channel"),
+            models.Index(fields=["received_at"], name="notify_received"),
             models.Index(fields=["attempt_id", "-id"], condition=Q(attempt_id__isnull=False), name="notify_attempt"),
             models.Index(fields=["id"], condition=Q(verdict__in=["received", "waiting"]), name="notify_open"),
         ]

@@ -32,6 +32,7 @@ class Account(models.Model):
         CLEARING = "clearing", _("渠道清算")
         ADJUSTMENT = "adjustment", _("人工调整")
         UNCLAIMED = "unclaimed", _("待认领款项")
+        FEES = "fees", _("代收手续费")
 
     id = models.BigAutoField(primary_key=True)
     code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))

@@ -11,7 +11,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import LockOutsideTransaction, lock
-from common.money import CENT, MAX_AMOUNT
+from common.money import CENT, MAX_AMOUNT, ZERO
 from wallet.exceptions import BadTransfer, InsufficientBalance, ReasonNeeded, ReferenceReused
 from wallet.models import Account, Entry, Transfer, TransferRef
 
@@ -127,10 +127,25 @@ def pay_from_wallet(*, user: User, amount: Decimal, ref: str, at: datetime, memo
 
 
 def receive_from_channel(
-    *, channel: str, to: Account, amount: Decimal, kind: str, ref: str, at: datetime, memo: str = ""
+    *,
+    channel: str,
+    to: Account,
+    amount: Decimal,
+    kind: str,
+    ref: str,
+    at: datetime,
+    fee: Decimal = ZERO,
+    memo: str = "",
 ) -> tuple[Transfer, bool]:
-    """Book money that a gateway says it holds for us onto `to`; returns (transfer, whether it is new)."""
-    legs = [Posting(shop_account(Purpose.CLEARING, channel), -amount), Posting(to, amount)]
+    """Book money that a gateway says it holds for us onto `to`, less the fee that the payer was charged for the way.
+
+    Returns (transfer, whether it is new).
+    """
+    legs = [
+        Posting(shop_account(Purpose.CLEARING, channel), -amount),
+        Posting(shop_account(Purpose.FEES), fee),
+        Posting(to, amount - fee),
+    ]
     return post(ref=ref, kind=kind, postings=legs, at=at, memo=memo)
 
 

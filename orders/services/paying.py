@@ -69,28 +69,29 @@ def _debit(order: Order, user: User, at: datetime) -> None:
 
 
 def receive_payment(
-    *, order_id: int, amount: Decimal, channel: str, ref: str, at: datetime, paid_with: str = ""
+    *, order_id: int, amount: Decimal, channel: str, ref: str, at: datetime, fee: Decimal = ZERO, paid_with: str = ""
 ) -> PaymentOutcome:
     """Book money that a gateway holds for an order, once per `ref`, in the caller's transaction.
 
-    Enough for an open order pays it; for a closed one it is delivered when stock allows. Everything else (too little,
-    the excess, a second payment, late money without stock) is credited: to the member's wallet, or for a guest to the
-    order's own account. Locks the order, the wallet, the keys.
+    `fee` of the amount was charged for the way of paying; it is kept only when the order gets paid. Enough for an open
+    order pays it; for a closed one it is delivered when stock allows. Everything else (too little, the excess, a second
+    payment, late money without stock) is credited: to the member's wallet, or for a guest to the order's own account.
+    Locks the order, the wallet, the keys.
     """
     order = lock_order(order_id)
     if is_posted(ref):
         return PaymentOutcome.ALREADY_BOOKED
-    payable = order.paid_at is None and amount >= order.total
+    payable = order.paid_at is None and amount - fee >= order.total
     lines = list(order.lines.select_related("sku__product__category")) if payable else []
     sold: dict[int, int] | None = None
     if payable and order.state == Order.State.UNPAID:
-        _book(order, amount, order.total, channel, ref, at)
+        _book(order, amount, order.total, channel, ref, at, fee)
         sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
     elif payable:
         # Wallet before keys: so the money is booked inside the savepoint that is rolled back when stock is short.
         try:
             with transaction.atomic():
-                _book(order, amount, order.total, channel, ref, at)
+                _book(order, amount, order.total, channel, ref, at, fee)
                 sold = {line.pk: sell_line(line, at=at) for line in lines}
         except OutOfStock:
             sold = None
@@ -103,12 +104,15 @@ def receive_payment(
     return PaymentOutcome.PAID
 
 
-def _book(order: Order, amount: Decimal, sales: Decimal, channel: str, ref: str, at: datetime) -> None:
-    """Post the gateway's money as one transfer: `sales` of it as income, the rest as credit of the buyer."""
+def _book(
+    order: Order, amount: Decimal, sales: Decimal, channel: str, ref: str, at: datetime, fee: Decimal = ZERO
+) -> None:
+    """Post the gateway's money as one transfer: `sales` of it as income, `fee` as fee, the rest as the buyer's credit."""
     postings = [
         Posting(shop_account(Account.Purpose.CLEARING, channel), -amount),
         Posting(shop_account(Account.Purpose.SALES), sales),
-        Posting(credit_account(order), amount - sales),
+        Posting(shop_account(Account.Purpose.FEES), fee),
+        Posting(credit_account(order), amount - sales - fee),
     ]
     kind = Transfer.Kind.GATEWAY_PAYMENT if sales else Transfer.Kind.LATE_PAYMENT
     post(ref=ref, kind=kind, postings=postings, at=at, memo=order.number)

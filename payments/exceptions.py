@@ -1,0 +1,53 @@
+from django.utils.translation import gettext_lazy as _
+
+from common.exceptions import BadInput, Conflict, NotFound
+
+
+class AttemptNotFound(NotFound):
+    code = "payment_not_found"
+    message = _("没有找到这笔支付")
+
+
+class NotPayable(Conflict):
+    """Paid already, closed, or past its deadline."""
+
+    code = "not_payable"
+    message = _("已支付或已过支付时间，请查看最新状态")
+
+
+class MethodUnavailable(Conflict):
+    code = "method_unavailable"
+    message = _("该支付方式现在不可用，请换一种")
+
+
+class GatewayRefused(Conflict):
+    """The gateway said no; nothing was created there."""
+
+    code = "gateway_refused"
+    message = _("支付渠道拒绝了请求，请换一种支付方式")
+
+
+class GatewaySilent(Conflict):
+    """The gateway's answer did not come: the payment may exist there, and is asked for again under the same number."""
+
+    code = "gateway_silent"
+    status = 503
+    message = _("支付渠道没有响应，请稍后再试一次")
+
+
+class TransactionTaken(Conflict):
+    """A gateway's transaction that was booked already, for something else."""
+
+    code = "transaction_taken"
+    message = _("这笔渠道流水已用于另一笔支付")
+
+
+class BadTopUpAmount(BadInput):
+    code = "bad_top_up_amount"
+    message = _("充值金额须在 ¥%(min)s 到 ¥%(max)s 之间")
+
+
+class TooManyTopUps(Conflict):
+    code = "too_many_top_ups"
+    status = 429
+    message = _("待支付的充值太多，请先完成支付或稍后再试")

@@ -1,0 +1,127 @@
+"""Asking gateways what became of attempts: on the buyer's request, after a notify, and in the background."""
+
+import logging
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q
+
+from common import clock
+from common.locks import lock_one
+from common.queue import send
+from payments.exceptions import TransactionTaken
+from payments.gateways import provider_of
+from payments.models import NotifyLog, PaymentAttempt
+from payments.providers import PaymentState, Queried
+from payments.services.applying import apply_payment
+
+logger = logging.getLogger(__name__)
+State = PaymentAttempt.State
+# A buyer who keeps pressing "I have paid" gets the last answer.
+PRESS_GAP = timedelta(seconds=3)
+SHORTEST_GAP, LONGEST_GAP = timedelta(seconds=30), timedelta(minutes=10)
+# The last chance to learn of money before the order's keys go back on sale.
+BEFORE_DEADLINE = timedelta(seconds=20)
+# How long after its deadline an unpaid attempt is still asked about, and one whose gateway gives no answer.
+AFTER_UNPAID, AFTER_SILENT = timedelta(minutes=30), timedelta(hours=24)
+# Unanswered questions in a row after which a channel is left alone for this round.
+PATIENCE = 2
+
+
+def recheck_attempt(*, attempt_id: int) -> PaymentAttempt:
+    """The buyer says that it is paid: ask now, unless that was done seconds ago. Network; no transaction may be open."""
+    at = clock.now()
+    idle = Q(asked_at=None) | Q(asked_at__lt=at - PRESS_GAP)
+    asked = PaymentAttempt.objects.filter(idle, pk=attempt_id).exclude(state=State.PAID).update(asked_at=at)
+    if asked:
+        ask_attempt(attempt_id=attempt_id)
+    return PaymentAttempt.objects.get(pk=attempt_id)
+
+
+def expect_news(*, attempt_id: int) -> None:
+    """The buyer came back from the gateway: let a worker ask soon, should the notify not be here yet. Calls nobody."""
+    at = clock.now()
+    idle = Q(asked_at=None) | Q(asked_at__lt=at - PRESS_GAP)
+    if PaymentAttempt.objects.filter(idle, pk=attempt_id, ask_at__gt=at).update(ask_at=at):
+        transaction.on_commit(partial(send, "payments.tasks.ask_attempt", attempt_id))
+
+
+def ask_attempt(*, attempt_id: int) -> PaymentState:
+    """Ask the gateway about one attempt and write down the answer; money that it reports is booked.
+
+    Network; no transaction may be open.
+    """
+    attempt = PaymentAttempt.objects.select_related("channel").get(pk=attempt_id)
+    if attempt.state == State.PAID:
+        return PaymentState.PAID
+    queried = provider_of(attempt.channel).query(attempt.number)
+    if queried.state == PaymentState.PAID:
+        try:
+            apply_payment(attempt_id=attempt.pk, provider_txn=queried.provider_txn, amount=queried.amount)
+        except TransactionTaken:
+            logger.error("attempt %s: transaction %s was booked before", attempt.number, queried.provider_txn)
+            PaymentAttempt.objects.filter(pk=attempt.pk).update(ask_at=None, last_error=TransactionTaken.code)
+            return PaymentState.UNKNOWN
+    else:
+        _note_answer(attempt.pk, queried)
+    return queried.state
+
+
+def _note_answer(attempt_id: int, queried: Queried) -> None:
+    with transaction.atomic():
+        at = clock.now()
+        attempt = lock_one(PaymentAttempt.objects.filter(pk=attempt_id))
+        if attempt.state == State.PAID:
+            return
+        attempt.asked_at, attempt.asked_count = at, min(attempt.asked_count + 1, 1000)
+        attempt.last_error = queried.reason
+        silent = queried.state == PaymentState.UNKNOWN
+        if at < attempt.expires_at + (AFTER_SILENT if silent else AFTER_UNPAID):
+            attempt.ask_at = next_question(attempt, at) if attempt.ask_at else None
+        else:
+            attempt.ask_at = None
+            if attempt.state in PaymentAttempt.LIVE:
+                # Silence is parked for staff to see; a clear "not paid" ends it.
+                attempt.state = State.UNKNOWN if silent else State.CLOSED
+        attempt.save(update_fields=["asked_at", "asked_count", "last_error", "ask_at", "state"])
+        if not silent:
+            waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
+            waiting.update(verdict=NotifyLog.Verdict.REJECTED, reason=f"gateway_says_{queried.state}")
+
+
+def next_question(attempt: PaymentAttempt, at: datetime) -> datetime:
+    """When to ask again: in doubling gaps, and once shortly before the deadline."""
+    gap = min(SHORTEST_GAP * 2 ** min(attempt.asked_count, 10), LONGEST_GAP)
+    last_call = attempt.expires_at - BEFORE_DEADLINE
+    return last_call if at < last_call < at + gap else at + gap
+
+
+def ask_due_attempts(*, limit: int = 100) -> int:
+    """Ask about what is due; returns how many answers came. A channel that does not answer, or an attempt that cannot be
+    asked about, does not hold up the others.
+    """
+    due = PaymentAttempt.objects.filter(ask_at__lte=clock.now()).order_by("ask_at")
+    silent: dict[int, int] = {}
+    answered = 0
+    for attempt_id, channel_id, ask_at in list(due.values_list("pk", "channel_id", "ask_at")[:limit]):
+        # A round that takes long is overtaken by the next: whoever moves the time asks.
+        mine = PaymentAttempt.objects.filter(pk=attempt_id, ask_at=ask_at)
+        if silent.get(channel_id, 0) >= PATIENCE or not mine.update(ask_at=clock.now() + SHORTEST_GAP):
+            continue
+        if _asked_safely(attempt_id) == PaymentState.UNKNOWN:
+            silent[channel_id] = silent.get(channel_id, 0) + 1
+        else:
+            silent[channel_id] = 0
+            answered += 1
+    return answered
+
+
+def _asked_safely(attempt_id: int) -> PaymentState:
+    try:
+        return ask_attempt(attempt_id=attempt_id)
+    except Exception:
+        # Such as credentials that no longer open: staff reads the log, the others go on.
+        logger.exception("cannot ask about attempt %s", attempt_id)
+        PaymentAttempt.objects.filter(pk=attempt_id).update(ask_at=clock.now() + LONGEST_GAP)
+        return PaymentState.UNKNOWN

@@ -1,0 +1,133 @@
+"""Putting a payment up: the row first, then the call to the gateway, then what came of it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.urls import reverse
+
+from common import clock
+from common.ids import payment_number
+from common.locks import lock_one
+from orders.models import Order
+from payments.exceptions import GatewayRefused, GatewaySilent, MethodUnavailable, NotPayable
+from payments.gateways import device_for, provider_of
+from payments.models import Channel, PaymentAttempt, TopUp
+from payments.providers import Charge, Created, Device, Outcome
+from payments.purposes import Payable, PayableState, payable, payable_of
+from payments.selectors import channel_takes, fee_of
+
+State = PaymentAttempt.State
+# The first question to the gateway, in case its notify never comes.
+FIRST_ASK = timedelta(seconds=30)
+# A caller that has not come back by now was killed; the next one may call, under the same number.
+CALL_LIMIT = timedelta(seconds=15)
+
+
+def start_attempt(
+    *, target: Order | TopUp, channel: Channel, method: str, client_address: str, user_agent: str
+) -> PaymentAttempt:
+    """A live attempt to pay for `target` this way: the one there is, or a new one, put up at the gateway.
+
+    Locks the order or top-up while it looks; the call happens outside any transaction. While another request is making
+    the call, the attempt is returned without a way to pay. Raises NotPayable, MethodUnavailable, GatewayRefused;
+    GatewaySilent when no answer came: calling this again repeats the request under the same number.
+    """
+    attempt = _open(payable(target), channel, method)
+    if attempt.state == State.PENDING or not _claim_call(attempt):
+        return attempt
+    created = provider_of(channel).create(_charge(attempt, client_address, device_for(user_agent)))
+    attempt = _store(attempt, created)
+    if attempt.state == State.FAILED:
+        raise GatewayRefused
+    if attempt.state == State.UNKNOWN:
+        raise GatewaySilent
+    return attempt
+
+
+def _open(wanted: Payable, channel: Channel, method: str) -> PaymentAttempt:
+    with transaction.atomic():
+        at = clock.now()
+        fresh = wanted.locked()
+        if fresh.state != PayableState.UNPAID or fresh.deadline <= at:
+            raise NotPayable
+        if not channel_takes(channel, method, fresh.amount, at):
+            raise MethodUnavailable
+        live = PaymentAttempt.objects.filter(
+            **fresh.column, channel=channel, method=method, state__in=PaymentAttempt.LIVE
+        ).first()
+        if live is not None:
+            return live
+        fee = fee_of(channel, fresh.amount)
+        made = PaymentAttempt.objects.create(
+            number=payment_number(at),
+            channel=channel,
+            method=method,
+            purpose=fresh.purpose,
+            **fresh.column,
+            amount=fresh.amount + fee,
+            fee=fee,
+            created_at=at,
+            expires_at=fresh.deadline,
+            ask_at=at + FIRST_ASK,
+        )
+    # Not under the order's lock: attempts are locked before orders.
+    _close_others(made)
+    return made
+
+
+def _close_others(made: PaymentAttempt) -> None:
+    """The buyer chose another method of the channel: what was put up before is over, though money on it still counts.
+
+    One whose call got no answer stays open until the gateway says what became of it.
+    """
+    put_up = [State.CREATED, State.PENDING]
+    PaymentAttempt.objects.filter(
+        order_id=made.order_id, top_up_id=made.top_up_id, channel_id=made.channel_id, state__in=put_up
+    ).exclude(pk=made.pk).update(state=State.CLOSED)
+
+
+def _claim_call(attempt: PaymentAttempt) -> bool:
+    """Whether this request makes the call; a double click makes one."""
+    at = clock.now()
+    free = Q(called_at=None) | Q(called_at__lt=at - CALL_LIMIT)
+    open_ = PaymentAttempt.objects.filter(free, pk=attempt.pk, state__in=[State.CREATED, State.UNKNOWN])
+    return bool(open_.update(called_at=at))
+
+
+def _store(attempt: PaymentAttempt, created: Created) -> PaymentAttempt:
+    """Write down what the gateway answered, unless money or another answer was faster."""
+    with transaction.atomic():
+        fresh = lock_one(PaymentAttempt.objects.select_related("channel").filter(pk=attempt.pk))
+        if fresh.state not in (State.CREATED, State.UNKNOWN):
+            return fresh
+        fresh.called_at = None
+        fresh.last_error = created.reason
+        if created.outcome == Outcome.DONE:
+            fresh.state, fresh.show, fresh.payload = State.PENDING, created.show, created.payload
+        elif created.outcome == Outcome.REFUSED:
+            fresh.state, fresh.ask_at = State.FAILED, None
+        else:
+            fresh.state = State.UNKNOWN
+        fresh.save(update_fields=["called_at", "last_error", "state", "show", "payload", "ask_at"])
+    return fresh
+
+
+def form_fields(attempt: PaymentAttempt) -> Mapping[str, str]:
+    """The signed fields that the buyer's browser posts, for an attempt that is shown as a form. Calls nobody."""
+    return provider_of(attempt.channel).create(_charge(attempt, "", Device.PC)).fields
+
+
+def _charge(attempt: PaymentAttempt, client_address: str, device: Device) -> Charge:
+    return Charge(
+        number=attempt.number,
+        amount=attempt.amount,
+        subject=payable_of(attempt).subject(),
+        method=attempt.method,
+        notify_url=settings.PUBLIC_URL + reverse("payments:notify", args=[attempt.channel.code]),
+        return_url=settings.PUBLIC_URL + reverse("payments:return", args=[attempt.public_id]),
+        client_address=client_address,
+        device=device,
+    )

@@ -1,0 +1,52 @@
+"""Top-ups: money that goes to the member's wallet."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from accounts.models import User
+from audit.services import run_once
+from common import clock
+from payments.exceptions import BadTopUpAmount, TooManyTopUps
+from payments.models import TopUp
+from tenancy.models import Storefront
+
+MAX_UNPAID = 5
+
+
+def place_top_up(*, user: User, storefront: Storefront, amount: Decimal, idempotency_key: str) -> TopUp:
+    """A top-up to be paid, once per (user, key). Raises BadTopUpAmount, TooManyTopUps, KeyReused."""
+    low, high = settings.TOP_UP_LIMITS
+    if not low <= amount <= high:
+        raise BadTopUpAmount(min=low, max=high)
+    with transaction.atomic():
+        at = clock.now()
+
+        def run() -> int:
+            with connection.cursor() as cursor:
+                # Parallel requests of one member count each other.
+                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"top-up:{user.pk}"])
+            unpaid = TopUp.objects.filter(user=user, state=TopUp.State.UNPAID, pay_deadline__gt=at)
+            if unpaid.count() >= MAX_UNPAID:
+                raise TooManyTopUps
+            deadline = at + timedelta(minutes=settings.ORDER_PAY_MINUTES)
+            return TopUp.objects.create(
+                user=user, storefront=storefront, amount=amount, placed_at=at, pay_deadline=deadline
+            ).pk
+
+        top_up_id, _new = run_once(
+            caller=f"user:{user.pk}",
+            key=f"top-up:{idempotency_key}"[:80],
+            request={"amount": str(amount)},
+            at=at,
+            run=run,
+        )
+        return TopUp.objects.get(pk=top_up_id)
+
+
+def close_due_top_ups() -> int:
+    """Close unpaid top-ups past their deadline; money that comes later still counts. Returns how many."""
+    due = TopUp.objects.filter(state=TopUp.State.UNPAID, pay_deadline__lte=clock.now())
+    return due.update(state=TopUp.State.CLOSED)

@@ -1,0 +1,32 @@
+from celery import shared_task
+
+from payments import services
+
+
+@shared_task
+def ask_attempt(attempt_id: int) -> str:
+    """After a notify that the gateway did not confirm at once."""
+    return services.ask_attempt(attempt_id=attempt_id)
+
+
+@shared_task
+def ask_due_attempts() -> int:
+    """Every 15 seconds: ask about open attempts whose notify may have been lost."""
+    return services.ask_due_attempts()
+
+
+@shared_task
+def sweep_notifies() -> int:
+    """Every minute: notifies whose process died."""
+    return services.sweep_notifies()
+
+
+@shared_task
+def close_due_top_ups() -> int:
+    return services.close_due_top_ups()
+
+
+@shared_task
+def forget_old_notifies() -> int:
+    """Nightly."""
+    return services.forget_old_notifies()

@@ -1,0 +1,86 @@
+"""Topping up the wallet: amount and method on one page, then the payment page, then what came of it."""
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+
+from common import clock
+from common.exceptions import DomainError
+from common.ids import public_id as new_token
+from payments.exceptions import MethodUnavailable
+from payments.forms import TopUpForm
+from payments.models import PaymentAttempt, TopUp
+from payments.selectors import pay_options
+from payments.services import place_top_up, start_attempt
+from wallet.selectors import balance_of
+
+
+@never_cache
+@login_required
+def choose(request: HttpRequest) -> HttpResponse:
+    form = TopUpForm(request.POST or None, initial={"amount": request.GET.get("amount", "")})
+    refusal = ""
+    if request.method == "POST" and form.is_valid():
+        try:
+            return _start(request, form)
+        except DomainError as error:
+            refusal = str(error)
+    options = pay_options(amount=None, user_agent=_agent(request), at=clock.now())
+    context = {
+        "form": form,
+        "refusal": refusal,
+        "presets": TopUpForm.presets(),
+        "preset": request.POST.get("preset", ""),
+        "options": options,
+        "chosen": request.POST.get("method", "") or (options[0].method if options else ""),
+        "balance": balance_of(request.user),
+        # A repeated click sends the same token and is answered with the same top-up. After a refusal the amount may
+        # change, so that is a new one.
+        "token": new_token(),
+    }
+    return render(request, "payments/top_up.html", context)
+
+
+def _start(request: HttpRequest, form: TopUpForm) -> HttpResponse:
+    """Place the top-up, put the payment up, go to its page. Raises DomainError."""
+    amount, method = form.cleaned_data["money"], request.POST.get("method", "")
+    fitting = pay_options(amount=amount, user_agent=_agent(request), at=clock.now())
+    chosen = next((option for option in fitting if option.method == method), None)
+    if chosen is None:
+        raise MethodUnavailable(message=_("这种支付方式不支持该金额，请换一种或调整金额"))
+    top_up = place_top_up(
+        user=request.user,
+        storefront=request.storefront,
+        amount=amount,
+        idempotency_key=request.POST.get("token", ""),
+    )
+    attempt = start_attempt(
+        target=top_up,
+        channel=chosen.channel,
+        method=chosen.method,
+        client_address=request.client_address,
+        user_agent=_agent(request),
+    )
+    return redirect("payments:payment", attempt.public_id)
+
+
+@never_cache
+@login_required
+def show(request: HttpRequest, public_id: str) -> HttpResponse:
+    """What became of a top-up; only for the member whose it is."""
+    top_up = TopUp.objects.filter(public_id=public_id, user=request.user).first()
+    if top_up is None:
+        raise Http404
+    live = top_up.attempts.filter(state__in=PaymentAttempt.LIVE).order_by("-pk").first()
+    if top_up.state == TopUp.State.UNPAID and live is not None:
+        return redirect("payments:payment", live.public_id)
+    if top_up.state == TopUp.State.PAID and top_up.credited != top_up.amount:
+        messages.info(request, _("实际到账金额与充值金额不同，已按实际到账入账。"))
+    return render(request, "payments/top_up_done.html", {"top_up": top_up, "balance": balance_of(request.user)})
+
+
+def _agent(request: HttpRequest) -> str:
+    return request.headers.get("User-Agent", "")

@@ -1,0 +1,492 @@
+"""Notifies: kept as they came, believed only when signature and gateway agree, applied once."""
+
+from datetime import timedelta
+from decimal import Decimal
+from urllib.parse import urlencode
+
+import pytest
+from django.test import Client
+
+from catalog.models import Key
+from common import clock
+from events.models import Event
+from orders.models import Order
+from orders.services import cancel, pay_from_wallet
+from orders.services import refund as give_back
+from payments import services
+from payments.gateways import provider_of
+from payments.models import Channel, NotifyLog, PaymentAttempt
+from payments.selectors import audit_payments
+from payments.services import notifies
+from sandbox.epay.signing import signed
+from tests.payments.conftest import verdicts
+from tests.sandboxes import KEY, PID
+from tests.shelf import books
+from wallet.models import Account, Entry
+from wallet.selectors import balance_of
+
+pytestmark = pytest.mark.django_db
+State = PaymentAttempt.State
+
+
+@pytest.fixture(autouse=True)
+def clean_books(db):
+    yield
+    assert books() == {}
+    assert {name: rows for name, rows in audit_payments().items() if rows} == {}
+
+
+def sold(order: Order) -> int:
+    return Key.objects.filter(line_id__in=order.lines.values("pk"), state="sold").count()
+
+
+def nothing_moved(attempt: PaymentAttempt) -> bool:
+    attempt.refresh_from_db()
+    attempt.order.refresh_from_db()
+    return attempt.state == State.PENDING and attempt.order.state == Order.State.UNPAID and sold(attempt.order) == 0
+
+
+# What should be believed
+
+
+def test_a_paid_order_is_delivered(till, attempt, alice):
+    assert till.pay(attempt) == "success"
+    attempt.refresh_from_db()
+    order = attempt.order
+    order.refresh_from_db()
+    assert (attempt.state, attempt.outcome, attempt.paid_amount) == (State.PAID, "paid", Decimal("10.00"))
+    assert attempt.provider_txn == till.sandbox.order(attempt.number)["id"]
+    assert (order.state, order.paid_with, sold(order)) == (Order.State.DELIVERED, "alipay", 1)
+    assert balance_of(alice) == Decimal("1000.00")
+    assert verdicts(attempt.channel) == ["applied"]
+    assert Event.objects.filter(kind="order.paid").count() == 1
+
+
+def test_repeating_it_says_success_and_does_nothing(till, attempt):
+    till.pay(attempt)
+    fields = till.fields(attempt)
+    assert [till.send(attempt.channel, fields) for _ in range(3)] == ["success"] * 3
+    assert verdicts(attempt.channel) == ["applied", "repeated", "repeated", "repeated"]
+    assert sold(attempt.order) == 1
+    assert Event.objects.filter(kind="order.paid").count() == 1
+
+
+def test_a_form_post_is_believed_as_well(till, attempt):
+    till.sandbox.act(attempt.number, "pay_silently")
+    reply = Client().post(
+        f"/pay/notify/{attempt.channel.code}",
+        urlencode(till.fields(attempt)),
+        content_type="application/x-www-form-urlencoded",
+    )
+    assert reply.content == b"success"
+
+
+def test_money_text_does_not_matter_money_does(till, attempt):
+    assert till.pay(attempt, money="10.0") == "success"
+
+
+def test_another_status_is_no_payment(till, attempt):
+    """dujiaoka took any signed callback for a payment."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    assert till.send(attempt.channel, till.fields(attempt, trade_status="TRADE_CLOSED")) == "success"
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["ignored status TRADE_CLOSED"]
+    assert till.send(attempt.channel, till.fields(attempt)) == "success"
+
+
+# What should not
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda fields: fields | {"sign": "0" * 32}, "signature"),
+        (lambda fields: fields | {"sign": ""}, "signature"),
+        (lambda fields: {k: v for k, v in fields.items() if k != "sign"}, "signature"),
+        (lambda fields: fields | {"sign_type": "RSA"}, "signature"),
+        (lambda fields: fields | {"money": "0.01"}, "signature"),
+        (lambda fields: fields | {"param": "0"}, "signature"),
+        (lambda fields: signed(fields, ""), "signature"),
+        (lambda fields: signed(fields, KEY, "key"), "signature"),
+        (lambda fields: signed(fields | {"pid": "1001"}, KEY), "merchant"),
+        (lambda fields: signed({k: v for k, v in fields.items() if k != "pid"}, KEY), "merchant"),
+        (lambda fields: signed(fields | {"money": "NaN"}, KEY), "amount"),
+        (lambda fields: signed(fields | {"money": "１０.00"}, KEY), "amount"),
+        (lambda fields: signed(fields | {"money": "1E1"}, KEY), "amount"),
+        (lambda fields: signed(fields | {"trade_no": ""}, KEY), "form"),
+    ],
+)
+def test_forgeries(till, attempt, spoil, reason):
+    till.sandbox.act(attempt.number, "pay_silently")
+    assert till.send(attempt.channel, spoil(till.fields(attempt))) == "fail"
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == [f"rejected {reason}"]
+
+
+def test_signed_but_unpaid(till, attempt):
+    """dujiao-next#340: a correct signature on an unpaid order credited money."""
+    assert till.send(attempt.channel, till.fields(attempt)) == "fail"
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["rejected gateway_says_unpaid"]
+
+
+def test_signed_with_another_amount_than_the_gateway_knows(till, attempt):
+    till.sandbox.act(attempt.number, "pay_silently")
+    assert till.send(attempt.channel, till.fields(attempt, money="10.01")) == "fail"
+    assert till.send(attempt.channel, till.fields(attempt, trade_no="2026010100000")) == "fail"
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["rejected another_amount", "rejected another_transaction"]
+
+
+def test_the_money_of_one_order_does_not_pay_another(till, channel, shelf, alice, bob):
+    sku = shelf.sku(keys=2)
+    mine, theirs = (till.start(shelf.buy(user, (sku, 1)), channel) for user in (alice, bob))
+    till.sandbox.act(mine.number, "pay_silently")
+    trade_no = till.sandbox.order(mine.number)["id"]
+    assert till.send(channel, till.fields(theirs, trade_no=trade_no)) == "fail"
+    assert nothing_moved(theirs)
+
+
+def test_the_signature_of_another_channel(till, attempt):
+    """Both channels are real and the notify is genuine; it only came to the wrong door."""
+    other = till.channel(merchant_id="1001", key="another key")
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+    assert till.send(other, fields) == "fail"
+    # Signed with the other channel's key, so it gets past the signature; that channel knows no such number.
+    assert till.send(other, signed(fields | {"pid": "1001"}, "another key")) == "fail"
+    assert nothing_moved(attempt)
+    assert verdicts(other)[0] == "rejected signature"
+    assert verdicts(other)[1].startswith("waiting")
+
+
+def test_a_channel_without_a_key_believes_nobody(till, attempt):
+    attempt.channel.credentials = ""
+    attempt.channel.save()
+    fields = till.fields(attempt)
+    assert till.send(attempt.channel, signed(fields, "")) == "fail"
+    assert nothing_moved(attempt)
+
+
+def test_a_sandbox_channel_believes_nobody_in_production(till, attempt, settings):
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+    settings.PRODUCTION = True
+    assert Client().get(f"/pay/notify/{attempt.channel.code}?{urlencode(fields)}").status_code == 404
+    assert nothing_moved(attempt)
+
+
+def test_replay_after_the_gateway_refunded(till, attempt):
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+    theirs = till.sandbox.order(attempt.number)
+    provider = provider_of(attempt.channel)
+    refund = provider.refund(
+        number=attempt.number, provider_txn=theirs["id"], amount=Decimal("10.00"), refund_number="R1"
+    )
+    assert refund.outcome == "done"
+    assert till.send(attempt.channel, fields) == "fail"
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["rejected gateway_says_refunded"]
+
+
+def test_a_replay_never_takes_back_a_final_state(till, attempt, olga):
+    till.pay(attempt)
+    fields = till.fields(attempt)
+    order = attempt.order
+    refund = {line.pk: line.cash for line in order.lines.all()}
+    give_back(order_id=order.pk, amounts=refund, ref="r1", reason="", actor=olga)
+    assert till.send(attempt.channel, fields) == "success"
+    order.refresh_from_db()
+    assert order.state == Order.State.REFUNDED
+    assert sold(order) == 1
+
+
+# Money that is not as expected is still money
+
+
+def test_too_little_is_credited_and_the_order_stays_open(till, attempt, alice):
+    till.sandbox.act(attempt.number, "wrong_amount", money="9.99")
+    assert till.send(attempt.channel, till.fields(attempt)) == "success"
+    attempt.refresh_from_db()
+    assert (attempt.outcome, attempt.paid_amount) == ("credited", Decimal("9.99"))
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.UNPAID
+    assert balance_of(alice) == Decimal("1009.99")
+
+
+def test_too_much_pays_and_the_rest_is_credited(till, attempt, alice):
+    till.sandbox.act(attempt.number, "wrong_amount", money="12.34")
+    assert till.send(attempt.channel, till.fields(attempt)) == "success"
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
+    assert balance_of(alice) == Decimal("1002.34")
+
+
+def test_late_money_is_delivered_while_stock_lasts(till, attempt, alice):
+    cancel(order_id=attempt.order_id, actor=alice)
+    assert till.pay(attempt) == "success"
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
+    assert balance_of(alice) == Decimal("1000.00")
+
+
+def test_late_money_without_stock_is_credited(till, channel, shelf, alice, bob):
+    sku = shelf.sku("10.00", keys=1)
+    attempt = till.start(shelf.buy(alice, (sku, 1)), channel)
+    cancel(order_id=attempt.order_id, actor=alice)
+    shelf.buy(bob, (sku, 1), from_wallet=True)
+    assert till.pay(attempt) == "success"
+    attempt.refresh_from_db()
+    assert attempt.outcome == "credited"
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.CANCELLED
+    assert balance_of(alice) == Decimal("1010.00")
+
+
+def test_a_second_payment_is_credited(till, attempt, alice):
+    second = till.start(attempt.order, attempt.channel, "wxpay")
+    assert till.pay(attempt) == till.pay(second) == "success"
+    second.refresh_from_db()
+    assert second.outcome == "credited"
+    assert sold(attempt.order) == 1
+    assert balance_of(alice) == Decimal("1010.00")
+
+
+def test_paid_by_wallet_meanwhile(till, attempt, alice):
+    pay_from_wallet(order_id=attempt.order_id, user=alice)
+    assert till.pay(attempt) == "success"
+    assert balance_of(alice) == Decimal("1000.00")
+
+
+def test_a_guests_excess_stays_on_the_order(till, channel, shelf):
+    attempt = till.start(shelf.buy(None, (shelf.sku("10.00", keys=1), 1)), channel)
+    till.sandbox.act(attempt.number, "wrong_amount", money="11.00")
+    assert till.send(channel, till.fields(attempt)) == "success"
+    assert Account.objects.get(purpose="order_credit").balance == Decimal("1.00")
+
+
+def test_a_fee_is_kept_only_when_the_order_gets_paid(till, shelf, alice):
+    channel = till.channel(fee_rate="0.01", fee_payer=Channel.FeePayer.BUYER)
+    sku = shelf.sku("10.00", keys=2)
+    first = till.start(shelf.buy(alice, (sku, 1)), channel)
+    second = till.start(first.order, channel, "wxpay")
+    assert till.pay(first) == till.pay(second) == "success"
+    assert balance_of(alice) == Decimal("1010.10")
+    assert Entry.objects.get(account__purpose="fees").amount == Decimal("0.10")
+
+
+def test_money_for_an_unknown_number_waits_for_staff(till, attempt):
+    """Such as after a restore from a backup that is a minute old."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+    channel = attempt.channel
+    PaymentAttempt.objects.all().delete()
+    assert till.send(channel, fields) == "success"
+    assert till.send(channel, fields) == "success"
+    assert Entry.objects.get(account__purpose="unclaimed").amount == Decimal("10.00")
+    assert verdicts(channel) == ["applied unclaimed", "repeated unclaimed"]
+
+
+# When something is down
+
+
+@pytest.mark.parametrize("mode", ["garbage", "status500", "hang"])
+def test_an_unconfirmed_notify_waits_and_is_found_by_the_next_question(till, attempt, mode):
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+    till.sandbox.fault("order", mode, seconds=4)
+    assert till.send(attempt.channel, fields) == "fail"
+    assert nothing_moved(attempt)
+    (verdict,) = verdicts(attempt.channel)
+    assert verdict.startswith("waiting")
+    assert KEY not in verdict
+    with clock.travel(clock.now() + timedelta(minutes=1)):
+        assert services.ask_due_attempts() == 1
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
+    assert verdicts(attempt.channel) == ["applied"]
+
+
+def test_an_unconfirmed_notify_of_an_unpaid_attempt_ends_rejected(till, attempt):
+    till.sandbox.fault("order", "garbage")
+    assert till.send(attempt.channel, till.fields(attempt)) == "fail"
+    with clock.travel(clock.now() + timedelta(minutes=1)):
+        services.ask_due_attempts()
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["rejected gateway_says_unpaid"]
+
+
+def test_a_notify_for_a_closed_attempt_makes_it_be_asked_about_again(till, attempt):
+    PaymentAttempt.objects.update(state=State.CLOSED, ask_at=None)
+    till.sandbox.act(attempt.number, "pay_silently")
+    till.sandbox.fault("order", "garbage")
+    till.send(attempt.channel, till.fields(attempt))
+    with clock.travel(clock.now() + timedelta(minutes=1)):
+        services.ask_due_attempts()
+    attempt.refresh_from_db()
+    assert attempt.state == State.PAID
+
+
+class Killed(BaseException):
+    """What kill -9 looks like from inside: nothing after it runs."""
+
+
+@pytest.mark.parametrize("at", ["provider_of", "apply_payment", "_conclude"])
+def test_killed_after_the_notify_was_kept(till, attempt, monkeypatch, at):
+    till.sandbox.act(attempt.number, "pay_silently")
+    fields = till.fields(attempt)
+
+    def die(*args, **kwargs):
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(notifies, at, die)
+        with pytest.raises(Killed):
+            till.send(attempt.channel, fields)
+    assert nothing_moved(attempt)
+    assert verdicts(attempt.channel) == ["received"]
+    with clock.travel(clock.now() + timedelta(minutes=1)):
+        assert services.sweep_notifies() == 1
+        assert services.sweep_notifies() == 0
+    assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
+    assert verdicts(attempt.channel) == ["applied"]
+
+
+def test_one_that_cannot_be_taken_up_does_not_hold_up_the_others(till, attempt):
+    till.sandbox.act(attempt.number, "pay_silently")
+    broken = till.channel()
+    broken.credentials = "broken"
+    broken.save()
+    at = clock.now()
+    for channel in (broken, attempt.channel):
+        NotifyLog.objects.create(
+            channel=channel, http_method="GET", raw=urlencode(till.fields(attempt)), received_at=at
+        )
+    with clock.travel(at + timedelta(minutes=1)):
+        services.sweep_notifies()
+    assert verdicts(attempt.channel) == ["applied"]
+
+
+# Garbage
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "&&&===",
+        "money=%FF%FE",
+        "name=%B2%E2%CA%D4&pid=1000",
+        "pid=1000&pid=1000",
+        "a=1&" * 200,
+        "sign=" + "x" * 20_000,
+        "x=%00",
+        "out_trade_no[]=1&sign[a]=2",
+        "{}",
+    ],
+)
+def test_garbage_gets_a_bare_fail(till, channel, query):
+    reply = Client().get(f"/pay/notify/{channel.code}?{query}")
+    assert (reply.status_code, reply.content) == (200, b"fail")
+    assert NotifyLog.objects.get().verdict == "rejected"
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe\x00", b"x" * (10 * 1024 * 1024), b"pid=1000&sign=1", b'{"pid": 1000}']
+)
+def test_other_methods_and_bodies(till, channel, method, body):
+    client = Client(enforce_csrf_checks=True)
+    for kind in ("application/x-www-form-urlencoded", "application/json", "multipart/form-data; boundary=x", "é"):
+        reply = client.generic(method, f"/pay/notify/{channel.code}?pid=1", data=body, content_type=kind)
+        assert reply.status_code == 200
+        assert reply.content == (b"" if method == "HEAD" else b"fail")
+    assert max(len(raw) for raw in NotifyLog.objects.values_list("raw", flat=True)) < 17_000
+
+
+def test_bytes_are_kept_as_they_came(till, channel):
+    Client().get(f"/pay/notify/{channel.code}?name=%E6%9C%88%FF", REMOTE_ADDR="203.0.113.7")
+    log = NotifyLog.objects.get()
+    assert (log.raw, log.http_method, log.address) == ("name=%E6%9C%88%FF", "GET", "203.0.113.7")
+
+
+def test_an_unknown_channel_is_404_without_a_redirect(till):
+    for path in ("/pay/notify/nobody", "/pay/notify/nobody?x=1"):
+        reply = Client().get(path)
+        assert (reply.status_code, reply.content) == (404, b"fail")
+
+
+def test_the_gateways_key_is_in_no_log(till, attempt, caplog):
+    caplog.set_level("DEBUG")
+    till.sandbox.fault("order", "status500")
+    till.pay(attempt)
+    till.sandbox.fault("order", None)
+    till.send(attempt.channel, till.fields(attempt))
+    assert KEY not in caplog.text
+    assert not NotifyLog.objects.filter(raw__contains=KEY).exists()
+    assert not PaymentAttempt.objects.filter(last_error__contains=KEY).exists()
+
+
+def test_old_notifies_are_forgotten_the_rejected_ones_sooner(till, attempt):
+    till.pay(attempt)
+    till.send(attempt.channel, {"pid": PID})
+    at = clock.now()
+    for days, left in ((6, 2), (8, 1), (181, 0)):
+        with clock.travel(at + timedelta(days=days)):
+            services.forget_old_notifies()
+        assert NotifyLog.objects.count() == left
+
+
+def test_a_flood_of_forgeries_is_not_kept_and_does_not_keep_out_the_gateway(till, attempt):
+    for _ in range(210):
+        assert till.send(attempt.channel, {"pid": PID, "sign": "0" * 32}) == "fail"
+    assert NotifyLog.objects.count() == 200
+    # From the very same address, as behind a proxy.
+    assert till.pay(attempt) == "success"
+    Client(REMOTE_ADDR="203.0.113.8").get(f"/pay/notify/{attempt.channel.code}?pid=1")
+    assert NotifyLog.objects.count() == 202
+
+
+# Races
+
+
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+class TestAtOnce:
+    def test_eight_equal_notifies(self, till, attempt, race):
+        till.sandbox.act(attempt.number, "pay_silently")
+        fields = till.fields(attempt)
+        assert race.run(*[lambda: till.send(attempt.channel, fields)] * 8) == ["success"] * 8
+        assert sorted(verdicts(attempt.channel)) == ["applied"] + ["repeated"] * 7
+        assert sold(attempt.order) == 1
+
+    def test_two_attempts_for_one_order(self, till, attempt, race, alice):
+        second = till.start(attempt.order, attempt.channel, "wxpay")
+        race.run(lambda: till.pay(attempt), lambda: till.pay(second))
+        outcomes = PaymentAttempt.objects.order_by("outcome").values_list("outcome", flat=True)
+        assert list(outcomes) == ["credited", "paid"]
+        assert balance_of(alice) == Decimal("1010.00")
+
+    def test_notify_question_and_button(self, till, attempt, race):
+        till.sandbox.act(attempt.number, "pay_silently")
+        fields = till.fields(attempt)
+        race.run(
+            lambda: till.send(attempt.channel, fields),
+            lambda: services.ask_attempt(attempt_id=attempt.pk),
+            lambda: services.recheck_attempt(attempt_id=attempt.pk),
+            lambda: till.send(attempt.channel, fields),
+        )
+        assert sold(attempt.order) == 1
+        assert Entry.objects.filter(account__purpose="clearing").count() == 1
+
+    def test_pressing_pay_eight_times(self, till, channel, order, race):
+        attempts = race.run(*[lambda: till.start(order, channel)] * 8)
+        assert {attempt.pk for attempt in attempts} == {PaymentAttempt.objects.get().pk}
+        assert len(till.sandbox.orders(out_trade_no=attempts[0].number)) == 1
+
+    def test_switching_against_paying(self, till, channel, shelf, alice, race):
+        for _ in range(5):
+            attempt = till.start(shelf.buy(alice, (shelf.sku(keys=1), 1)), channel)
+            till.sandbox.act(attempt.number, "pay_silently")
+            fields = till.fields(attempt)
+            answer, _other = race.run(
+                lambda fields=fields: till.send(channel, fields),
+                lambda order=attempt.order: till.start(order, channel, "wxpay"),
+            )
+            assert answer == "success"
+            assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
