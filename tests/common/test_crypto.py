@@ -30,10 +30,10 @@ def test_every_flipped_bit_is_noticed(position):
         crypto.unseal(KEY, bytes(sealed), b"row:1")
 
 
-@pytest.mark.parametrize("sealed", [b"", b"short", os.urandom(12), os.urandom(27)])
-def test_what_is_cut_short_does_not_open(sealed):
+@pytest.mark.parametrize("length", [0, 5, 12, 27])
+def test_what_is_cut_short_does_not_open(length):
     with pytest.raises(crypto.DecryptionFailed):
-        crypto.unseal(KEY, sealed, b"row:1")
+        crypto.unseal(KEY, os.urandom(length), b"row:1")
 
 
 def test_other_words_or_another_key_do_not_open():
