@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
+from common.queue import send
 from membership import services
 from membership.exceptions import AlreadyRunning
 
@@ -20,4 +21,4 @@ def recalculate_tiers(everyone: bool = False) -> None:
         logger.warning("tiers are being recalculated already")
         return
     if run.finished_at is None:
-        recalculate_tiers.delay(everyone)
+        send(recalculate_tiers.name, everyone)

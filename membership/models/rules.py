@@ -74,6 +74,7 @@ class RuleSetVersion(models.Model):
     class Meta:
         verbose_name = _("规则版本")
         verbose_name_plural = _("规则版本")
+        permissions = [("publish_rulesetversion", _("发布规则版本"))]
         constraints = [
             models.UniqueConstraint(fields=["program", "number"], name="rule_set_number"),
             models.UniqueConstraint(

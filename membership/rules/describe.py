@@ -12,7 +12,11 @@ from membership.rules.nodes import Bundle, Exclusion, RuleSet, Scale, Tier, scal
 from membership.rules.render import multiple_text, sentence, value_text
 
 PERIODS = {"day": gettext_lazy("每天"), "week": gettext_lazy("每周"), "month": gettext_lazy("每月")}
-EXCLUSIONS = {"points_paid": gettext_lazy("用积分支付的部分")}
+EXCLUSIONS = {
+    "points_paid": gettext_lazy("用积分支付的部分"),
+    "gift_cards": gettext_lazy("礼品卡"),
+    "not_counted": gettext_lazy("对应的消费未计入"),
+}
 
 
 @dataclass(frozen=True, slots=True)

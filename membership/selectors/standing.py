@@ -137,6 +137,21 @@ def member_standing(*, user_id: int, storefront_id: int) -> Standing:
     member = MemberTier.objects.filter(user=user_id, program=program).first()
     if member is None:
         return _beginning(program, version_at(versions, clock.now()))
+    return _of_member(program, member, versions)
+
+
+def stored_todo(member: MemberTier) -> str:
+    """What is missing for the tier above, as last evaluated; empty at the top. Asks the database nothing."""
+    traces = [load_tier_trace(document) for document in member.evaluation["tiers"]]
+    return next((tier_gap_sentence(trace) for trace in traces if trace.rank > member.rank), "")
+
+
+def stored_findings(member: MemberTier, version: Published) -> tuple[TierFindings, ...]:
+    """Every tier's conditions as last evaluated, under `version`, the one that evaluated."""
+    return tuple(_findings(load_tier_trace(document), version) for document in member.evaluation["tiers"])
+
+
+def _of_member(program: Program, member: MemberTier, versions: Sequence[Published]) -> Standing:
     by_id = {version.pk: version for version in versions}
     day = _day_shown(member)
     return _standing(
@@ -183,8 +198,19 @@ def decision_text(decision: TierDecision, version: Published) -> DecisionText:
         rises=decision.from_rank is not None and decision.to_rank > decision.from_rank,
         title=title,
         reasons=tuple(_reasons(traces, about, met=about == decision.to_rank)),
-        findings=tuple(TierFindings(_name(version, trace.rank), trace.passed, _tier_parts(trace)) for trace in traces),
+        findings=tuple(_findings(trace, version) for trace in _concerned(traces, decision)),
     )
+
+
+def _findings(trace: TierTrace, version: Published) -> TierFindings:
+    return TierFindings(_name(version, trace.rank), trace.passed, _tier_parts(trace))
+
+
+def _concerned(traces: Sequence[TierTrace], decision: TierDecision) -> list[TierTrace]:
+    """The tiers between the old and the new one, and the next above: the others were not in question."""
+    ranks = {decision.to_rank, decision.to_rank if decision.from_rank is None else decision.from_rank}
+    above = next((trace.rank for trace in traces if trace.rank > max(ranks)), max(ranks))
+    return [trace for trace in traces if min(ranks) < trace.rank <= above]
 
 
 def _day_shown(member: MemberTier) -> date:

@@ -12,6 +12,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.queue import send
 from membership.exceptions import NotADraft, RulesRefused
 from membership.metrics import RECORDED
 from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierRule
@@ -23,6 +24,7 @@ from membership.rules.reading import RuleErrors
 from membership.selectors.rules import published_versions, version_at
 
 Status = RuleSetVersion.Status
+RECALCULATE = "membership.tasks.recalculate_tiers"
 COPIED = ("kind", "layer", "value", "text", "text_en", "stacking")
 
 
@@ -75,13 +77,13 @@ def publish_rule_set(
 ) -> RuleSetVersion:
     """Publish a draft, from now or from a later moment on. Locks the version.
 
-    Members are evaluated by it at their next event or in the nightly pass. Raises NotADraft, RulesRefused.
+    Members are evaluated by it in a pass that is asked for at once; if that is lost, in the nightly one. Raises NotADraft, RulesRefused.
     """
     with transaction.atomic():
         at = clock.now()
         version = _locked_draft(version_id)
         starts = effective_from or at
-        problems = list(_problems(version, starts, at))
+        problems = publication_problems(version=version, effective_from=starts)
         if problems:
             raise RulesRefused(problems)
         version.status, version.approver = Status.PUBLISHED, approver
@@ -90,6 +92,8 @@ def publish_rule_set(
         retire_superseded(program_id=version.program_id, at=at)
         detail = {"sha256": version.sha256, "effective_from": starts.isoformat()}
         record(action="membership.rules.publish", at=at, actor=approver, target=version, detail=detail)
+        if starts <= at:
+            transaction.on_commit(lambda: send(RECALCULATE))
     return version
 
 
@@ -151,8 +155,13 @@ def _copy_benefits(benefits: Mapping[int, Sequence[Benefit]], version: RuleSetVe
     )
 
 
+def publication_problems(*, version: RuleSetVersion, effective_from: datetime | None) -> list[tuple[str, Any]]:
+    """Why a draft cannot be published from that moment on (None: now), as (path, message). Reads only."""
+    at = clock.now()
+    return list(_problems(version, effective_from or at, at))
+
+
 def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterable[tuple[str, Any]]:
-    """Why a draft cannot be published."""
     rules = _parse(version.document)
     if starts < at:
         yield "", _("生效时间不能早于现在")

@@ -122,23 +122,24 @@ def test_a_second_start_is_refused(club):
         assert cursor.fetchone()[0] == 0
 
 
-def test_the_command_shows_progress_and_a_summary(club):
+def test_the_command_shows_progress_and_a_summary(club, capsys):
     for _ in range(3):
         club.join()
-    out, err = io.StringIO(), io.StringIO()
-    call_command("recalculate_tiers", stdout=out, stderr=err)
-    assert "100%" in err.getvalue()
-    assert "3" in out.getvalue()
-    call_command("recalculate_tiers", "--due", stdout=out, stderr=err)
+    call_command("recalculate_tiers")
+    told = capsys.readouterr()
+    assert "3/3 100%" in told.err
+    assert "已评定 3 位会员，0 位等级有变" in told.out
+    call_command("recalculate_tiers", "--due")
+    assert "已评定 0 位会员" in capsys.readouterr().out
 
 
 def test_the_task_asks_for_another_when_its_time_is_over(club, monkeypatch):
     club.join()
     asked = []
     monkeypatch.setattr("membership.tasks.SLICE", timedelta(0))
-    monkeypatch.setattr(recalculate_tiers, "delay", lambda *args: asked.append(args))
+    monkeypatch.setattr("membership.tasks.send", lambda *args: asked.append(args))
     recalculate_tiers(True)
-    assert asked == [(True,)]
+    assert asked == [("membership.tasks.recalculate_tiers", True)]
 
 
 def test_beat_starts_it_at_ten_past_three_in_shanghai():

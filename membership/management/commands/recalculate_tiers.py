@@ -5,10 +5,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common.progress import Bar
 from membership.exceptions import AlreadyRunning
 from membership.services import recalculate
-
-WIDTH = 40
 
 
 class Command(BaseCommand):
@@ -18,18 +17,12 @@ class Command(BaseCommand):
         parser.add_argument("--due", action="store_true", help=_("只评定到期的会员，与每晚的任务相同"))
 
     def handle(self, *args: Any, **options: Any) -> None:
+        bar = Bar(_("评定会员"))
         try:
-            run = recalculate(everyone=not options["due"], progress=self.show)
+            run = recalculate(everyone=not options["due"], progress=bar)
         except AlreadyRunning as refused:
             raise CommandError(str(refused)) from refused
+        finally:
+            bar.close()
         counts = {"evaluated": run.evaluated, "changed": run.changed}
         self.stdout.write(_("已评定 %(evaluated)s 位会员，%(changed)s 位等级有变") % counts)
-
-    def show(self, done: int, total: int) -> None:
-        """A bar that redraws itself on a terminal, and lines elsewhere."""
-        filled = WIDTH * done // total
-        bar = f"[{'#' * filled}{'.' * (WIDTH - filled)}] {100 * done // total}% {done}/{total}"
-        if self.stderr.isatty():
-            self.stderr.write(f"\r{bar}", ending="\n" if done == total else "")
-        else:
-            self.stderr.write(bar)

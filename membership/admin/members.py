@@ -1,0 +1,255 @@
+"""Members and the decisions about them."""
+
+from functools import partial
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from common import clock
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    ReadOnlyInline,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    when,
+)
+from common.admin.confirm import Answer
+from common.queue import send
+from common.registries import admin_inlines
+from membership.admin.shown import CAUSE_TONES, decision_findings, findings_table, published, tier_chip
+from membership.models import MemberTier, Recalculation, TierDecision
+from membership.selectors.standing import decision_text, stored_findings, stored_todo
+from membership.services import evaluate_member
+from membership.services.rules import RECALCULATE
+
+
+def _change(decision: TierDecision) -> SafeString:
+    before = tier_chip(decision.version, decision.from_rank)
+    return format_html("{} → {}", before, tier_chip(decision.version, decision.to_rank))
+
+
+def _cause(decision: TierDecision) -> SafeString:
+    return chip(decision.get_cause_display(), CAUSE_TONES.get(TierDecision.Cause(decision.cause), "neutral"))
+
+
+class DecisionInline(ReadOnlyInline):
+    model = TierDecision
+    fields = ["shown_at", "change", "shown_cause", "why"]
+    readonly_fields = fields
+    ordering = ["-id"]
+    verbose_name_plural = gettext_lazy("等级变更记录")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("version__program")
+
+    @display(description=gettext_lazy("时间"))
+    def shown_at(self, decision: TierDecision):
+        return when(decision.at)
+
+    @display(description=gettext_lazy("变更"))
+    def change(self, decision: TierDecision) -> SafeString:
+        return _change(decision)
+
+    @display(description=gettext_lazy("原因"))
+    def shown_cause(self, decision: TierDecision) -> SafeString:
+        return _cause(decision)
+
+    @display(description=gettext_lazy("依据"))
+    def why(self, decision: TierDecision) -> SafeString:
+        link = reverse("admin:membership_tierdecision_change", args=[decision.pk])
+        text = "；".join(decision_text(decision, published(decision.version)).reasons) or _("查看依据")
+        return format_html('<a class="desk-link" href="{}">{}</a>', link, text)
+
+
+@admin.register(MemberTier)
+class MemberTierAdmin(ReadOnlyAdmin):
+    list_display = ["shown_user", "program", "tier", "shown_since", "todo", "shown_evaluated"]
+    list_filter = ["program", "rank", ("since", DayRangeFilter)]
+    list_select_related = ["user", "program", "version"]
+    search_fields = ["=user__username", "=user__email", "=user__phone"]
+    search_help_text = gettext_lazy("按用户名、邮箱或手机号精确查找")
+    ordering = ["-id"]
+    fields = ["shown_user", "program", "tier", "shown_since", "todo", "shown_evaluated", "shown_check", "version", "findings"]  # fmt: skip
+    readonly_fields = fields
+    inlines = [DecisionInline]
+    actions_detail = ["evaluate", "open_activity"]
+    export_columns = ["user", "program", "rank", "since", "evaluated_at"]
+    has_evaluate_permission = allowed("membership.change_membertier")
+
+    @display(description=gettext_lazy("用户"))
+    def shown_user(self, member: MemberTier) -> str:
+        return str(member.user)
+
+    @display(description=gettext_lazy("等级"), ordering="rank")
+    def tier(self, member: MemberTier):
+        return tier_chip(member.version, member.rank)
+
+    @display(description=gettext_lazy("达到时间"), ordering="since")
+    def shown_since(self, member: MemberTier):
+        return when(member.since)
+
+    @display(description=gettext_lazy("评定时间"))
+    def shown_evaluated(self, member: MemberTier):
+        return when(member.evaluated_at)
+
+    @display(description=gettext_lazy("下次检查"))
+    def shown_check(self, member: MemberTier):
+        return when(member.next_check_at) or "–"
+
+    @display(description=gettext_lazy("距下一级"))
+    def todo(self, member: MemberTier) -> str:
+        return stored_todo(member) or _("已是最高等级")
+
+    @display(description=gettext_lazy("全部条件"))
+    def findings(self, member: MemberTier) -> SafeString:
+        return findings_table(stored_findings(member, published(member.version)))
+
+    @action(description=gettext_lazy("重新评定"), icon="refresh", permissions=["evaluate"])
+    def evaluate(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        member = self.one(request, object_id)
+        return ask(
+            self,
+            request,
+            title=_("重新评定"),
+            preview=partial(self._preview, member),
+            run=partial(self._evaluate, member),
+            target=member,
+            danger=False,
+        )
+
+    @staticmethod
+    def _preview(member: MemberTier, answer: Answer) -> Preview:
+        facts = [Fact(_("用户"), member.user), Fact(_("现在的等级"), tier_chip(member.version, member.rank))]
+        note = _("按现行规则从该会员的第一天起重新推算，结果与理由会存为一条记录；没有变化则只更新评定时间。")
+        return Preview(facts=facts, warnings=[note])
+
+    @staticmethod
+    def _evaluate(member: MemberTier, answer: Answer) -> str:
+        decision = evaluate_member(member_id=member.pk, at=clock.now(), refold=True)
+        if decision is None:
+            return _("已重新评定，等级没有变化")
+        return decision_text(decision, published(decision.version)).title
+
+    @action(description=gettext_lazy("活动记录"), icon="list_alt")
+    def open_activity(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        member = self.one(request, object_id)
+        response = HttpResponse(status=302)
+        response["Location"] = f"{reverse('admin:membership_activity_changelist')}?q={member.user.username}"
+        return response
+
+
+@admin.register(TierDecision)
+class TierDecisionAdmin(ReadOnlyAdmin):
+    list_display = ["shown_at", "shown_user", "change", "shown_cause", "day", "version"]
+    list_filter = ["cause", "to_rank", ("at", DayRangeFilter)]
+    list_select_related = ["member__user", "version__program"]
+    search_fields = ["=member__user__username", "=activity_ref"]
+    search_help_text = gettext_lazy("按用户名或活动来源精确查找")
+    ordering = ["-id"]
+    fields = ["shown_at", "shown_user", "change", "shown_cause", "title", "day", "activity_ref", "version", "findings"]
+    readonly_fields = fields
+    export_columns = ["at", "member", "from_rank", "to_rank", "cause", "day", "activity_ref", "version"]
+
+    @display(description=gettext_lazy("时间"), ordering="id")
+    def shown_at(self, decision: TierDecision):
+        return when(decision.at)
+
+    @display(description=gettext_lazy("用户"))
+    def shown_user(self, decision: TierDecision) -> str:
+        return str(decision.member.user)
+
+    @display(description=gettext_lazy("变更"))
+    def change(self, decision: TierDecision) -> SafeString:
+        return _change(decision)
+
+    @display(description=gettext_lazy("原因"))
+    def shown_cause(self, decision: TierDecision) -> SafeString:
+        return _cause(decision)
+
+    @display(description=gettext_lazy("说明"))
+    def title(self, decision: TierDecision) -> str:
+        told = decision_text(decision, published(decision.version))
+        return "；".join([told.title, *told.reasons])
+
+    @display(description=gettext_lazy("依据"))
+    def findings(self, decision: TierDecision) -> SafeString:
+        return findings_table(decision_findings(decision))
+
+
+@admin.register(Recalculation)
+class RecalculationAdmin(ReadOnlyAdmin):
+    list_display = ["id", "scope", "shown_started", "shown_finished", "evaluated", "changed"]
+    list_filter = ["scope", ("started_at", DayRangeFilter)]
+    ordering = ["-id"]
+    fields = ["scope", "shown_started", "shown_finished", "evaluated", "changed", "last_member_id"]
+    readonly_fields = fields
+    actions_list = ["run_all"]
+    has_run_permission = allowed("membership.change_membertier")
+
+    @display(description=gettext_lazy("开始时间"))
+    def shown_started(self, run: Recalculation):
+        return when(run.started_at)
+
+    @display(description=gettext_lazy("完成时间"))
+    def shown_finished(self, run: Recalculation):
+        return when(run.finished_at) or chip(_("未完成"), "warning")
+
+    @action(description=gettext_lazy("重新评定全部会员"), icon="refresh", permissions=["run"])
+    def run_all(self, request: HttpRequest) -> HttpResponse:
+        return ask(self, request, title=_("重新评定全部会员"), preview=self._preview, run=self._run, danger=False)
+
+    @staticmethod
+    def _preview(answer: Answer) -> Preview:
+        return Preview(
+            facts=[Fact(_("会员"), MemberTier.objects.count(), strong=True)],
+            warnings=[_("在后台分批进行；已有一轮在进行时，新的会被拒绝。")],
+        )
+
+    @staticmethod
+    def _run(answer: Answer) -> str:
+        send(RECALCULATE, True)
+        return _("已交给后台处理，进度见本页列表")
+
+
+class UserTierInline(ReadOnlyInline):
+    """On the page of a user: where they stand in each program."""
+
+    model = MemberTier
+    fields = ["program", "tier", "shown_since", "todo", "page"]
+    readonly_fields = fields
+    verbose_name_plural = gettext_lazy("会员等级")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).select_related("version", "program")
+
+    @display(description=gettext_lazy("等级"))
+    def tier(self, member: MemberTier):
+        return tier_chip(member.version, member.rank)
+
+    @display(description=gettext_lazy("达到时间"))
+    def shown_since(self, member: MemberTier):
+        return when(member.since)
+
+    @display(description=gettext_lazy("距下一级"))
+    def todo(self, member: MemberTier) -> str:
+        return stored_todo(member) or _("已是最高等级")
+
+    @display(description=gettext_lazy("详情"))
+    def page(self, member: MemberTier) -> SafeString:
+        link = reverse("admin:membership_membertier_change", args=[member.pk])
+        return format_html('<a class="desk-link" href="{}">{}</a>', link, _("查看"))
+
+
+admin_inlines.add("accounts.User", UserTierInline)
