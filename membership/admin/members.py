@@ -46,6 +46,7 @@ def _cause(decision: TierDecision) -> SafeString:
 
 class DecisionInline(ReadOnlyInline):
     model = TierDecision
+    hide_title = True
     fields = ["shown_at", "change", "shown_cause", "why"]
     readonly_fields = fields
     ordering = ["-id"]
@@ -227,6 +228,7 @@ class UserTierInline(ReadOnlyInline):
     """On the page of a user: where they stand in each program."""
 
     model = MemberTier
+    hide_title = True
     fields = ["program", "tier", "shown_since", "todo", "page"]
     readonly_fields = fields
     verbose_name_plural = gettext_lazy("会员等级")

@@ -22,6 +22,7 @@ from membership.exceptions import RulesRefused
 from membership.models import Benefit, Program, RuleSetVersion, TierRule
 from membership.rules.checks import check
 from membership.rules.describe import describe_program, describe_tiers
+from membership.rules.dump import dump_rules
 from membership.rules.parse import decode, parse_rules
 from membership.rules.reading import RuleErrors
 from membership.selectors.standing import benefit_texts
@@ -56,7 +57,7 @@ class RuleSetForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk and "rules" in self.fields:
-            self.fields["rules"].initial = pretty(self.instance.document)
+            self.fields["rules"].initial = pretty(self.instance)
 
     def clean_rules(self) -> Any:
         try:
@@ -67,8 +68,9 @@ class RuleSetForm(forms.ModelForm):
         return document
 
 
-def pretty(document: Any) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=1)
+def pretty(version: RuleSetVersion) -> str:
+    """The document with its keys in the order in which people write them; the database keeps another."""
+    return json.dumps(dump_rules(parse_rules(version.document)), ensure_ascii=False, indent=2)
 
 
 class PublishForm(forms.Form):
@@ -134,7 +136,7 @@ class RuleSetVersionAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("规则"))
     def shown_document(self, version: RuleSetVersion) -> SafeString:
-        return SafeString(render_to_string("membership/admin/document.html", {"text": pretty(version.document)}))
+        return SafeString(render_to_string("membership/admin/document.html", {"text": pretty(version)}))
 
     @display(description=gettext_lazy("读作"))
     def sentences(self, version: RuleSetVersion) -> SafeString:
@@ -218,6 +220,7 @@ def rules_as_sentences(version: RuleSetVersion) -> SafeString:
 
 class BenefitInline(TabularInline):
     model = Benefit
+    hide_title = True
     fields = ["kind", "layer", "value", "text", "text_en", "stacking"]
 
     def has_change_permission(self, request: HttpRequest, obj: TierRule | None = None) -> bool:
