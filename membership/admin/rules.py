@@ -18,7 +18,6 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWi
 from catalog.models import Category
 from common.admin import Fact, ModelAdmin, Preview, TabularInline, action, allowed, ask, chip, display, when
 from common.admin.confirm import Answer
-from membership.exceptions import RulesRefused
 from membership.models import Benefit, Program, RuleSetVersion, TierRule
 from membership.rules.checks import check
 from membership.rules.describe import describe_program, describe_tiers
@@ -196,10 +195,7 @@ class RuleSetVersionAdmin(ModelAdmin):
 
 def rules_as_sentences(version: RuleSetVersion) -> SafeString:
     """The tiers with conditions and benefits, what holds for all, and what the checks found."""
-    try:
-        rules = parse_rules(version.document)
-    except RuleErrors as caught:
-        raise RulesRefused([(error.path, error.message) for error in caught.errors]) from caught
+    rules = parse_rules(version.document)
     rows = {tier.rank: tier for tier in version.tiers.prefetch_related("benefits")}
     context = {
         "findings": check(rules),

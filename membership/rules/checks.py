@@ -25,36 +25,40 @@ class Finding:
 
 def check(rules: RuleSet) -> list[Finding]:
     """Everything that is wrong or odd, by tier. A rule set with an error must not be published."""
-    return [finding for tier in rules.tiers[1:] for finding in (*_keep(tier), *_reachable(tier), *_order(rules, tier))]
+    return [
+        finding
+        for index, tier in enumerate(rules.tiers[1:], 1)
+        for finding in (*_keep(tier, index), *_reachable(tier, index), *_order(rules, tier, index))
+    ]
 
 
-def _keep(tier: Tier) -> Iterator[Finding]:
-    path = f"tiers[{tier.rank}].keep"
+def _keep(tier: Tier, index: int) -> Iterator[Finding]:
     if tier.keep is None or isinstance(tier.keep, Scale) or tier.enter is None:
         return
     if implies(tier.enter, tier.keep) is False:
         message = _("“%(tier)s”的保级条件比升级条件更难：刚升级的会员可能马上不满足保级") % {"tier": tier.name}
-        yield Finding(Level.ERROR, path, message)
+        yield Finding(Level.ERROR, f"tiers[{index}].keep", message)
 
 
-def _reachable(tier: Tier) -> Iterator[Finding]:
+def _reachable(tier: Tier, index: int) -> Iterator[Finding]:
     if tier.enter is None:
         message = _("“%(tier)s”没有升级条件，只能由人工授予") % {"tier": tier.name}
-        yield Finding(Level.WARNING, f"tiers[{tier.rank}]", message)
+        yield Finding(Level.WARNING, f"tiers[{index}]", message)
     elif not satisfiable((tier.enter, *tier.gates)):
         message = _("“%(tier)s”的条件互相矛盾，没有人能达到") % {"tier": tier.name}
-        yield Finding(Level.ERROR, f"tiers[{tier.rank}]", message)
+        yield Finding(Level.ERROR, f"tiers[{index}]", message)
 
 
-def _order(rules: RuleSet, tier: Tier) -> Iterator[Finding]:
-    below = [lower for lower in rules.tiers[1:] if lower.rank < tier.rank and lower.enter is not None]
+def _order(rules: RuleSet, tier: Tier, index: int) -> Iterator[Finding]:
     if tier.enter is None:
         return
-    for lower in below:
+    for lower in rules.tiers[1:index]:
+        if lower.enter is None:
+            continue
         names = {"tier": tier.name, "lower": lower.name}
         if not tier.gates and implies(lower.enter, tier.enter):
             message = _("满足“%(lower)s”的会员都满足更高的“%(tier)s”：没有人会停留在“%(lower)s”") % names
-            yield Finding(Level.ERROR, f"tiers[{tier.rank}].enter", message)
+            yield Finding(Level.ERROR, f"tiers[{index}].enter", message)
         elif implies(tier.enter, lower.enter) is False:
             message = _("不满足“%(lower)s”也可能直接达到更高的“%(tier)s”") % names
-            yield Finding(Level.WARNING, f"tiers[{tier.rank}].enter", message)
+            yield Finding(Level.WARNING, f"tiers[{index}].enter", message)

@@ -206,7 +206,7 @@ class _Parser(Reader):
         if metric is None:
             return None
         window = self.window(doc, metric, path)
-        op = doc.get("op")
+        op: str = doc.get("op", "")
         allowed = ("==", "!=") if metric.kind is Kind.FLAG else OPERATORS
         if "op" in doc and op not in allowed:
             self.fail(f"{path}.op", _("运算符只能是 %(allowed)s"), allowed=" ".join(allowed))

@@ -20,7 +20,7 @@ COMPARISONS = {
 }
 
 
-def value_text(value: Value | None, metric: Metric) -> str:
+def value_text(value: Value | int | None, metric: Metric) -> str:
     """`¥1,000.00`, `5 笔`, `3%`, `80 分`, `是`."""
     if value is None:
         return _("暂无数据")

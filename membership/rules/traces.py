@@ -23,7 +23,7 @@ def dump_trace(trace: Trace) -> dict[str, Any]:
     if isinstance(trace, GroupTrace):
         return {trace.kind: [dump_trace(child) for child in trace.children], "pass": trace.passed}
     leaf, kind = trace.leaf, trace.leaf.metric.kind
-    document = {"m": leaf.m, "win": str(leaf.win), "w": leaf.w, "op": leaf.op, "dyn": leaf.dyn}
+    document: dict[str, Any] = {"m": leaf.m, "win": str(leaf.win), "w": leaf.w, "op": leaf.op, "dyn": leaf.dyn}
     document = {key: value for key, value in document.items() if value is not None}
     document |= {
         "v": dump_value(leaf.v, kind),

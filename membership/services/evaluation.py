@@ -103,13 +103,12 @@ def refold_locked(member: MemberTier, *, at: datetime, activity_ref: str = "") -
 
 def fold(versions: Sequence[Published], book: Book, at: datetime) -> tuple[Standing, Standing]:
     """Walk the days of a member: where they stood on the day that brought the highest rank, and where today."""
-    best = latest = None
-    for day in _days(versions, book, day_of(at)):
-        version = version_at(versions, min(at, start_of_day(day + ONE_DAY) - RESOLUTION))
-        latest = stand(version, book, day)
-        if best is None or latest.rank > best.rank:
-            best = latest
-    return best, latest
+    standings = [
+        stand(version_at(versions, min(at, start_of_day(day + ONE_DAY) - RESOLUTION)), book, day)
+        for day in _days(versions, book, day_of(at))
+    ]
+    # Of equals the first: the day on which the rank was reached.
+    return max(standings, key=lambda standing: standing.rank), standings[-1]
 
 
 def stand(version: Published, book: Book, day: date) -> Standing:

@@ -6,6 +6,7 @@ order of events ends in the same sums.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
@@ -100,37 +101,45 @@ def _line_rows(
         )
 
 
-def _spent_lines(member: MemberTier, order_id: int) -> dict[str, Activity]:
-    """The spend rows of an order's lines by reference, each with `left`: what is not yet taken back."""
+@dataclass(frozen=True)
+class Spent:
+    """The spend of a line, and what of it is not yet taken back."""
+
+    row: Activity
+    left: Decimal
+
+
+def _spent_lines(member: MemberTier, order_id: int) -> dict[str, Spent]:
+    """The spend of an order's lines by reference."""
     rows = list(Activity.objects.filter(member=member, subject=_subject(order_id), metric=SPEND).order_by("id"))
-    spent = {row.source_ref: row for row in rows if not row.reverses}
-    for row in spent.values():
-        row.left = row.amount + sum(
-            (back.amount for back in rows if back.reverses == row.source_ref and back.valid), NOTHING
-        )
-    return spent
+    taken: dict[str, Decimal] = {}
+    for row in rows:
+        if row.reverses and row.valid:
+            taken[row.reverses] = taken.get(row.reverses, NOTHING) + row.amount
+    return {
+        row.source_ref: Spent(row, row.amount + taken.get(row.source_ref, NOTHING)) for row in rows if not row.reverses
+    }
 
 
 def _refund_row(
-    member: MemberTier, refund: OrderRefunded, line: RefundedLine, spent: dict[str, Activity], at: datetime
+    member: MemberTier, refund: OrderRefunded, line: RefundedLine, spent: dict[str, Spent], at: datetime
 ) -> Activity:
-    ref = f"line:{line.id}:spend"
-    counted = spent.get(ref)
+    counted = spent.get(f"line:{line.id}:spend")
     row = Activity(
         source_ref=f"refund:{refund.refund_ref}:{line.id}",
         member=member,
         metric=SPEND,
         subject=_subject(refund.order_id),
-        occurred_at=counted.occurred_at if counted else refund.paid_at,
+        occurred_at=counted.row.occurred_at if counted else refund.paid_at,
         recorded_at=at,
         amount=-line.amount,
         category=line.category,
-        reverses=ref,
+        reverses=f"line:{line.id}:spend",
     )
-    if counted is None or not counted.valid:
-        row.valid, row.invalid_reason = False, counted.invalid_reason if counted else NOT_COUNTED
-    elif counted.left <= 0:
+    if counted is None or counted.left <= 0:
         row.valid, row.invalid_reason = False, NOT_COUNTED
+    elif not counted.row.valid:
+        row.valid, row.invalid_reason = False, counted.row.invalid_reason
     else:
         row.amount = -min(line.amount, counted.left)
     return row
@@ -138,25 +147,21 @@ def _refund_row(
 
 def _apply_waiting_refunds(member: MemberTier, order_id: int, fresh: list[Activity], at: datetime) -> None:
     """Refunds that were told before the delivery that they take back."""
-    waiting = Activity.objects.filter(
-        member=member,
-        subject=_subject(order_id),
-        invalid_reason=NOT_COUNTED,
-        reverses__in=[row.source_ref for row in fresh],
-    ).order_by("id")
-    for row in waiting:
-        counted = _spent_lines(member, order_id)[row.reverses]
-        if counted.valid and counted.left > 0:
+    refs = [row.source_ref for row in fresh]
+    told = Activity.objects.filter(member=member, subject=_subject(order_id), reverses__in=refs)
+    for waiting in told.filter(invalid_reason=NOT_COUNTED).order_by("id"):
+        counted = _spent_lines(member, order_id)[waiting.reverses]
+        if counted.row.valid and counted.left > 0:
             applied = Activity(
-                source_ref=f"{row.source_ref}:applied",
+                source_ref=f"{waiting.source_ref}:applied",
                 member=member,
                 metric=SPEND,
-                subject=row.subject,
-                occurred_at=counted.occurred_at,
+                subject=waiting.subject,
+                occurred_at=counted.row.occurred_at,
                 recorded_at=at,
-                amount=-min(-row.amount, counted.left),
-                category=counted.category,
-                reverses=row.reverses,
+                amount=-min(-waiting.amount, counted.left),
+                category=counted.row.category,
+                reverses=waiting.reverses,
             )
             append(member, [applied])
 

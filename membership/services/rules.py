@@ -184,5 +184,7 @@ def _beyond_engine(rules: RuleSet) -> list[str]:
     """Parts of the form that evaluation does not act on: what is published must be what happens."""
     parts = [name for name in ("bundles", "caps", "multipliers", "dynamic", "jumps") if getattr(rules, name)]
     parts += ["counts"] if rules.counts != "delivered" else []
-    parts += [f"tiers[{tier.rank}].keep" for tier in rules.tiers if tier.keep is not None]
-    return parts + [f"tiers[{tier.rank}].gates" for tier in rules.tiers if tier.gates]
+    for index, tier in enumerate(rules.tiers):
+        parts += [f"tiers[{index}].keep"] if tier.keep is not None else []
+        parts += [f"tiers[{index}].gates"] if tier.gates else []
+    return parts
