@@ -36,6 +36,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         [
             Entry(gettext_lazy("商品"), "inventory_2", "catalog.Product"),
             Entry(gettext_lazy("规格与库存"), "sell", "catalog.Sku"),
+            Entry(gettext_lazy("低库存"), "production_quantity_limits", "catalog.Sku", "?stock=low"),
             Entry(gettext_lazy("卡密批次"), "upload_file", "catalog.KeyBatch"),
             Entry(gettext_lazy("卡密"), "key", "catalog.Key"),
             Entry(gettext_lazy("分类"), "category", "catalog.Category"),

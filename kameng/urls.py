@@ -6,6 +6,8 @@ urlpatterns = [
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),
     path("", include("payments.urls")),
+    # settings.MEDIA_URL: covers are the only files that visitors may fetch.
+    path("media/", include("catalog.urls")),
     path("", include("shop.urls")),
 ]
 

@@ -61,6 +61,7 @@ class KeyBatch(models.Model):
         verbose_name = _("卡密批次")
         verbose_name_plural = _("卡密批次")
         ordering = ["-id"]
+        permissions = [("import_keys", _("导入卡密"))]
         indexes = [
             models.Index(
                 fields=["progress_at"],
@@ -123,6 +124,7 @@ class Key(models.Model):
     class Meta:
         verbose_name = _("卡密")
         verbose_name_plural = _("卡密")
+        permissions = [("reveal_key", _("查看卡密明文")), ("void_key", _("作废卡密"))]
         constraints = [
             models.UniqueConstraint(fields=["product", "fingerprint"], name="key_once_per_product"),
             models.CheckConstraint(

@@ -1,3 +1,4 @@
+from catalog.selectors.keys import find_keys
 from catalog.selectors.searching import Found, search
 from catalog.selectors.shelves import (
     SORTS,
@@ -20,6 +21,7 @@ __all__ = [
     "by_label",
     "category_tree",
     "filtered",
+    "find_keys",
     "low_stock",
     "lowest_price",
     "on_sale",

@@ -35,17 +35,22 @@ ADDRESS = re.compile(r"url\s*\(|[a-z][a-z0-9+.-]*\s*:", re.IGNORECASE)
 _NOT_A_PICTURE = _("请上传 PNG、JPEG、WebP 图片，或只含图形和文字的 SVG，不超过 8 MB")
 
 
-def set_cover(*, product: Product, file: BinaryIO, actor: User | None = None) -> Product:
-    """Give a product this cover. Raises BadInput for anything but a picture or a plain drawing."""
+def prepare(file: BinaryIO) -> tuple[str, bytes]:
+    """File ending and content of what would be stored for an upload. Raises BadInput."""
     file.seek(0)
     content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise BadInput("bad_cover", _NOT_A_PICTURE)
-    suffix, clean = ("svg", check_drawing(content)) if b"<svg" in content[:1000] else ("webp", redraw(content))
+    return ("svg", check_drawing(content)) if b"<svg" in content[:1000] else ("webp", redraw(content))
+
+
+def set_cover(*, product: Product, file: BinaryIO, actor: User | None = None) -> Product:
+    """Give a product this cover. Raises BadInput for anything but a picture or a plain drawing."""
+    ending, clean = prepare(file)
     with transaction.atomic():
         at = clock.now()
         # A new name for every cover, so that caches may keep each for ever.
-        product.cover.save(f"{product.slug[:40]}-{secrets.token_hex(4)}.{suffix}", ContentFile(clean), save=False)
+        product.cover.save(f"{product.slug[:40]}-{secrets.token_hex(4)}.{ending}", ContentFile(clean), save=False)
         product.updated_at = at
         product.save(update_fields=["cover", "updated_at"])
         record(action="product.cover", at=at, actor=actor, target=product, detail={"file": product.cover.name})

@@ -1,14 +1,17 @@
 """Writing products and SKUs. Nothing that was ever for sale is deleted: it is archived."""
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from audit.services import record
+from catalog import words
 from catalog.buyer_fields import check_buyer_fields
 from catalog.exceptions import BundleRefused
 from catalog.models import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
@@ -33,12 +36,21 @@ def save_product(*, product: Product, actor: User | None = None) -> Product:
         before = _values(Product, product.pk, PRODUCT_AUDITED)
         product.created_at = product.created_at or at
         product.updated_at = at
+        product.slug = product.slug or free_slug(product.name)
         product.full_clean()
         check_buyer_fields(product.buyer_fields)
         product.save()
         index_product(product)
         _record_changes("product.save", product, before, PRODUCT_AUDITED, at, actor)
     return product
+
+
+def free_slug(name: str) -> str:
+    """An address for a product out of the pinyin of its name, with a number where it is taken."""
+    wanted = slugify("-".join(words.syllables(name)))[:70].strip("-") or "product"
+    taken = set(Product.objects.filter(slug__startswith=wanted).values_list("slug", flat=True))
+    numbered = (f"{wanted}-{number}" for number in itertools.count(2))
+    return next(slug for slug in itertools.chain([wanted], numbered) if slug not in taken)
 
 
 def archive_product(*, product_id: int, actor: User | None = None) -> Product:

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 import openpyxl
 
-from catalog.keyfiles.normal import SEPARATOR
-
 # Without letters that are mistaken for digits, as issuers do.
 LETTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 DIGITS = "0123456789"
+# Between an account and its password.
+SEPARATOR = "----"
 PART = re.compile(r"\{([AD])(\d+)\}")
 
 

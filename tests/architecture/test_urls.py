@@ -24,6 +24,7 @@ POLICY = {
     "account_set_password": MEMBER,
     "account_signup": PUBLIC,
     "admin:*": STAFF,
+    "catalog:cover": PUBLIC,
     "membership:center": MEMBER,
     "membership:decisions": MEMBER,
     "membership:rules": PUBLIC,
