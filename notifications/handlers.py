@@ -1,0 +1,79 @@
+"""Events that people are told of."""
+
+from datetime import datetime
+
+from django.conf import settings
+from django.urls import reverse
+
+from events.contracts import OrderDelivered, OrderRefunded, TierChanged, WalletToppedUp
+from events.registry import subscribe
+from notifications import services
+from notifications.models import Kind
+from orders.models import Order
+from orders.selectors import link_token
+
+
+def order_path(order: Order) -> str:
+    return reverse("shop:order", args=[order.public_id])
+
+
+def signed_link(order: Order) -> str:
+    """An address that opens a guest's order from a mail."""
+    return f"{settings.PUBLIC_URL}{order_path(order)}?t={link_token(order)}"
+
+
+def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime) -> None:
+    """A member reads it in the inbox, a guest who left a mail address by mail."""
+    if order.buyer_id is not None:
+        services.tell(ref=ref, user_id=order.buyer_id, kind=kind, params=params, link=order_path(order), at=at)
+    else:
+        services.queue_mail(
+            ref=ref,
+            recipient=order.contact,
+            kind=kind,
+            params=params,
+            link=signed_link(order),
+            language=order.language,
+            at=at,
+        )
+
+
+@subscribe(OrderDelivered, "notifications.order_delivered")
+def order_delivered(event: OrderDelivered, *, at: datetime) -> None:
+    if event.complete:
+        order = Order.objects.get(pk=event.order_id)
+        ref = f"delivered:{order.pk}:{event.delivered_at.isoformat()}"
+        tell_buyer(order, ref=ref, kind=Kind.ORDER_DELIVERED, params={"number": order.number}, at=at)
+
+
+@subscribe(OrderRefunded, "notifications.order_refunded")
+def order_refunded(event: OrderRefunded, *, at: datetime) -> None:
+    order = Order.objects.get(pk=event.order_id)
+    params = {"number": order.number, "amount": str(event.amount)}
+    tell_buyer(order, ref=f"refunded:{event.refund_ref}", kind=Kind.ORDER_REFUNDED, params=params, at=at)
+
+
+@subscribe(WalletToppedUp, "notifications.topped_up")
+def topped_up(event: WalletToppedUp, *, at: datetime) -> None:
+    services.tell(
+        ref=f"topped_up:{event.user_id}:{event.topped_up_at.isoformat()}",
+        user_id=event.user_id,
+        kind=Kind.TOPPED_UP,
+        params={"amount": str(event.amount)},
+        link=reverse("shop:wallet"),
+        at=at,
+    )
+
+
+@subscribe(TierChanged, "notifications.tier_changed")
+def tier_changed(event: TierChanged, *, at: datetime) -> None:
+    if event.from_rank is None:
+        return  # the first tier comes with the registration: no news
+    services.tell(
+        ref=f"tier:{event.decision_id}",
+        user_id=event.user_id,
+        kind=Kind.TIER_CHANGED,
+        params={"tier": event.to_name},
+        link=reverse("membership:centre"),
+        at=at,
+    )

@@ -1,0 +1,71 @@
+"""What members are told. Texts are kept as a kind and its parameters, and written in the reader's language when read."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+
+
+class Kind(models.TextChoices):
+    ORDER_DELIVERED = "order_delivered", _("订单已发货")
+    ORDER_REFUNDED = "order_refunded", _("订单已退款")
+    TOPPED_UP = "topped_up", _("充值到账")
+    TIER_CHANGED = "tier_changed", _("会员等级变动")
+
+
+class Message(models.Model):
+    """One entry of a member's inbox."""
+
+    id = models.BigAutoField(primary_key=True)
+    ref = models.CharField(_("业务编号"), max_length=80, unique=True)
+    user = models.ForeignKey(
+        User, on_delete=models.CASCADE, related_name="messages", db_index=False, verbose_name=_("用户")
+    )
+    kind = models.CharField(_("类型"), max_length=30, choices=Kind)
+    params = models.JSONField(_("参数"), default=dict)
+    link = models.CharField(_("链接"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("时间"))
+    read_at = models.DateTimeField(_("阅读时间"), null=True)
+
+    class Meta:
+        verbose_name = _("站内信")
+        verbose_name_plural = _("站内信")
+        indexes = [
+            models.Index(fields=["user", "-id"], name="message_user"),
+            models.Index(fields=["user"], condition=Q(read_at=None), name="message_unread"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.user_id}"
+
+
+class Mail(models.Model):
+    """One mail to somebody outside, such as a guest. Never holds a key, only a signed link."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("待发送")
+        SENT = "sent", _("已发送")
+        FAILED = "failed", _("发送失败")
+
+    id = models.BigAutoField(primary_key=True)
+    ref = models.CharField(_("业务编号"), max_length=80, unique=True)
+    recipient = models.EmailField(_("收件人"))
+    kind = models.CharField(_("类型"), max_length=30, choices=Kind)
+    params = models.JSONField(_("参数"), default=dict)
+    link = models.CharField(_("链接"), max_length=400, blank=True)
+    language = models.CharField(_("语言"), max_length=10)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.QUEUED)
+    attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
+    not_before = models.DateTimeField(_("不早于"))
+    last_error = models.CharField(_("最近的错误"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("创建时间"))
+    sent_at = models.DateTimeField(_("发送时间"), null=True)
+
+    class Meta:
+        verbose_name = _("邮件")
+        verbose_name_plural = _("邮件")
+        indexes = [models.Index(fields=["not_before"], condition=Q(state="queued"), name="mail_queued")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} → {self.recipient}"

@@ -1,0 +1,103 @@
+"""Telling people: into the inbox at once, by mail from a queue."""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.mail import EmailMessage
+from django.core.validators import validate_email
+from django.db import transaction
+from django.utils import translation
+
+from accounts.models import User
+from common import clock
+from notifications.models import Mail, Message
+from notifications.texts import text_of
+
+logger = logging.getLogger(__name__)
+
+MAX_ATTEMPTS = 6
+# A mail taken by a worker that died is taken again after this long.
+CLAIM = timedelta(minutes=5)
+
+
+def tell(*, ref: str, user_id: int, kind: str, params: Mapping[str, str], link: str, at: datetime) -> None:
+    """Put a message into a member's inbox, once per `ref`, in the caller's transaction."""
+    Message.objects.bulk_create(
+        [Message(ref=ref, user_id=user_id, kind=kind, params=dict(params), link=link, created_at=at)],
+        ignore_conflicts=True,
+    )
+
+
+def queue_mail(
+    *, ref: str, recipient: str, kind: str, params: Mapping[str, str], link: str, language: str, at: datetime
+) -> bool:
+    """Queue a mail, once per `ref`, in the caller's transaction; False where the recipient is no mail address."""
+    try:
+        validate_email(recipient)
+    except ValidationError:
+        return False
+    mail = Mail(
+        ref=ref,
+        recipient=recipient,
+        kind=kind,
+        params=dict(params),
+        link=link,
+        language=language,
+        not_before=at,
+        created_at=at,
+    )
+    Mail.objects.bulk_create([mail], ignore_conflicts=True)
+    return True
+
+
+def send_due_mails(*, limit: int = 100) -> int:
+    """Send queued mails, each claimed before and marked after its own sending; returns how many went out.
+
+    A worker that dies in between makes the mail go out twice rather than never.
+    """
+    sent = 0
+    for _ in range(limit):
+        mail = _claim()
+        if mail is None:
+            break
+        sent += _send(mail)
+    return sent
+
+
+def _claim() -> Mail | None:
+    with transaction.atomic():
+        at = clock.now()
+        mail = (
+            Mail.objects.filter(state=Mail.State.QUEUED, not_before__lte=at)
+            .order_by("not_before")
+            .select_for_update(skip_locked=True)
+            .first()
+        )
+        if mail is not None:
+            mail.attempts += 1
+            mail.not_before = at + CLAIM * mail.attempts
+            mail.save(update_fields=["attempts", "not_before"])
+    return mail
+
+
+def _send(mail: Mail) -> int:
+    with translation.override(mail.language):
+        text = text_of(mail.kind, mail.params)
+    try:
+        EmailMessage(text.title, f"{text.body}\n\n{mail.link}\n", settings.DEFAULT_FROM_EMAIL, [mail.recipient]).send()
+    except OSError as error:  # smtplib's errors are OSErrors
+        logger.warning("mail %s was not sent: %s", mail.pk, type(error).__name__)
+        state = Mail.State.FAILED if mail.attempts >= MAX_ATTEMPTS else Mail.State.QUEUED
+        Mail.objects.filter(pk=mail.pk).update(state=state, last_error=type(error).__name__)
+        return 0
+    Mail.objects.filter(pk=mail.pk).update(state=Mail.State.SENT, sent_at=clock.now(), last_error="")
+    return 1
+
+
+def mark_all_read(*, user: User) -> int:
+    """Mark the inbox as read; returns how many messages were unread."""
+    with transaction.atomic():
+        return Message.objects.filter(user=user, read_at=None).update(read_at=clock.now())

@@ -1,0 +1,38 @@
+"""The words of each kind of message, in the active language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils.translation import gettext as _
+
+from notifications.models import Kind
+
+
+@dataclass(frozen=True)
+class Text:
+    title: str
+    body: str
+
+
+def text_of(kind: str, params: Mapping[str, str]) -> Text:
+    """Title and one or two sentences. Raises KeyError for a kind without words."""
+    title, body = _words()[Kind(kind)]
+    return Text(title % params, body % params)
+
+
+def _words() -> dict[Kind, tuple[str, str]]:
+    return {
+        Kind.ORDER_DELIVERED: (
+            _("订单 %(number)s 已发货"),
+            _("打开订单即可查看卡密和使用教程。出于安全考虑，卡密不会出现在消息里。"),
+        ),
+        Kind.ORDER_REFUNDED: (
+            _("订单 %(number)s 已退款 ¥%(amount)s"),
+            _("款项已经退回，可在订单页查看明细。"),
+        ),
+        Kind.TOPPED_UP: (_("充值 ¥%(amount)s 已到账"), _("现在就可以用余额付款。")),
+        Kind.TIER_CHANGED: (
+            _("你的会员等级现在是「%(tier)s」"),
+            _("打开会员中心，看看有哪些权益，以及离下一级还差多少。"),
+        ),
+    }
