@@ -41,6 +41,8 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # "name:base64 of 32 bytes,name:…": the first wraps new data keys, the others still unwrap. Read by common.crypto.
 KEY_RING = env.str("KEY_RING", "")
 FINGERPRINT_KEY = secret("FINGERPRINT_KEY", 32)
+if PRODUCTION and FINGERPRINT_KEY == SECRET_KEY:
+    raise ImproperlyConfigured("FINGERPRINT_KEY must not be the SECRET_KEY: one may be replaced, the other may not")
 
 PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
