@@ -38,6 +38,8 @@ POLICY = {
     "payments:switch": PUBLIC,
     "payments:top_up": MEMBER,
     "payments:top_up_detail": MEMBER,
+    "notifications:inbox": MEMBER,
+    "notifications:read_all": MEMBER,
     "shop:account": PUBLIC,
     "shop:cart": PUBLIC,
     "shop:cart_add": PUBLIC,

@@ -1,0 +1,98 @@
+"""What people are told, and what never leaves the shop."""
+
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.urls import reverse
+
+from common import clock
+from events.contracts import TierChanged
+from events.services import emit, relay
+from notifications import selectors, services
+from notifications.models import Mail, Message
+from orders import services as orders
+from orders.selectors import delivered_of
+from tests.orders.test_buying import pay
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_member_reads_of_a_delivery_in_the_inbox(client, shelf, alice):
+    order = shelf.buy(alice, (shelf.sku(keys=1), 1), from_wallet=True)
+    relay()
+    message = Message.objects.get(user=alice)
+    assert order.number in selectors.words(message).title
+    client.force_login(alice)
+    page = client.get(reverse("notifications:inbox")).content.decode()
+    assert order.number in page
+    assert reverse("shop:order", args=[order.public_id]) in page
+    assert not Mail.objects.exists()
+
+
+def test_a_guest_gets_a_signed_link_by_mail_and_never_a_key(client, shelf):
+    order = shelf.buy(None, (shelf.sku(keys=1), 1))
+    pay(order)
+    order.refresh_from_db()
+    relay()
+    assert services.send_due_mails() == 1
+    assert services.send_due_mails() == 0
+    sent = mail.outbox[0]
+    assert sent.to == ["guest@example.com"]
+    key = delivered_of(order)[0].text
+    assert key not in sent.body + sent.subject
+    link = next(word for word in sent.body.split() if word.startswith("http"))
+    path = link.split("/", 3)[3]
+    assert key in client.get(f"/{path}").content.decode()
+
+
+def test_a_contact_that_is_no_mail_address_gets_none(shelf):
+    order = shelf.buy(None, (shelf.sku(keys=1), 1), buyer={"contact": "13800000000"})
+    pay(order)
+    relay()
+    assert not Mail.objects.exists()
+
+
+def test_an_event_that_comes_twice_is_told_once(shelf, alice):
+    at = clock.now()
+    for _ in range(2):
+        told = TierChanged(
+            decision_id=7, user_id=alice.pk, from_rank=0, to_rank=1, to_name="白银", cause="enter", changed_at=at
+        )
+        emit(told, at=at)
+    relay()
+    assert [selectors.words(one).title for one in Message.objects.filter(kind="tier_changed")] == [
+        "你的会员等级现在是「白银」"
+    ]
+
+
+def test_a_mail_that_fails_is_tried_again_and_given_up_at_last(shelf, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
+    at = clock.now()
+    services.queue_mail(
+        ref="r", recipient="guest@example.com", kind="topped_up", params={"amount": "1"}, link="", language="en", at=at
+    )
+    for attempt in range(1, services.MAX_ATTEMPTS + 1):
+        with clock.travel(at + timedelta(hours=attempt)):
+            assert services.send_due_mails(limit=1) == 0
+    assert Mail.objects.get().state == Mail.State.FAILED
+
+
+def test_reading_all_leaves_other_peoples_messages_alone(client, shelf, alice, bob):
+    for buyer in (alice, bob):
+        shelf.buy(buyer, (shelf.sku(keys=1), 1), from_wallet=True)
+    relay()
+    client.force_login(alice)
+    client.post(reverse("notifications:read_all"))
+    assert selectors.unread_count(alice) == 0
+    assert selectors.unread_count(bob) == 1
+
+
+def test_a_refund_is_told_with_its_amount(shelf, alice, olga):
+    order = shelf.buy(alice, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
+    line = order.lines.get()
+    orders.refund(order_id=order.pk, amounts={line.pk: line.cash}, ref="r1", reason="", actor=olga)
+    relay()
+    told = Message.objects.get(user=alice, kind="order_refunded")
+    assert "¥10.00" in selectors.words(told).title
