@@ -19,7 +19,7 @@ def order_path(order: Order) -> str:
 
 def signed_link(order: Order) -> str:
     """An address that opens a guest's order from a mail."""
-    return f"{settings.PUBLIC_URL}{order_path(order)}?t={link_token(order)}"
+    return f"{settings.PUBLIC_URL}{order_path(order)}?key={link_token(order)}"
 
 
 def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime) -> None:
@@ -74,6 +74,6 @@ def tier_changed(event: TierChanged, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.TIER_CHANGED,
         params={"tier": event.to_name},
-        link=reverse("membership:centre"),
+        link=reverse("membership:center"),
         at=at,
     )
