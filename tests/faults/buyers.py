@@ -1,0 +1,85 @@
+"""Buyers who click like people whose connection keeps breaking: they send the same form again until they are answered."""
+
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+
+import httpx
+
+GIVE_UP_AFTER = 240.0
+
+
+@dataclass
+class Journal:
+    """What buyers were told: the order that answered each click."""
+
+    orders: dict[str, str] = field(default_factory=dict)
+    statuses: dict[int, int] = field(default_factory=dict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def saw(self, status: int) -> None:
+        with self.lock:
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+
+    def acknowledged(self, token: str, order: str) -> None:
+        with self.lock:
+            assert self.orders.setdefault(token, order) == order, "one click was answered with two orders"
+
+
+class Buyer(threading.Thread):
+    """One member who buys `count` keys one after another, paying from the wallet."""
+
+    def __init__(self, url: str, username: str, password: str, sku: str, count: int, journal: Journal) -> None:
+        super().__init__(name=username)
+        self.url, self.username, self.password = url, username, password
+        self.sku, self.count, self.journal = sku, count, journal
+        self.error: BaseException | None = None
+        self.client = httpx.Client(base_url=url, timeout=10, trust_env=False, headers={"Origin": url})
+
+    def run(self) -> None:
+        try:
+            self.sign_in()
+            for _ in range(self.count):
+                self.buy()
+        except BaseException as error:
+            self.error = error
+        finally:
+            self.client.close()
+
+    def sign_in(self) -> None:
+        page = self.until("GET", "/account/login/", {200})
+        form = {
+            "login": self.username,
+            "password": self.password,
+            "csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken"),
+        }
+        self.until("POST", "/account/login/", {302}, data=form)
+
+    def buy(self) -> None:
+        """One purchase. The form is sent again, token and all, until an order answers."""
+        page = self.until("GET", f"/checkout/?sku={self.sku}&quantity=1", {200})
+        form = {name: hidden(page, name) for name in ("csrfmiddlewaretoken", "token", "expected", "item")}
+        answer = self.until("POST", "/checkout/", {302}, data={**form, "pay": "wallet"})
+        self.journal.acknowledged(form["token"], answer.headers["location"])
+
+    def until(self, method: str, path: str, wanted: set[int], data: dict | None = None) -> httpx.Response:
+        deadline = time.monotonic() + GIVE_UP_AFTER
+        while True:
+            try:
+                answer = self.client.request(method, path, data=data)
+                self.journal.saw(answer.status_code)
+                if answer.status_code in wanted:
+                    return answer
+                assert answer.status_code >= 500, f"{method} {path}: {answer.status_code}\n{answer.text[:2000]}"
+            except httpx.TransportError:
+                self.journal.saw(0)
+            assert time.monotonic() < deadline, f"{method} {path} was never answered with {wanted}"
+            time.sleep(0.2)
+
+
+def hidden(page: httpx.Response, name: str) -> str:
+    """The value of a hidden field."""
+    found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
+    assert found, f"no {name} on {page.url}:\n{page.text[:2000]}"
+    return found[1]

@@ -1,0 +1,3 @@
+from tests.launcher.conftest import _installed
+
+__all__ = ["_installed"]
