@@ -39,7 +39,6 @@ class Buyer(threading.Thread):
 
     def run(self) -> None:
         try:
-            self.sign_in()
             for _ in range(self.count):
                 self.buy()
         except BaseException as error:
@@ -71,7 +70,7 @@ class Buyer(threading.Thread):
                 self.journal.saw(answer.status_code)
                 if answer.status_code in wanted:
                     return answer
-                assert answer.status_code >= 500, f"{method} {path}: {answer.status_code}\n{answer.text[:2000]}"
+                assert answer.status_code >= 500, f"{method} {path}: {answer.status_code}\n{words(answer)}"
             except httpx.TransportError:
                 self.journal.saw(0)
             assert time.monotonic() < deadline, f"{method} {path} was never answered with {wanted}"
@@ -81,5 +80,11 @@ class Buyer(threading.Thread):
 def hidden(page: httpx.Response, name: str) -> str:
     """The value of a hidden field."""
     found = re.search(rf'name="{name}" value="([^"]*)"', page.text)
-    assert found, f"no {name} on {page.url}:\n{page.text[:2000]}"
+    assert found, f"no {name} on {page.url}:\n{words(page)}"
     return found[1]
+
+
+def words(page: httpx.Response) -> str:
+    """What a person would read on the page."""
+    main = page.text.partition("<main")[2] or page.text
+    return " ".join(re.sub(r"<[^>]*>", " ", main).split())[:1000]

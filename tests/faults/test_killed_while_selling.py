@@ -122,6 +122,8 @@ def test_every_paid_order_is_delivered_and_the_books_are_clean(shop, record_prop
     buyers = [Buyer(url, f"buyer{number}", PASSWORD, sku, EACH, journal) for number in range(BUYERS)]
     killer = Killer(shop, SEED)
     for buyer in buyers:
+        buyer.sign_in()
+    for buyer in buyers:
         buyer.start()
     killer.start()
     for buyer in buyers:

@@ -43,7 +43,7 @@ def test_a_guest_gets_a_signed_link_by_mail_and_never_a_key(client, shelf):
     assert key not in sent.body + sent.subject
     link = next(word for word in sent.body.split() if word.startswith("http"))
     path = link.split("/", 3)[3]
-    assert key in client.get(f"/{path}").content.decode()
+    assert key in client.get(f"/{path}", follow=True).content.decode()
 
 
 def test_a_contact_that_is_no_mail_address_gets_none(shelf):
