@@ -51,3 +51,8 @@ class TooManyTopUps(Conflict):
     code = "too_many_top_ups"
     status = 429
     message = _("待支付的充值太多，请先完成支付或稍后再试")
+
+
+class ReasonNeeded(BadInput):
+    code = "reason_needed"
+    message = _("请填写渠道流水号、金额和原因")

@@ -194,6 +194,7 @@ class PaymentAttempt(models.Model):
     class Meta:
         verbose_name = _("支付单")
         verbose_name_plural = _("支付单")
+        permissions = [("ask_gateway", _("向渠道查询")), ("confirm_payment", _("人工确认到账"))]
         constraints = [
             models.UniqueConstraint(fields=["channel", "provider_txn"], name="attempt_provider_txn_once"),
             models.UniqueConstraint(

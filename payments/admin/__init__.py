@@ -1,0 +1,13 @@
+"""Channels to set up, attempts and notifies to read, and what payments tell on the pages of orders and members."""
+
+from django.utils.translation import gettext_lazy as _
+
+from common.registries import act_names, pay_names
+from payments.admin import attempts, channels, notifies, telling, top_ups
+from payments.models import Channel
+from payments.services.staff import CONFIRM
+
+__all__ = ["attempts", "channels", "notifies", "telling", "top_ups"]
+
+pay_names.update(Channel.Method.choices)
+act_names[CONFIRM] = _("人工确认到账")

@@ -1,0 +1,238 @@
+"""Attempts to read; staff can ask the gateway again, or confirm by hand what its console shows."""
+
+from functools import partial
+
+from django import forms
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _now
+from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
+
+from common.admin import (
+    ActionVariant,
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    money,
+    when,
+)
+from common.admin.confirm import Answer
+from common.money import CENT
+from payments.models import PaymentAttempt
+from payments.providers import PaymentState
+from payments.selectors import parked_attempts
+from payments.services import ask_attempt, confirm_payment
+
+State = PaymentAttempt.State
+TONES = {
+    State.CREATED: "neutral",
+    State.PENDING: "info",
+    State.UNKNOWN: "warning",
+    State.PAID: "success",
+    State.FAILED: "danger",
+    State.CLOSED: "neutral",
+}
+ANSWERS = {
+    PaymentState.PAID: _("渠道确认已支付，已入账。"),
+    PaymentState.UNPAID: _("渠道答复：未支付。"),
+    PaymentState.REFUNDED: _("渠道答复：已退款。"),
+    PaymentState.MISSING: _("渠道答复：没有这笔订单。"),
+    PaymentState.UNKNOWN: _("渠道没有给出明确答复。"),
+}
+
+
+def attempt_chip(attempt: PaymentAttempt):
+    return chip(attempt.get_state_display(), TONES[State(attempt.state)])
+
+
+class NeedsStaffFilter(admin.SimpleListFilter):
+    """`?needs=parked`: nobody asks about them any more; `credited`: paid, and not for what it was meant."""
+
+    title = _("待处理")
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
+        return [("parked", _("结果未知，已停止自动查询")), ("credited", _("到账后转为余额"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAttempt]:
+        if self.value() == "parked":
+            return queryset.filter(pk__in=parked_attempts().values("pk"))
+        if self.value() == "credited":
+            return queryset.filter(outcome=PaymentAttempt.Outcome.CREDITED)
+        return queryset
+
+
+class ConfirmForm(forms.Form):
+    provider_txn = forms.CharField(
+        label=_("渠道流水号"), max_length=64, widget=UnfoldAdminTextInputWidget, help_text=_("渠道后台显示的平台订单号")
+    )
+    amount = forms.DecimalField(
+        label=_("实收金额"), max_digits=10, decimal_places=2, min_value=CENT, widget=UnfoldAdminDecimalFieldWidget
+    )
+    reason = forms.CharField(label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 3}))
+
+
+@admin.register(PaymentAttempt)
+class PaymentAttemptAdmin(ReadOnlyAdmin):
+    list_display = ["number", "what", "way", "shown_amount", "shown_state", "shown_created", "last_error"]
+    list_filter = ["state", NeedsStaffFilter, "channel", "method", "purpose", ("created_at", DayRangeFilter)]
+    list_select_related = ["channel", "order", "top_up__user"]
+    search_fields = ["number"]
+    search_help_text = _("按支付单号、渠道流水号或订单号精确查找")
+    ordering = ["-id"]
+    fields = [
+        ("number", "shown_state"),
+        ("what", "way"),
+        ("shown_amount", "shown_fee"),
+        ("shown_paid", "outcome"),
+        ("provider_txn", "shown_paid_at"),
+        ("shown_created", "shown_expires"),
+        ("shown_asked", "asked_count", "shown_ask"),
+        "last_error",
+    ]
+    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
+    actions_detail = ["ask_now", "confirm"]
+    export_columns = [
+        "number",
+        "channel",
+        "method",
+        "purpose",
+        "amount",
+        "fee",
+        "state",
+        "provider_txn",
+        "paid_amount",
+        "outcome",
+        "created_at",
+        "paid_at",
+    ]
+    has_ask_permission = allowed("payments.ask_gateway")
+    has_confirm_permission = allowed("payments.confirm_payment")
+
+    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
+        term = term.strip()
+        if not term:
+            return queryset, False
+        found = queryset.filter(number=term.upper()) | queryset.filter(order__number=term.upper())
+        return found | queryset.filter(provider_txn=term), False
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
+        attempt = self.get_object(request, object_id)
+        paid = attempt is None or attempt.state == State.PAID
+        return [] if paid else super().get_actions_detail(request, object_id)
+
+    @action(description=_("向渠道查询"), url_path="ask-now", icon="sync", permissions=["ask"])
+    def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        attempt = self.one(request, object_id)
+        return ask(
+            self,
+            request,
+            title=_("向渠道查询"),
+            preview=lambda answer: Preview(
+                facts=[*_facts(attempt), Fact(_("渠道"), attempt.channel)],
+                warnings=[_("渠道答复已支付时，款项立即入账并发货。")],
+                submit=_("查询"),
+            ),
+            run=lambda answer: str(ANSWERS[ask_attempt(attempt_id=attempt.pk)]),
+            target=attempt,
+            danger=False,
+        )
+
+    @action(description=_("人工确认到账"), icon="paid", variant=ActionVariant.DANGER, permissions=["confirm"])
+    def confirm(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        attempt = self.one(request, object_id)
+
+        def run(answer: Answer) -> str:
+            new = confirm_payment(
+                attempt_id=attempt.pk, **answer.data, actor=request.user, address=request.client_address
+            )
+            return _now("已确认到账。") if new else _now("这笔款项此前已经入账。")
+
+        return ask(
+            self,
+            request,
+            title=_("人工确认到账"),
+            form=partial(ConfirmForm, initial={"amount": attempt.amount}),
+            preview=partial(_preview, attempt),
+            run=run,
+            target=attempt,
+        )
+
+    @display(description=_("用途"))
+    def what(self, attempt: PaymentAttempt) -> str:
+        if attempt.order is not None:
+            return attempt.order.number
+        return _now("%(name)s 充值") % {"name": attempt.top_up.user.get_username()}
+
+    @display(description=_("方式"))
+    def way(self, attempt: PaymentAttempt) -> str:
+        return f"{attempt.get_method_display()} · {attempt.channel}"
+
+    @display(description=_("金额"), ordering="amount")
+    def shown_amount(self, attempt: PaymentAttempt):
+        return money(attempt.amount)
+
+    @display(description=_("含手续费"))
+    def shown_fee(self, attempt: PaymentAttempt):
+        return money(attempt.fee)
+
+    @display(description=_("实收金额"))
+    def shown_paid(self, attempt: PaymentAttempt):
+        return money(attempt.paid_amount) or "–"
+
+    @display(description=_("状态"))
+    def shown_state(self, attempt: PaymentAttempt):
+        return attempt_chip(attempt)
+
+    @display(description=_("创建时间"))
+    def shown_created(self, attempt: PaymentAttempt):
+        return when(attempt.created_at)
+
+    @display(description=_("截止时间"))
+    def shown_expires(self, attempt: PaymentAttempt):
+        return when(attempt.expires_at)
+
+    @display(description=_("支付时间"))
+    def shown_paid_at(self, attempt: PaymentAttempt):
+        return when(attempt.paid_at) or "–"
+
+    @display(description=_("最近查询时间"))
+    def shown_asked(self, attempt: PaymentAttempt):
+        return when(attempt.asked_at) or "–"
+
+    @display(description=_("下次查询时间"))
+    def shown_ask(self, attempt: PaymentAttempt):
+        return when(attempt.ask_at) or "–"
+
+
+def _facts(attempt: PaymentAttempt) -> list[Fact]:
+    return [
+        Fact(_("支付单号"), attempt.number),
+        Fact(_("应收"), money(attempt.amount)),
+        Fact(_("状态"), attempt_chip(attempt)),
+    ]
+
+
+def _preview(attempt: PaymentAttempt, answer: Answer) -> Preview:
+    differs = answer.data["amount"] != attempt.amount
+    return Preview(
+        facts=[
+            *_facts(attempt),
+            Fact(_("渠道流水号"), answer.data["provider_txn"], strong=True),
+            Fact(_("实收金额"), money(answer.data["amount"]), strong=True),
+            Fact(_("原因"), answer.data["reason"]),
+        ],
+        warnings=[
+            _("请先在渠道后台核对这笔流水。确认后立即入账并发货，不能撤销。"),
+            *([_("实收与应收不同：不足或多出的部分转为买家余额。")] if differs else []),
+        ],
+        submit=_("确认到账"),
+    )
