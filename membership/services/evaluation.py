@@ -63,18 +63,21 @@ def evaluate_member(
     """
     with transaction.atomic():
         member = lock_one(MemberTier.objects.filter(pk=member_id))
+        versions = published_versions(member.program_id)
         if refold:
-            return refold_locked(member, at=at, activity_ref=activity_ref)
-        decisions = evaluate_locked([member], at=at, activity_ref=activity_ref)
+            return refold_locked(member, versions, at=at, activity_ref=activity_ref)
+        decisions = evaluate_locked([member], versions, at=at, activity_ref=activity_ref)
         return decisions[0] if decisions else None
 
 
-def evaluate_locked(members: Sequence[MemberTier], *, at: datetime, activity_ref: str = "") -> list[TierDecision]:
-    """Evaluate locked members of one program as of now; returns the decisions of those whose tier changed.
+def evaluate_locked(
+    members: Sequence[MemberTier], versions: Sequence[Published], *, at: datetime, activity_ref: str = ""
+) -> list[TierDecision]:
+    """Evaluate locked members of one program, whose versions these are, as of now; returns the decisions made.
 
     Reads the days that the longest window covers, whatever the length of a member's history.
     """
-    version = version_at(published_versions(members[0].program_id), at)
+    version = version_at(versions, at)
     today = day_of(at)
     books = load_books([member.pk for member in members], first=days_needed(version.rules, today), last=today)
     outcomes = []
@@ -88,9 +91,10 @@ def evaluate_locked(members: Sequence[MemberTier], *, at: datetime, activity_ref
     return _store(members, [decision for decision in outcomes if decision is not None], [version])
 
 
-def refold_locked(member: MemberTier, *, at: datetime, activity_ref: str = "") -> TierDecision | None:
+def refold_locked(
+    member: MemberTier, versions: Sequence[Published], *, at: datetime, activity_ref: str = ""
+) -> TierDecision | None:
     """Evaluate a locked member from the first day on, under the rules of each day."""
-    versions = published_versions(member.program_id)
     book = load_whole_book(member.pk)
     best, latest = fold(versions, book, at)
     cause = Cause.ENTER if best.rank > member.rank else Cause.REVERSAL

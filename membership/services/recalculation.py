@@ -17,7 +17,7 @@ from common import clock
 from common.locks import lock
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Program, Recalculation
-from membership.selectors.rules import version_in_force
+from membership.selectors.rules import published_versions, version_in_force
 from membership.services.evaluation import evaluate_locked
 from membership.services.rules import retire_superseded
 
@@ -90,8 +90,8 @@ def _evaluate_next(run: Recalculation, batch: int) -> bool:
             run.save(update_fields=["finished_at"])
             return False
         members = sorted(lock(MemberTier.objects.filter(pk__in=ids)), key=lambda member: member.program_id)
-        for _, group in groupby(members, key=lambda member: member.program_id):
-            run.changed += len(evaluate_locked(list(group), at=at))
+        for program_id, group in groupby(members, key=lambda member: member.program_id):
+            run.changed += len(evaluate_locked(list(group), published_versions(program_id), at=at))
         run.evaluated += len(ids)
         run.last_member_id = ids[-1]
         run.save(update_fields=["changed", "evaluated", "last_member_id"])

@@ -13,11 +13,11 @@ from decimal import Decimal
 from django.db import transaction
 
 from common.clock import day_of
-from common.locks import lock_one
+from common.locks import lock, lock_one
 from events.contracts import Line, OrderDelivered, OrderRefunded, RefundedLine
 from membership.models import Activity, MemberTier, TierDecision
 from membership.rules.nodes import RuleSet
-from membership.selectors.rules import version_in_force
+from membership.selectors.rules import program_for, published_versions, version_at
 from membership.services.evaluation import evaluate_locked, refold_locked
 from membership.services.ledger import append
 from membership.services.members import ensure_member
@@ -38,7 +38,8 @@ def record_order_lines(*, order: OrderDelivered, at: datetime) -> TierDecision |
         return None
     with transaction.atomic():
         member = _locked_member(order.user_id, order.storefront_id, at)
-        rules = version_in_force(member.program_id, order.paid_at).rules
+        versions = published_versions(member.program_id)
+        rules = version_at(versions, order.paid_at).rules
         rows = [row for line in order.lines for row in _line_rows(member, rules, order, line, at)]
         fresh = append(member, rows)
         if not fresh:
@@ -46,8 +47,8 @@ def record_order_lines(*, order: OrderDelivered, at: datetime) -> TierDecision |
         _apply_waiting_refunds(member, order.order_id, fresh, at)
         _settle_order_count(member, order.order_id, order.paid_at, at)
         if day_of(order.paid_at) < day_of(at):
-            return refold_locked(member, at=at, activity_ref=fresh[0].source_ref)
-        decisions = evaluate_locked([member], at=at, activity_ref=fresh[0].source_ref)
+            return refold_locked(member, versions, at=at, activity_ref=fresh[0].source_ref)
+        decisions = evaluate_locked([member], versions, at=at, activity_ref=fresh[0].source_ref)
         return decisions[0] if decisions else None
 
 
@@ -66,10 +67,15 @@ def record_refund(*, refund: OrderRefunded, at: datetime) -> TierDecision | None
         if not fresh:
             return None
         _settle_order_count(member, refund.order_id, refund.paid_at, at)
-        return refold_locked(member, at=at, activity_ref=fresh[0].source_ref)
+        versions = published_versions(member.program_id)
+        return refold_locked(member, versions, at=at, activity_ref=fresh[0].source_ref)
 
 
 def _locked_member(user_id: int, storefront_id: int, at: datetime) -> MemberTier:
+    known = lock(MemberTier.objects.filter(user=user_id, program=program_for(storefront_id)))
+    if known:
+        return known[0]
+    # The order was heard of before the registration.
     member = ensure_member(user_id=user_id, storefront_id=storefront_id, at=at)
     return lock_one(MemberTier.objects.filter(pk=member.pk))
 
