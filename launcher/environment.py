@@ -16,6 +16,8 @@ from launcher.console import Problem, say, warn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+# Path.home() fails for a user without a name, as containers have them.
+HOME = Path(os.environ.get("HOME", "/nonexistent"))
 STAMP = VENV / "kameng-stamp.json"
 UV_LOCK = "requirements-uv.txt"
 # The lock files that hold everything another one holds: whoever has tested can also run.
@@ -146,7 +148,7 @@ def _uv_environment() -> dict[str, str]:
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV), "UV_PYTHON_DOWNLOADS": "never"}
     settings = _pip_settings()
     own = {"UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_INDEX", "UV_CONFIG_FILE"}
-    config_home = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
+    config_home = Path(os.environ.get("XDG_CONFIG_HOME") or HOME / ".config")
     if not own & environment.keys() and not (config_home / "uv" / "uv.toml").exists() and "index-url" in settings:
         environment["UV_DEFAULT_INDEX"] = settings["index-url"]
     if "cert" in settings:
@@ -155,7 +157,7 @@ def _uv_environment() -> dict[str, str]:
         environment.setdefault("UV_INSECURE_HOST", " ".join(settings["trusted-host"].split()))
     if "proxy" in settings:
         environment.setdefault("ALL_PROXY", settings["proxy"])
-    if not os.access(Path.home(), os.W_OK):
+    if not os.access(HOME, os.W_OK):
         environment.setdefault("UV_NO_CACHE", "1")
     return environment
 

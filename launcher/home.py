@@ -30,7 +30,7 @@ IRREPLACEABLE = ("KEY_RING", "FINGERPRINT_KEY", "DATABASE_PASSWORD")
 
 class Home:
     def __init__(self, path: str | Path):
-        self.path = Path(path).expanduser().resolve()
+        self.path = Path(path).resolve()
         self._lock: int | None = None
 
     def open(self) -> None:

@@ -66,8 +66,12 @@ def answers(host: str, port: int, seconds: float = 1.0) -> bool:
         return False
 
 
+def free_megabytes(folder: Path) -> int:
+    return shutil.disk_usage(folder).free // MEGABYTE
+
+
 def require_space(folder: Path, megabytes: int, purpose: str) -> None:
-    free = shutil.disk_usage(folder).free // MEGABYTE
+    free = free_megabytes(folder)
     if free < megabytes:
         raise Problem(
             f"The disk of {folder} is full: {free} MB are free, {purpose} needs {megabytes} MB.\n"

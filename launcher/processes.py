@@ -257,12 +257,16 @@ class Supervisor:
             if code is not None and not self.restarts and running not in besides:
                 raise Problem(f"{running.program.name} ended while starting ({_how(code)}). Its lines above say why.")
 
-    def run_forever(self) -> None:
+    def run_forever(self, every_minute: Callable[[], None] = lambda: None) -> None:
         """Until Ctrl-C or a signal; what dies meanwhile is started again."""
         self.restarts = True
+        minute = time.monotonic() + 60
         while not self.interrupts:
             due = [running.restart_at for running in self.running if running.restart_at is not None]
-            self.pump(max(0.0, min(due) - time.monotonic()) if due else 60.0)
+            self.pump(max(0.0, min([minute, *due]) - time.monotonic()))
+            if time.monotonic() >= minute:
+                every_minute()
+                minute = time.monotonic() + 60
 
     # Stopping
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from launcher import environment, machine
 from launcher.console import say, warn
-from launcher.environment import PYTHON, ROOT
+from launcher.environment import HOME, PYTHON, ROOT
 from launcher.home import MARK, Home
 from launcher.processes import Program, Supervisor
 from launcher.stack import Stack
@@ -40,6 +40,7 @@ def main(arguments: list[str]) -> int:
         command = pytest_command(options, rest, without_browser=untested)
         say(" ".join(["pytest", *command[3:]]))
         code = supervisor.run_in_foreground(Program("pytest", command, variables))
+    shutil.rmtree(home.path / "postgres", ignore_errors=True)
     if untested:
         warn(f"The browser tests did not run: this machine lacks {' and '.join(missing)}, and may not install them.")
         warn(f"Install them with:  sudo apt install {' '.join(missing)}")
@@ -65,8 +66,9 @@ def _parser() -> argparse.ArgumentParser:
 def pytest_command(options: argparse.Namespace, rest: list[str], without_browser: bool = False) -> list[str]:
     command = [str(PYTHON), "-m", "pytest", *_marks(options, "not browser" if without_browser else "")]
     if not _chooses_workers(rest):
-        # Two at a time; tests of one xdist_group stay on one worker.
-        command += ["-n", "2", "--dist", "loadgroup"]
+        # Two at a time. By files, because the tests of one may share a running shop; xdist's groups are broken as of
+        # xdist 3.8 with pytest 9.2.
+        command += ["-n", "2", "--dist", "loadfile"]
     return [*command, *rest]
 
 
@@ -109,7 +111,7 @@ def browser() -> str:
 
 def missing_packages() -> list[str]:
     missing = [] if browser() else [PACKAGES[0]]
-    folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), Path.home() / ".fonts")
+    folders = (Path("/usr/share/fonts"), Path("/usr/local/share/fonts"), HOME / ".fonts")
     if not any(True for folder in folders for _ in folder.rglob("*CJK*")):
         missing.append(PACKAGES[1])
     return missing

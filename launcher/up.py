@@ -36,7 +36,7 @@ def main(arguments: list[str]) -> int:
         shop.set_up()
         shop.open()
         shop.announce(time.monotonic() - began)
-        supervisor.run_forever()
+        supervisor.run_forever(every_minute=shop.watch_disk)
         say("stopping")
     say("stopped; everything is saved")
     return 0
@@ -155,6 +155,11 @@ class Shop:
                 return answer.status == 200
         except OSError:
             return False
+
+    def watch_disk(self) -> None:
+        free = machine.free_megabytes(self.home.path)
+        if free < 200:
+            warn(f"the disk of {self.home.path} is nearly full: {free} MB are left; without space no order is stored")
 
     def announce(self, seconds: float) -> None:
         """The addresses and who may sign in, as the last thing on the screen."""

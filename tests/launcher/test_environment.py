@@ -13,7 +13,7 @@ import pytest
 from launcher.environment import ROOT
 from tests.launcher.conftest import clean_environment
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("environment")]
+pytestmark = pytest.mark.full
 
 PREPARE = "from launcher import console, environment; "
 PREPARE += "raise SystemExit(console.guarded(lambda _: environment.prepare('requirements-local.txt'), []))"

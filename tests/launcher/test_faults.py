@@ -14,7 +14,7 @@ from launcher import machine
 from launcher.environment import ROOT
 from tests.launcher.conftest import Up, clean_environment, manage, ports, processes_of
 
-pytestmark = [pytest.mark.full, pytest.mark.xdist_group("bin-up")]
+pytestmark = pytest.mark.full
 
 
 def wait_for_none(data, seconds=30):

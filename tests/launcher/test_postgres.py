@@ -14,9 +14,6 @@ from launcher.home import Home
 from launcher.postgres import Postgres
 from launcher.processes import Supervisor
 
-# One after the other: each starts servers.
-pytestmark = pytest.mark.xdist_group("postgres")
-
 
 @pytest.fixture
 def home(tmp_path):

@@ -13,12 +13,10 @@ import pytest
 
 from tests.launcher.conftest import Up, lines_in_order, manage, ports, processes_of
 
-# They share one running shop, in this order.
-pytestmark = pytest.mark.xdist_group("bin-up")
-
 
 @pytest.fixture(scope="module")
 def shop(place):
+    """One running shop for all, in the order in which they stand here."""
     return Up(place / "data").ready()
 
 
