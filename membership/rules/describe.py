@@ -92,8 +92,9 @@ def _counts(rules: RuleSet) -> str:
 
 
 def _weights(name: str, table: Mapping, names: Mapping[str, str]) -> str:
+    others = _("其他品类")
     parts = [
-        f"{_('其他品类') if category == 'default' else names.get(category, category)} {multiple_text(factor)}"
+        f"{others if category == 'default' else names.get(category, category)} {multiple_text(factor)}"
         for category, factor in sorted(table.items(), key=lambda item: item[0] == "default")
     ]
     return _("权重 %(name)s：%(parts)s") % {"name": name, "parts": _("、").join(parts)}
