@@ -68,11 +68,11 @@ def shell(up: Up, code: str, word: str) -> str:
 
 
 class Killer(threading.Thread):
-    """Kills one process after another until it is told to stop, and keeps count."""
+    """Kills one process after another, each in the middle of selling, until it is told to stop; keeps count."""
 
-    def __init__(self, up: Up, seed: int) -> None:
+    def __init__(self, up: Up, seed: int, journal: Journal) -> None:
         super().__init__(name="killer")
-        self.up, self.random = up, random.Random(seed)
+        self.up, self.random, self.journal = up, random.Random(seed), journal
         self.enough = threading.Event()
         self.counts: dict[str, int] = {}
 
@@ -81,10 +81,17 @@ class Killer(threading.Thread):
         while not self.enough.is_set():
             self.random.shuffle(faults)
             for fault in faults:
-                if self.enough.wait(self.random.uniform(1.0, 3.0)):
+                self.wait_for_sales(self.random.randint(4, 12))
+                if self.enough.is_set():
                     return
                 fault()
                 self.counts[fault.__name__] = self.counts.get(fault.__name__, 0) + 1
+
+    def wait_for_sales(self, count: int) -> None:
+        """Until the shop has sold so many more: a fault that strikes a shop which is still down proves nothing."""
+        goal = len(self.journal.orders) + count
+        while len(self.journal.orders) < goal and not self.enough.wait(0.05):
+            pass
 
     def kill(self, name: str) -> None:
         try:
@@ -120,7 +127,7 @@ def test_every_paid_order_is_delivered_and_the_books_are_clean(shop, record_prop
     journal = Journal()
     url = f"http://127.0.0.1:{shop.port}"
     buyers = [Buyer(url, f"buyer{number}", PASSWORD, sku, EACH, journal) for number in range(BUYERS)]
-    killer = Killer(shop, SEED)
+    killer = Killer(shop, SEED, journal)
     for buyer in buyers:
         buyer.sign_in()
     for buyer in buyers:
