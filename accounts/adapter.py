@@ -1,15 +1,21 @@
 """What django-allauth asks us."""
 
+from typing import Any
+
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 
 from accounts import services
 from accounts.models import User
 from common import clock
+from common.exceptions import TooManyRequests
 
 
 class AccountAdapter(DefaultAccountAdapter):
-    """Registrations go through the service, so that they carry their storefront and are told to the other rooms."""
+    """Registrations go through the service, so that they carry their storefront and are told to the other rooms.
+
+    Tries to sign in are counted in the database instead of allauth's cache, which forgets while Redis is down.
+    """
 
     def new_user(self, request: HttpRequest) -> User:
         user = super().new_user(request)
@@ -22,3 +28,23 @@ class AccountAdapter(DefaultAccountAdapter):
         if commit:
             services.register(user=user, storefront_id=request.storefront.pk)
         return user
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        # Behind our proxy allauth itself would count all visitors as one.
+        return request.client_address
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            services.count_try(name=_name(credentials), address=request.client_address)
+        except TooManyRequests as error:
+            raise self.validation_error("too_many_login_attempts") from error
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            services.forgive_try(name=_name(credentials), address=request.client_address)
+        return user
+
+
+def _name(credentials: dict[str, Any]) -> str:
+    return credentials.get("username") or credentials.get("email") or ""

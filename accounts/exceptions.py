@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict, NotFound
+from common.exceptions import BadInput, Conflict, DomainError, NotFound
 
 
 class UserNotFound(NotFound):
@@ -32,3 +32,21 @@ class RightsBeyondOwn(Conflict):
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写原因")
+
+
+class WrongPassword(DomainError):
+    """The name, the password or both: the answer does not say which."""
+
+    code = "wrong_password"
+    status = 401
+    message = _("用户名或密码不正确")
+
+
+class TooManyTokens(Conflict):
+    code = "too_many_tokens"
+    message = _("最多可有 %(most)s 个有效令牌，请先撤销不用的")
+
+
+class TokenUnknown(NotFound):
+    code = "token_not_found"
+    message = _("没有找到这个令牌")

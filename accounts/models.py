@@ -1,5 +1,7 @@
 """People: one account across the platform, whatever storefront they came through."""
 
+import hashlib
+
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.indexes import OpClass
@@ -92,3 +94,29 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    @property
+    def password_mark(self) -> str:
+        """Changes with the password and tells nothing of it; what carries it ends with the password."""
+        return hashlib.sha256(self.password.encode()).hexdigest()
+
+
+class ApiToken(models.Model):
+    """Lets a program act for a member, until it is revoked or the password changes. `digest` is the token's SHA-256."""
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="api_tokens", verbose_name=_("用户"))
+    name = models.CharField(_("名称"), max_length=60)
+    digest = models.CharField(_("摘要"), max_length=64, unique=True)
+    password_mark = models.CharField(_("密码标记"), max_length=64)
+    created_at = models.DateTimeField(_("创建时间"))
+    last_used_at = models.DateTimeField(_("最近使用"), null=True)
+    revoked_at = models.DateTimeField(_("撤销时间"), null=True)
+
+    class Meta:
+        verbose_name = _("API 令牌")
+        verbose_name_plural = _("API 令牌")
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
+from django.urls import register_converter
 
+from common.converters import PublicIdConverter
 from common.crypto import master_keys
 
 
@@ -9,3 +11,4 @@ class CommonConfig(AppConfig):
     def ready(self) -> None:
         # A missing or known master key must stop the start, not the first sale.
         master_keys()
+        register_converter(PublicIdConverter, "public_id")

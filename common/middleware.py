@@ -6,6 +6,7 @@ from csp.decorators import csp
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
+from django.utils.cache import patch_vary_headers
 
 from common.addresses import client_address
 
@@ -25,21 +26,29 @@ class ClientAddressMiddleware:
 
 
 class LanguageMiddleware:
-    """Chinese unless the visitor's cookie says otherwise.
+    """Chinese unless the visitor's cookie says otherwise. Programs, which keep no cookies, may say it in Accept-Language.
 
-    Django's own looks at Accept-Language too, which would make every cached page depend on a header of a thousand forms.
+    For pages that header does not count: it has a thousand forms, and every cached page would depend on it.
     """
 
     def __init__(self, get_response: Handler) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        for_program = request.path_info.startswith(settings.API_PATH)
         chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
-        language = chosen if chosen in _LANGUAGES else settings.LANGUAGE_CODE
+        if chosen in _LANGUAGES:
+            language = chosen
+        elif for_program:
+            language = translation.get_language_from_request(request)
+        else:
+            language = settings.LANGUAGE_CODE
         request.LANGUAGE_CODE = language
         with translation.override(language):
             response = self.get_response(request)
             response.headers.setdefault("Content-Language", language)
+            if for_program:
+                patch_vary_headers(response, ["Accept-Language", "Cookie"])
             return response
 
 

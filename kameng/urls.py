@@ -1,7 +1,21 @@
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
+from common.api.views import NoSuchEndpoint
+from shop.views import api_docs
+
+api = [
+    path("", include("accounts.api")),
+    path("", include("catalog.api")),
+    path("", include("membership.api")),
+    path("", include("orders.api")),
+    path("", include("wallet.api")),
+    path("schema/", api_docs.Schema.as_view(), name="schema"),
+    path("docs/", api_docs.docs, name="docs"),
+    re_path("", NoSuchEndpoint.as_view(), name="nothing"),
+]
 urlpatterns = [
+    path("api/", include((api, "api"))),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),

@@ -40,6 +40,11 @@ class TooManyLines(BadInput):
     message = _("一次最多购买 %(max)s 种商品")
 
 
+class TotalTooLarge(BadInput):
+    code = "total_too_large"
+    message = _("单笔订单不能超过 ¥%(max)s，请减少数量")
+
+
 class ContactNeeded(BadInput):
     code = "contact_needed"
     message = _("请填写联系方式，以便日后查询订单")

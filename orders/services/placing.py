@@ -59,7 +59,12 @@ def place(
     contact = buyer.contact.strip()[:MAX_CONTACT]
     if buyer.user is None and (not contact or not buyer.device):
         raise ContactNeeded
-    request = {"items": [asdict(item) for item in items], "contact": contact, "wallet": from_wallet}
+    request = {
+        "items": [asdict(item) for item in items],
+        "contact": contact,
+        "wallet": from_wallet,
+        "expected_total": expected_total,
+    }
     with transaction.atomic():
         at = clock.now()
 

@@ -12,9 +12,17 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, QuantityBreak, Sku
-from common.money import CENT, round_money
+from common.money import CENT, MAX_AMOUNT, round_money
 from membership.selectors import MemberPrice, member_prices
-from orders.exceptions import BadField, BadQuantity, EmptyOrder, SkuUnavailable, SkuUnknown, TooManyLines
+from orders.exceptions import (
+    BadField,
+    BadQuantity,
+    EmptyOrder,
+    SkuUnavailable,
+    SkuUnknown,
+    TooManyLines,
+    TotalTooLarge,
+)
 from orders.models import PriceStep
 from tenancy.models import Storefront
 
@@ -76,7 +84,7 @@ class Quote:
 def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
     """Price these items for this member (None: a guest), buyer fields checked. Reads only.
 
-    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, BadField.
+    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, BadField, TotalTooLarge.
     """
     asked = _merged(items)
     skus = _sellable([item.sku for item in asked])
@@ -87,7 +95,7 @@ def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item])
 def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
     """The same for a page that still asks for the buyer fields: they are taken as they are.
 
-    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity.
+    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, TotalTooLarge.
     """
     asked = _merged(items)
     return _priced(storefront, user_id, asked, _sellable([item.sku for item in asked]))
@@ -96,7 +104,7 @@ def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item
 def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
     prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()))
     breaks = _breaks(skus.values())
-    return Quote(
+    quoted = Quote(
         tuple(
             price_line(
                 sku=skus[item.sku],
@@ -108,6 +116,9 @@ def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], 
             for item in items
         )
     )
+    if quoted.list_total > MAX_AMOUNT:
+        raise TotalTooLarge(max=MAX_AMOUNT)
+    return quoted
 
 
 def price_line(

@@ -2,13 +2,24 @@
 
 import sys
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_lazy as _
 
+from common.api.errors import error_body
 from shop.context import look
 
 RETRY_SECONDS = 60
+# What the API answers where its own handlers were not reached.
+TOLD_PROGRAMS = {
+    400: ("bad_request", _("请求无法读取")),
+    403: ("permission_denied", _("没有权限执行此操作")),
+    404: ("not_found", _("没有找到")),
+    500: ("server_error", _("服务器出错，请稍后再试")),
+    503: ("unavailable", _("服务暂时不可用，请稍后再试")),
+}
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
@@ -47,5 +58,8 @@ def offline(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, status: int, template: str) -> HttpResponse:
+    if request.path_info.startswith(settings.API_PATH):
+        code, message = TOLD_PROGRAMS[status]
+        return JsonResponse(error_body(code, message), status=status, headers={"Cache-Control": "no-store"})
     context = {**look(request), "path": request.path}
     return HttpResponse(render_to_string(template, context), status=status, headers={"Cache-Control": "no-store"})

@@ -1,0 +1,36 @@
+"""How often a password may be guessed: by whoever asks, for whomever, through whichever door.
+
+Kept in the database, so that it holds while Redis is down. The narrow limit is for a name from one address; the limit
+for a name from everywhere is wide, because with it a stranger could keep its owner out.
+"""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+from audit.services import Limit, give_back, take
+from common import clock
+from common.addresses import counted_as
+
+BY_NAME_AND_ADDRESS = Limit("sign in: name and address", burst=5, every=timedelta(minutes=1))
+BY_ADDRESS = Limit("sign in: address", burst=30, every=timedelta(seconds=6))
+BY_NAME = Limit("sign in: name", burst=100, every=timedelta(seconds=36))
+
+
+def count_try(*, name: str, address: str) -> None:
+    """Count a try to sign in before its password is looked at. Raises TooManyRequests. Not inside a transaction."""
+    at = clock.now()
+    for limit, subject in _limits(name, address):
+        take(limit, subject=subject, at=at)
+
+
+def forgive_try(*, name: str, address: str) -> None:
+    """The password was right: only wrong ones count."""
+    for limit, subject in _limits(name, address):
+        give_back(limit, subject=subject)
+
+
+def _limits(name: str, address: str) -> Iterator[tuple[Limit, str]]:
+    name, address = name.strip().casefold(), counted_as(address)
+    yield BY_NAME_AND_ADDRESS, f"{address} {name}"
+    yield BY_ADDRESS, address
+    yield BY_NAME, name
