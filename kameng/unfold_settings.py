@@ -55,8 +55,9 @@ UNFOLD = {
             "important-dark": "#E8EDEB",
         },
     },
+    "DASHBOARD_CALLBACK": "insights.views.add_board",
     "ENVIRONMENT": "kameng.desk.environment",
-    "LANGUAGES": {"action": lambda request: "/preferences/"},
+    "LOGIN": {"form": "accounts.desk_sign_in.SignInForm"},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "kameng.desk.navigation"},
     "COMMAND": {"search_models": "kameng.desk.searched_models", "show_history": True},
 }

@@ -20,7 +20,6 @@ from accounts.models import User
 from accounts.services.staff import may_touch
 from audit.selectors import history_of
 from common.admin import (
-    ActionVariant,
     DayRangeFilter,
     Fact,
     Preview,
@@ -30,7 +29,7 @@ from common.admin import (
     ask,
     chip,
     display,
-    when,
+    moment,
 )
 from common.admin.confirm import Answer
 from common.registries import act_names, timelines
@@ -47,6 +46,7 @@ act_names.update(
         "user.reset_password": _("设置临时密码"),
         "user.rights": _("更改员工权限"),
         "user.create_staff": _("新建员工"),
+        "user.desk_sign_in": _("登录后台"),
     }
 )
 timelines.add("accounts.User", lambda user, viewer: history_of(user))
@@ -111,11 +111,11 @@ class UserAdmin(ReadOnlyAdmin):
 
     @display(description=_("注册时间"), ordering="date_joined")
     def joined(self, user: User):
-        return when(user.date_joined)
+        return moment(user.date_joined)
 
     @display(description=_("最近登录"))
     def seen(self, user: User):
-        return when(user.last_login) or "–"
+        return moment(user.last_login) or "–"
 
     @display(description=_("邮箱"))
     def shown_email(self, user: User):
@@ -129,7 +129,7 @@ class UserAdmin(ReadOnlyAdmin):
     def group_names(self, user: User) -> str:
         return "、".join(user.groups.order_by("name").values_list("name", flat=True)) or "–"
 
-    @action(description=_("停用"), icon="block", variant=ActionVariant.DANGER, permissions=["block"])
+    @action(description=_("停用"), icon="block", permissions=["block"])
     def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
         user = self.one(request, object_id)
         preview = Preview(

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
 STATIC = ROOT / "static"
 # The operator's pages are styled by unfold and static/desk.css.
-TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.html") if "admin" not in path.parts)
+TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.html") if not {"admin", "unfold"} & set(path.parts))
 BUILT = ["shop.css", "shop.js", "icons.svg"]
 # Set on elements that only scripts look at, or by scripts on the html element.
 SCRIPT_CLASSES = {"count-down-live"}

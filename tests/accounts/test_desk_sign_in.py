@@ -1,0 +1,59 @@
+"""The door of the admin."""
+
+import pytest
+from django.test import Client
+
+from accounts.desk_sign_in import BY_NAME
+from audit.models import AuditEntry
+
+pytestmark = pytest.mark.django_db
+DOOR = "/admin/login/"
+PASSWORD = "tea-and-keys-9"
+
+
+def knock(name: str, password: str = PASSWORD, client: Client | None = None):
+    return (client or Client()).post(DOOR, {"username": name, "password": password, "next": "/admin/"})
+
+
+def test_the_door_is_chinese_and_ours():
+    text = Client().get(DOOR).content.decode()
+    for word in ("卡盟后台", "用户名", "密码", "登录"):
+        assert word in text
+    for english in ("Log in", "Password", "Welcome", "Username", "Return to site"):
+        assert english not in text
+
+
+def test_staff_come_in_and_it_is_noted(olga):
+    client = Client()
+    answer = knock("olga", client=client)
+    assert (answer.status_code, answer["Location"]) == (302, "/admin/")
+    assert client.get("/admin/").status_code == 200
+    assert AuditEntry.objects.get(action="user.desk_sign_in").actor == "olga"
+
+
+def test_members_and_strangers_hear_the_same(alice):
+    answers = [knock("alice"), knock("alice", "wrong"), knock("nobody")]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert all("用户名或密码不正确" in answer.content.decode() for answer in answers)
+
+
+def test_guessing_ends_and_even_the_right_password_waits(olga):
+    for _ in range(BY_NAME.burst):
+        assert "用户名或密码不正确" in knock("olga", "guess").content.decode()
+    shut = knock("OLGA")
+    assert shut.status_code == 200 and "操作太频繁" in shut.content.decode()
+    assert not AuditEntry.objects.filter(action="user.desk_sign_in").exists()
+
+
+def test_coming_in_often_uses_up_nothing(olga):
+    for _ in range(BY_NAME.burst + 2):
+        assert knock("olga").status_code == 302
+
+
+def test_the_admin_speaks_english_to_those_who_ask(olga):
+    client = Client()
+    client.force_login(olga)
+    page = client.get("/admin/accounts/user/").content.decode()
+    assert 'name="lang"' in page and 'action="/preferences/"' in page
+    client.post("/preferences/", {"lang": "en", "next": "/admin/"}, HTTP_ORIGIN="http://testserver")
+    assert 'lang="en"' in client.get("/admin/accounts/user/").content.decode()
