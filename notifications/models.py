@@ -65,6 +65,7 @@ class Mail(models.Model):
     class Meta:
         verbose_name = _("邮件")
         verbose_name_plural = _("邮件")
+        permissions = [("retry_mail", _("重新发送邮件"))]
         indexes = [models.Index(fields=["not_before"], condition=Q(state="queued"), name="mail_queued")]
 
     def __str__(self) -> str:

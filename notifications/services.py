@@ -1,7 +1,7 @@
 """Telling people: into the inbox at once, by mail from a queue."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import translation
 
 from accounts.models import User
+from audit.services import record
 from common import clock
 from notifications.models import Mail, Message
 from notifications.texts import text_of
@@ -65,6 +66,20 @@ def send_due_mails(*, limit: int = 100) -> int:
             break
         sent += _send(mail)
     return sent
+
+
+def retry_mails(*, mail_ids: Iterable[int], actor: User, address: str | None = None) -> int:
+    """Queue failed mails again with a fresh count, noted in the audit log; returns how many."""
+    with transaction.atomic():
+        at = clock.now()
+        failed = Mail.objects.filter(pk__in=list(mail_ids), state=Mail.State.FAILED)
+        count = failed.update(state=Mail.State.QUEUED, attempts=0, not_before=at)
+        if count:
+            detail = {"count": count}
+            record(
+                action="mail.retry", at=at, actor=actor, target_type=Mail._meta.label, detail=detail, address=address
+            )
+    return count
 
 
 def _claim() -> Mail | None:
