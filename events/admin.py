@@ -33,13 +33,17 @@ TONES = {Delivery.State.PENDING: "info", Delivery.State.DONE: "success", Deliver
 
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
-    list_display = ["id", "kind", "shown_at", "fanned_out"]
+    list_display = ["number", "kind", "shown_at", "fanned_out"]
     list_filter = [("occurred_at", DayRangeFilter)]
     search_fields = ["=kind", "=id"]
     search_help_text = _("按事件类型（例如 order.paid）或编号精确查找")
     ordering = ["-id"]
-    fields = ["id", "kind", "version", "shown_at", "fanned_out", "content"]
+    fields = ["number", "kind", "version", "shown_at", "fanned_out", "content"]
     readonly_fields = fields
+
+    @display(description=_("编号"), ordering="id")
+    def number(self, event: Event) -> int:
+        return event.pk
 
     @display(description=_("发生时间"))
     def shown_at(self, event: Event):
@@ -56,7 +60,7 @@ class EventAdmin(ReadOnlyAdmin):
 
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
-    list_display = ["id", "shown_state", "subscriber", "kind", "attempts", "next_try", "last_error"]
+    list_display = ["number", "shown_state", "subscriber", "kind", "attempts", "next_try", "last_error"]
     list_filter = ["state"]
     search_fields = ["=subscriber", "=event__kind", "=event__id"]
     search_help_text = _("按订阅者、事件类型或事件编号精确查找")
@@ -64,9 +68,13 @@ class DeliveryAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     actions = ["retry_selected"]
     actions_detail = ["retry"]
-    fields = ["id", "shown_state", "subscriber", "kind", "attempts", "next_try", "done", "last_error", "content"]
+    fields = ["number", "shown_state", "subscriber", "kind", "attempts", "next_try", "done", "last_error", "content"]
     readonly_fields = fields
     has_retry_permission = allowed("events.retry_delivery")
+
+    @display(description=_("编号"), ordering="id")
+    def number(self, delivery: Delivery) -> int:
+        return delivery.pk
 
     @display(description=_("状态"))
     def shown_state(self, delivery: Delivery):

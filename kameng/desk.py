@@ -74,6 +74,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(gettext_lazy("店铺"), "storefront", "tenancy.Storefront"),
             Entry(gettext_lazy("审计记录"), "policy", "audit.AuditEntry"),
             Entry(gettext_lazy("事件投递"), "outbox", "events.Delivery"),
+            Entry(gettext_lazy("邮件"), "mail", "notifications.Mail"),
         ],
     ),
 ]
@@ -91,12 +92,8 @@ def navigation(request: HttpRequest) -> list[dict]:
 
 
 def _item(entry: Entry, request: HttpRequest) -> dict | None:
-    # A room whose admin has not landed has no list to open.
     model = apps.get_model(entry.model)
-    model_admin = admin.site._registry.get(model)
-    if model_admin is None or not model_admin.has_module_permission(request):
-        return None
-    if not model_admin.has_view_or_change_permission(request):
+    if not admin.site.get_model_admin(model).has_view_or_change_permission(request):
         return None
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     return {"title": entry.title, "icon": entry.icon, "link": link + entry.query}

@@ -27,8 +27,8 @@ from common.admin import (
     chip,
     display,
     link_to,
+    moment,
     money,
-    when,
 )
 from common.admin.confirm import Answer
 from common.admin.telling import names_of
@@ -210,7 +210,7 @@ class TransferAdmin(ReadOnlyAdmin):
 
     @display(description=_("时间"))
     def shown_at(self, transfer: Transfer):
-        return when(transfer.at)
+        return moment(transfer.at)
 
     @display(description=_("类型"))
     def shown_kind(self, transfer: Transfer):
@@ -248,7 +248,7 @@ class EntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("时间"))
     def shown_at(self, entry: Entry):
-        return when(entry.at)
+        return moment(entry.at)
 
     @display(description=_("类型"))
     def kind(self, entry: Entry) -> str:
@@ -282,7 +282,7 @@ def wallet_panel(user: User, viewer: User) -> Panel | None:
     if viewer.has_perm("wallet.adjust_wallet"):
         links.append((_("人工调整"), reverse("admin:wallet_account_adjust_member", args=[user.pk])))
     rows = [
-        (when(entry.at), entry.transfer.get_kind_display(), money(entry.amount, signed=True), entry.transfer.memo)
+        (moment(entry.at), entry.transfer.get_kind_display(), money(entry.amount, signed=True), entry.transfer.memo)
         for entry in statement(user)[:SHOWN]
     ]
     return Panel(
@@ -302,7 +302,7 @@ def statement_panel(account: Account, viewer: User) -> Panel | None:
     names = names_of(entry.transfer.actor_id for entry in newest)
     rows = [
         (
-            when(entry.at),
+            moment(entry.at),
             link_to(entry.transfer, viewer, entry.transfer.get_kind_display()),
             money(entry.amount, signed=True),
             money(entry.balance_after),

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.services import record
 from common import clock
-from common.admin import ModelAdmin, ReadOnlyAdmin, display
+from common.admin import ModelAdmin, display
 from common.registries import act_names
 
 act_names["group.permissions"] = _("更改员工组权限")
@@ -34,22 +34,38 @@ class Row:
 
 
 def meaningful() -> list[Permission]:
-    """The permissions that open something: those of models with an admin, without acts that this admin never offers."""
+    """The permissions that open something in the admin."""
     found = []
     models = {model._meta.label_lower: (model, one) for model, one in admin.site._registry.items()}
     for permission in Permission.objects.select_related("content_type").order_by("content_type_id", "id"):
         kind = permission.content_type
         _model, model_admin = models.get(f"{kind.app_label}.{kind.model}", (None, None))
-        if model_admin is not None and act_of(permission) not in never(model_admin):
+        if model_admin is not None and opens(permission, model_admin):
             found.append(permission)
     return found
 
 
-def never(model_admin: admin.ModelAdmin) -> set[str]:
-    """The acts that an admin refuses to everybody."""
-    if isinstance(model_admin, ReadOnlyAdmin):
-        return {"add", "change", "delete"}
-    return set() if getattr(model_admin, "deletable", True) else {"delete"}
+@dataclass
+class Holder:
+    """Somebody on the staff who holds one permission."""
+
+    held: str
+    is_active = is_staff = is_authenticated = True
+    is_superuser = False
+    pk = None
+
+    def has_perm(self, permission: str, obj: Any = None) -> bool:
+        return permission == self.held
+
+
+def opens(permission: Permission, model_admin: admin.ModelAdmin) -> bool:
+    """Whether this permission by itself opens something in that admin: some refuse an act to everybody."""
+    act = act_of(permission)
+    if not act:
+        return True
+    request = HttpRequest()
+    request.user = Holder(f"{permission.content_type.app_label}.{permission.codename}")
+    return getattr(model_admin, f"has_{act}_permission")(request)
 
 
 def act_of(permission: Permission) -> str:

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -16,6 +16,7 @@ from audit.selectors import history_of
 from catalog.admin.forms import BreakFormSet, BundleFormSet, SecretForm
 from catalog.admin.shown import sku_chip, stock_chip, unit_money
 from catalog.models import BundleItem, Key, PriceHistory, Product, QuantityBreak, ReusableSecret, Sku
+from catalog.selectors import low_stock
 from catalog.services import goods, keys
 from common.admin import ActionVariant, Fact, ModelAdmin, Preview, TabularInline, action, allowed, ask, display, when
 from common.admin.confirm import Answer
@@ -44,14 +45,10 @@ class StockFilter(admin.SimpleListFilter):
         return [("low", _("低库存")), ("out", _("售罄"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Sku]) -> QuerySet[Sku]:
-        watched = queryset.filter(
-            status=Sku.Status.ACTIVE, product__status=Product.Status.ON_SALE, product__kind=Product.Kind.KEY
-        )
-        if self.value() == "low":
-            return watched.filter(Q(figure__available__lte=F("low_stock_at")) | Q(figure=None))
-        if self.value() == "out":
-            return watched.filter(Q(figure__available=0) | Q(figure=None))
-        return queryset
+        if self.value() not in {"low", "out"}:
+            return queryset
+        low = queryset.filter(pk__in=low_stock().order_by().values("pk"))
+        return low if self.value() == "low" else low.filter(Q(figure__available=0) | Q(figure=None))
 
 
 class PartOfSku(TabularInline):

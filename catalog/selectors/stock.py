@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 
 from catalog.models import BundleItem, Product, ReusableSecret, Sku
 
@@ -57,14 +57,17 @@ def _counted(parts: list[tuple[int, int, int]]) -> dict[int, int]:
 
 
 def low_stock() -> QuerySet[Sku]:
-    """Active key SKUs of products on sale whose figures are at or below their reminder, emptiest first."""
+    """Active key SKUs of products on sale whose figures are at or below their reminder, emptiest first.
+
+    A SKU without figures has never had a key.
+    """
     return (
         Sku.objects.filter(
+            Q(figure__available__lte=F("low_stock_at")) | Q(figure=None),
             status=Sku.Status.ACTIVE,
             product__status=Product.Status.ON_SALE,
             product__kind=Product.Kind.KEY,
-            figure__available__lte=F("low_stock_at"),
         )
         .select_related("product", "figure")
-        .order_by("figure__available", "pk")
+        .order_by(F("figure__available").asc(nulls_first=True), "pk")
     )

@@ -8,7 +8,7 @@ from common.admin.confirm import Fact, Preview, ask
 from common.admin.export import csv_response
 from common.admin.filters import DayRangeFilter
 from common.admin.paging import BoundedPaginator
-from common.admin.shown import chip, link_to, money, when
+from common.admin.shown import chip, link_to, moment, money, when
 
 __all__ = [
     "ActionVariant",
@@ -28,6 +28,7 @@ __all__ = [
     "csv_response",
     "display",
     "link_to",
+    "moment",
     "money",
     "when",
 ]

@@ -16,7 +16,7 @@ from unfold.decorators import action
 
 from common import clock
 from common.admin.export import csv_response
-from common.admin.paging import BoundedPaginator
+from common.admin.paging import BoundedPaginator, UncountedList
 from common.admin.telling import told
 from common.registries import admin_inlines, panels_of, record_act, timeline_of
 
@@ -63,6 +63,9 @@ class ModelAdmin(UnfoldAdmin):
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type]:
         contributed = admin_inlines.of(self.model._meta.label) if obj is not None else []
         return [*super().get_inlines(request, obj), *contributed]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[UncountedList]:
+        return UncountedList
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None and change:

@@ -39,6 +39,17 @@ def when(at: datetime | None) -> SafeString | str:
     return format_html('<time class="desk-time" datetime="{}">{}</time>', local.isoformat(), shown)
 
 
+def moment(at: datetime | None) -> SafeString | str:
+    """The time in Shanghai for a list: day and minute, the whole of it in the tooltip; empty for None."""
+    if at is None:
+        return ""
+    local = timezone.localtime(at)
+    full = formats.date_format(local, "Y-m-d H:i:s")
+    return format_html(
+        '<time class="desk-time" datetime="{}" title="{}">{}</time>', local.isoformat(), full, full[2:16]
+    )
+
+
 def link_to(obj: Model | None, user: Any, text: Any = None) -> SafeString | str:
     """A link to the object's page in the admin for a user who may see it; its plain name for others."""
     if obj is None:

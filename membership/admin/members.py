@@ -3,7 +3,7 @@
 from functools import partial
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -151,10 +151,27 @@ class MemberTierAdmin(ReadOnlyAdmin):
         return response
 
 
+class DirectionFilter(admin.SimpleListFilter):
+    """`?direction=up` or `down`: decisions that moved a member. The default tier at registration is neither."""
+
+    title = gettext_lazy("升降")
+    parameter_name = "direction"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
+        return [("up", gettext_lazy("升级")), ("down", gettext_lazy("降级"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "up":
+            return queryset.filter(to_rank__gt=F("from_rank"))
+        if self.value() == "down":
+            return queryset.filter(to_rank__lt=F("from_rank"))
+        return queryset
+
+
 @admin.register(TierDecision)
 class TierDecisionAdmin(ReadOnlyAdmin):
     list_display = ["shown_at", "shown_user", "change", "shown_cause", "day", "version"]
-    list_filter = ["cause", "to_rank", ("at", DayRangeFilter)]
+    list_filter = [DirectionFilter, "cause", "to_rank", ("at", DayRangeFilter)]
     list_select_related = ["member__user", "version__program"]
     search_fields = ["=member__user__username", "=activity_ref"]
     search_help_text = gettext_lazy("按用户名或活动来源精确查找")

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from catalog.selectors import shown_stock
-from common.admin import ActionVariant, Fact, Preview, action, allowed, ask, money
+from common.admin import Fact, Preview, action, allowed, ask, money
 from common.admin.confirm import Answer
 from common.money import ZERO
 from orders import services
@@ -55,7 +55,7 @@ class OrderActs:
     has_note_permission = allowed("orders.note_order")
     has_reveal_permission = allowed("orders.reveal_keys")
 
-    @action(description=_("退款"), icon="undo", variant=ActionVariant.DANGER, permissions=["refund"])
+    @action(description=_("退款"), icon="undo", permissions=["refund"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
         order = self.one(request, object_id)
 

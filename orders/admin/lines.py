@@ -7,7 +7,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, money, when
+from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, moment, money
 from common.admin.telling import names_of
 from orders.admin.shown import line_chip
 from orders.admin.timeline import reason_of
@@ -62,7 +62,7 @@ class OrderLineAdmin(NoPage):
 
     @display(description=_("支付时间"))
     def waits_since(self, line: OrderLine):
-        return when(line.order.paid_at) or "–"
+        return moment(line.order.paid_at) or "–"
 
 
 @admin.register(OrderRefund)
@@ -85,7 +85,7 @@ class OrderRefundAdmin(NoPage):
 
     @display(description=_("时间"))
     def shown_at(self, refund: OrderRefund):
-        return when(refund.at)
+        return moment(refund.at)
 
     @display(description=_("订单号"))
     def number(self, refund: OrderRefund):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common import clock
-from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, money, when
+from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, when
 from common.registries import Panel, panels
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.filters import MoneyFilter, PaidWithFilter, WaitingFilter
@@ -132,7 +132,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
     @display(description=_("状态"))
     def shown_state(self, order: Order) -> SafeString:
         if order.state == Order.State.PAID and order.paid_at <= clock.now() - STUCK_AFTER:
-            return format_html("{} {}", order_chip(order), chip(_("卡单"), "danger"))
+            return format_html('<span class="desk-nowrap">{} {}</span>', order_chip(order), chip(_("卡单"), "danger"))
         return order_chip(order)
 
     @display(description=_("金额"), ordering="total")
@@ -140,7 +140,10 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
         if not order.refunded_total:
             return format_html("{}", money(order.total))
         return format_html(
-            '{} <span class="desk-sub">{} {}</span>', money(order.total), _("退"), money(order.refunded_total)
+            '<span class="desk-nowrap">{} <span class="desk-sub">{} {}</span></span>',
+            money(order.total),
+            _("退"),
+            money(order.refunded_total),
         )
 
     @display(description=_("支付方式"))
@@ -149,7 +152,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
 
     @display(description=_("下单时间"))
     def placed(self, order: Order):
-        return when(order.placed_at)
+        return moment(order.placed_at)
 
 
 def page_of(order: Order, viewer: User) -> dict:
@@ -180,13 +183,13 @@ def _facts(order: Order, viewer: User) -> list[tuple]:
         (_("应付"), money(order.total)),
         (_("原价"), money(order.list_total)),
         (_("已付"), money(order.paid_total)),
-        (_("已退"), money(order.refunded_total)),
+        *([(_("已退"), money(order.refunded_total))] if order.refunded_total else []),
         (_("支付方式"), paid_with(order)),
         (_("买家"), link_to(order.buyer, viewer, order.buyer.get_username()) if order.buyer else _("游客")),
-        (_("联系方式"), order.contact or "–"),
+        *([(_("联系方式"), order.contact)] if order.contact else []),
         (_("下单时间"), when(order.placed_at)),
         *_waiting(order, clock.now()),
-        (_("网络地址"), order.address or "–"),
+        *([(_("网络地址"), order.address)] if order.address else []),
         (_("店铺"), order.storefront),
     ]
 
@@ -224,7 +227,7 @@ def orders_panel(user: User, viewer: User) -> Panel | None:
             "、".join(line.product_name for line in order.lines.all()),
             order_chip(order),
             money(order.total),
-            when(order.placed_at),
+            moment(order.placed_at),
         )
         for order in newest
     ]

@@ -40,7 +40,7 @@ DELIVERED = (_("全部发货"), "check_circle", "success")
 
 def moves_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     for move in order.moves.all():
-        if move.cause == "refund" and move.to_state != Order.State.DELIVERED:
+        if move.cause == "refund" and (move.from_state == move.to_state or move.to_state == Order.State.REFUNDED):
             continue  # told with its lines by `refunds_of`
         yield _entry(move)
 
