@@ -78,7 +78,7 @@ def _summary(gateway: Gateway, order: dict, error: str) -> str:
     if order["status"] != UNPAID or order["failed"]:
         back = f'<p><a class="button" href="{escape(gateway.return_address(order))}">返回商家</a></p>'
     return f"""<section class="card pay">
-<p class="method">{escape(TYPES[order["type"]])} {_state(order)}</p>
+<h1 class="method">{escape(TYPES[order["type"]])} {_state(order)}</h1>
 <p class="amount"><span>¥</span>{escape(order["money"])}</p>
 <dl>
 <div><dt>商品</dt><dd>{escape(order["name"])}</dd></div>
