@@ -2,6 +2,7 @@
 
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -9,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.forms.models import BaseInlineFormSet
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminPasswordToggleWidget,
     UnfoldAdminSelect2Widget,
@@ -18,7 +20,7 @@ from unfold.widgets import (
 
 from catalog.buyer_fields import check_buyer_fields
 from catalog.keyfiles import MAX_FILE_BYTES
-from catalog.models import Product, Sku
+from catalog.models import Label, Product, Sku
 from catalog.services.covers import prepare
 from catalog.services.goods import check_breaks
 from common.exceptions import DomainError
@@ -29,7 +31,41 @@ class ReadableJSONField(forms.JSONField):
         return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, list | dict) else value
 
 
+class PriceField(forms.DecimalField):
+    """A unit price as people write it: 49.60, not 49.6000."""
+
+    def prepare_value(self, value: Any) -> Any:
+        if not isinstance(value, Decimal) or not value.is_finite():
+            return value
+        return f"{value:.{max(2, -int(value.normalize().as_tuple().exponent))}f}"
+
+
+class SkuForm(forms.ModelForm):
+    """A SKU on its own page or as a row of its product's."""
+
+    list_price = PriceField(
+        label=_("售价"), max_digits=12, decimal_places=4, widget=UnfoldAdminTextInputWidget({"class": "desk-number"})
+    )
+    cost = PriceField(
+        label=_("成本"),
+        max_digits=12,
+        decimal_places=4,
+        required=False,
+        widget=UnfoldAdminTextInputWidget({"class": "desk-number"}),
+    )
+
+
+class BreakForm(forms.ModelForm):
+    unit_price = PriceField(label=_("单价"), max_digits=12, decimal_places=4, widget=UnfoldAdminTextInputWidget())
+
+
 class ProductForm(forms.ModelForm):
+    labels = forms.ModelMultipleChoiceField(
+        label=_("标签"),
+        queryset=Label.objects.all(),
+        required=False,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget(),
+    )
     new_cover = forms.FileField(
         label=_("上传封面"),
         required=False,

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
 from catalog import words
-from catalog.admin.forms import ProductForm
+from catalog.admin.forms import ProductForm, SkuForm
 from catalog.admin.groups import TONES
 from catalog.admin.shown import product_chip, unit_money
 from catalog.models import Product, Sku
@@ -37,10 +37,10 @@ SHOWN = 20
 
 class SkuInline(TabularInline):
     model = Sku
+    form = SkuForm
     fields = ["code", "name", "name_en", "list_price", "cost", "status", "min_quantity", "max_quantity", "position"]
     show_change_link = True
     can_delete = False
-    tab = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Sku]:
         return super().get_queryset(request).exclude(status=Sku.Status.ARCHIVED)
@@ -56,21 +56,31 @@ class ProductAdmin(ModelAdmin):
     search_fields = ["name"]
     search_help_text = _("按名称、拼音、首字母或商品编码查找")
     ordering = ["position", "-id"]
-    autocomplete_fields = ["category"]
-    filter_horizontal: list[str] = []
     inlines = [SkuInline]
     actions = ["put_on_sale", "take_off_sale"]
     actions_detail = ["archive"]
     export_columns = ["name", "name_en", "slug", "category", "kind", "status", "plain_left", "sold", "created_at"]
     fieldsets = [
         (None, {"fields": ["name", "name_en", "category", "kind", "status", "labels", "summary", "summary_en"]}),
-        (_("封面"), {"fields": ["large_picture", "new_cover"]}),
-        (_("说明与教程"), {"fields": ["description", "description_en", "guide", "guide_en"]}),
+        (
+            _("说明与教程"),
+            {"fields": ["description", "description_en", "guide", "guide_en"], "classes": ["tab"]},
+        ),
+        (_("封面"), {"fields": ["large_picture", "new_cover"], "classes": ["tab"]}),
         (
             _("购买与售后"),
-            {"fields": ["buyer_fields", "warranty_days", "delivery_promise", "delivery_promise_en"]},
+            {
+                "fields": ["buyer_fields", "warranty_days", "delivery_promise", "delivery_promise_en"],
+                "classes": ["tab"],
+            },
         ),
-        (_("排序与网址"), {"fields": ["position", "search_weight", "slug", "public_id", "created_at", "updated_at"]}),
+        (
+            _("排序与网址"),
+            {
+                "fields": ["position", "search_weight", "slug", "public_id", "created_at", "updated_at"],
+                "classes": ["tab"],
+            },
+        ),
     ]
     readonly_fields = ["large_picture", "public_id", "created_at", "updated_at"]
     has_archive_permission = allowed("catalog.change_product")

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
-from catalog.admin.forms import BreakFormSet, BundleFormSet, SecretForm
+from catalog.admin.forms import BreakForm, BreakFormSet, BundleFormSet, SecretForm, SkuForm
 from catalog.admin.shown import sku_chip, stock_chip, unit_money
 from catalog.models import BundleItem, Key, PriceHistory, Product, QuantityBreak, ReusableSecret, Sku
 from catalog.selectors import low_stock
@@ -65,6 +65,7 @@ class PartOfSku(TabularInline):
 
 class BreakInline(PartOfSku):
     model = QuantityBreak
+    form = BreakForm
     formset = BreakFormSet
     fields = ["min_quantity", "unit_price"]
     verbose_name_plural = _("批发价：满多少件，每件多少钱")
@@ -80,6 +81,7 @@ class BundleInline(PartOfSku):
 
 @admin.register(Sku)
 class SkuAdmin(ModelAdmin):
+    form = SkuForm
     list_display = ["code", "shown_product", "shown_name", "price", "shown_cost", "left", "reserved", "sold", "state"]
     list_filter = [StockFilter, "status", "product__kind", "product__category"]
     list_select_related = ["product", "figure"]

@@ -116,7 +116,7 @@ def set_breaks(*, sku: Sku, breaks: Mapping[int, Decimal], actor: User | None = 
         for row in rows:
             row.full_clean()
         QuantityBreak.objects.bulk_create(rows)
-        detail = {str(row.min_quantity): str(row.unit_price) for row in rows}
+        detail = {"breaks": {str(row.min_quantity): str(row.unit_price) for row in rows}}
         record(action="sku.breaks", at=clock.now(), actor=actor, target=sku, detail=detail)
     return rows
 
@@ -145,7 +145,7 @@ def set_bundle(*, sku: Sku, items: Mapping[int, int], actor: User | None = None)
         rows = BundleItem.objects.bulk_create(
             BundleItem(sku=sku, component=components[pk], quantity=count) for pk, count in sorted(items.items())
         )
-        detail = {components[pk].code: count for pk, count in items.items()}
+        detail = {"items": {components[pk].code: count for pk, count in items.items()}}
         record(action="sku.bundle", at=clock.now(), actor=actor, target=sku, detail=detail)
     return rows
 

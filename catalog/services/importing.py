@@ -140,7 +140,7 @@ def confirm_batch(*, batch_id: int, actor: User | None = None) -> KeyBatch:
         KeyBatch.objects.filter(pk=batch_id).update(
             state=State.IMPORTING, rows_done=0, imported=0, duplicates=0, errors=0, progress_at=at
         )
-        record(action="keys.import", at=at, actor=actor, target=batch, detail={"rows": batch.rows_total})
+        record(action="keys.import", at=at, actor=actor, target=batch, detail={"rows": {"total": batch.rows_total}})
     return _batch(batch_id)
 
 
@@ -246,7 +246,7 @@ def _finish(batch: KeyBatch, state: str, report: dict) -> KeyBatch:
             return locked
         KeyBatch.objects.filter(pk=batch.pk).update(state=state, report=report, finished_at=at, progress_at=at)
         forget_file(batch)
-        detail = {"imported": locked.imported, "duplicates": locked.duplicates, "errors": locked.errors}
+        detail = {"rows": {name: getattr(locked, name) for name in ("imported", "duplicates", "errors")}}
         record(action=f"keys.{state}", at=at, target=locked, detail=detail)
         if locked.imported:
             emit(StockArrived(sku_id=locked.sku_id, added=locked.imported, arrived_at=at), at=at)
