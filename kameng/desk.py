@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import parse_qsl
 
 from django.apps import apps
 from django.conf import settings
@@ -96,7 +97,16 @@ def _item(entry: Entry, request: HttpRequest) -> dict | None:
     if not admin.site.get_model_admin(model).has_view_or_change_permission(request):
         return None
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    return {"title": entry.title, "icon": entry.icon, "link": link + entry.query}
+    lit = request.path.startswith(link) and _best(entry, request)
+    return {"title": entry.title, "icon": entry.icon, "link": link + entry.query, "active": lit}
+
+
+def _best(entry: Entry, request: HttpRequest) -> bool:
+    """Whether no other line of the same model names the filters of this address better."""
+    if entry.query:
+        return set(parse_qsl(entry.query.lstrip("?"))) <= set(request.GET.items())
+    others = (other for _title, entries in GROUPS for other in entries if other.model == entry.model and other.query)
+    return not any(_best(other, request) for other in others)
 
 
 def searched_models(request: HttpRequest) -> list[str]:

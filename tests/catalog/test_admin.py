@@ -12,6 +12,7 @@ from django.test import Client
 from audit.models import AuditEntry
 from catalog.models import Category, Key, KeyBatch, Label, PriceHistory, Product, Sku
 from catalog.services import goods, importing
+from kameng.desk import navigation
 from tests.catalog.test_covers import PLAIN, picture
 from tests.catalog.test_import import bring_in, lines
 from tests.desk import Act, at_desk, staff
@@ -381,3 +382,13 @@ def test_buyer_fields_stay_readable(gina, shelf):
     page = gina.get(f"{PRODUCTS}{product.pk}/change/").content.decode()
     assert "手机号" in page and "\\u624b" not in page
     assert json.loads(json.dumps(specs)) == product.buyer_fields
+
+
+def test_the_low_stock_line_of_the_sidebar_is_lit_by_its_own_address_only(olga, rf):
+    def lit(address: str) -> list[str]:
+        request = rf.get(address)
+        request.user = olga
+        return [str(item["title"]) for group in navigation(request) for item in group["items"] if item.get("active")]
+
+    assert lit(f"{SKUS}?stock=low") == ["低库存"]
+    assert lit(f"{SKUS}?stock=out") == lit(SKUS) == lit(f"{SKUS}1/change/") == ["规格与库存"]
