@@ -1,0 +1,173 @@
+"""manage.py demo_shop: a shop that looks as if it had been open for months, for trying things out."""
+
+import json
+import os
+import secrets
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import translation
+from django.utils.dateparse import parse_datetime
+
+from accounts.models import User
+from accounts.services import create_staff
+from audit.models import AuditEntry
+from audit.services import record
+from catalog.services.figures import refresh_figures
+from common import clock
+from common.progress import Bar
+from payments.models import Channel
+from payments.services import save_channel
+from shop.demo.history import History
+from shop.demo.people import MEMBERS, STAFF_GROUPS
+from shop.demo.stocking import sku_count, stock_shop
+
+OPENED = timedelta(days=160)
+# Marks in the audit log: when the shop was begun (its "now"), and that it is complete.
+BEGUN, MADE = "demo.begun", "demo.made"
+ADMIN, KEEPER = "admin", "goods"
+# The sandbox's own, see sandbox/epay/merchants.py; the environment names others.
+SANDBOX = {"url": "http://127.0.0.1:8001", "pid": "1000", "key": "sandbox-epay-demo-key"}
+
+
+class Command(BaseCommand):
+    help = (
+        "Fill an empty shop with goods, members and months of orders. Refused in production. Run it again to finish it."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--logins",
+            type=Path,
+            default=os.environ.get("DEMO_LOGINS") or None,
+            help="write who may sign in to this file, as JSON",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        if settings.PRODUCTION:
+            raise CommandError("a demo shop is for development: its members, orders and money are made up")
+        self.passwords = Passwords(Path(options["logins"]) if options["logins"] else None)
+        with translation.override(settings.LANGUAGE_CODE):
+            now = self._now()
+            if not AuditEntry.objects.filter(action=MADE).exists():
+                self._make(now)
+        self._write_logins()
+
+    def _now(self) -> Any:
+        """The present of the demo shop: that of the first run, so that an interrupted one fits together."""
+        begun = AuditEntry.objects.filter(action=BEGUN).first()
+        if begun is not None:
+            return parse_datetime(begun.detail["now"])
+        now = clock.now()
+        record(action=BEGUN, at=now, detail={"now": now.isoformat()})
+        return now
+
+    def _make(self, now: Any) -> None:
+        with clock.travel(now - OPENED):
+            admin = self._admin()
+            self._staff(admin)
+            bar = Bar("stock ")
+            done = iter(range(1, sku_count() + 1))
+            stock_shop(actor=admin, told=lambda: bar(next(done), sku_count()))
+            bar.close()
+        # For history the buyer's browser would post a form, which asks no gateway; the present asks it.
+        channel = self._channel(mode="page")
+        history = History(now=now, staff=admin, channel=channel, password=self.passwords)
+        acts = history.acts()
+        bar = Bar("orders")
+        steps = iter(range(1, len(acts) + 1))
+        history.perform(acts, told=lambda: bar(next(steps), len(acts)))
+        bar.close()
+        self._channel(mode="api")
+        refresh_figures()
+        record(action=MADE, at=clock.now(), detail={"acts": len(acts)})
+
+    def _admin(self) -> User:
+        known = User.objects.filter(username=ADMIN).first()
+        return known or User.objects.create_superuser(ADMIN, self.passwords(ADMIN), display_name="店长")
+
+    def _staff(self, admin: User) -> None:
+        groups = {name: _group(name, permissions) for name, permissions in STAFF_GROUPS.items()}
+        if not User.objects.filter(username=KEEPER).exists():
+            create_staff(
+                username=KEEPER,
+                password=self.passwords(KEEPER),
+                display_name="商品专员",
+                group_ids=[groups["商品"].pk],
+                actor=admin,
+            )
+
+    def _channel(self, *, mode: str) -> Channel:
+        known = Channel.objects.filter(code="epay").first()
+        channel = known or Channel(code="epay", name="易支付", name_en="Epay", sandbox=True)
+        channel.methods = [Channel.Method.ALIPAY, Channel.Method.WECHAT]
+        channel.gateway_url = os.environ.get("SANDBOX_URL") or SANDBOX["url"]
+        channel.merchant_id = os.environ.get("SANDBOX_EPAY_PID") or SANDBOX["pid"]
+        channel.settings = {"mode": mode}
+        return save_channel(channel=channel, key=os.environ.get("SANDBOX_EPAY_KEY") or SANDBOX["key"])
+
+    def _write_logins(self) -> None:
+        home, desk = f"{settings.PUBLIC_URL}/", f"{settings.PUBLIC_URL}/admin/"
+        logins = [
+            ("buyer", MEMBERS[0].username, home),
+            ("merchant", MEMBERS[1].username, home),
+            ("operator", ADMIN, desk),
+            ("goods", KEEPER, desk),
+        ]
+        shown = [
+            {"role": role, "username": name, "password": self.passwords.of(name), "url": url}
+            for role, name, url in logins
+        ]
+        self.passwords.write(shown)
+        for login in shown:
+            self.stdout.write("{role:<9} {username} / {password}   {url}".format(**login))
+
+
+class Passwords:
+    """Random passwords, kept in the file of logins: a database that grew out of a demo has none that anybody knows.
+
+    Calling it gives the password for an account that is being made; `of` one that opens an existing account.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self._known: dict[str, str] = {}
+        if file is not None and file.exists():
+            self._known = {one["username"]: one["password"] for one in json.loads(file.read_text("utf-8"))}
+
+    def __call__(self, username: str) -> str:
+        return self._known.setdefault(username, secrets.token_urlsafe(9))
+
+    def of(self, username: str) -> str:
+        """The password from the file while it fits, else a fresh one that is set now."""
+        user = User.objects.get(username=username)
+        if not user.check_password(self(username)):
+            self._known[username] = secrets.token_urlsafe(9)
+            user.set_password(self._known[username])
+            user.save(update_fields=["password"])
+        return self._known[username]
+
+    def write(self, logins: list[dict[str, str]]) -> None:
+        """Store the logins where only this user can read them; whole or not at all."""
+        if self.file is None:
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = self.file.with_suffix(".new")
+        fresh.touch(mode=0o600)
+        fresh.write_text(json.dumps(logins, ensure_ascii=False, indent=2) + "\n", "utf-8")
+        fresh.replace(self.file)
+
+
+def _group(name: str, permissions: str) -> Group:
+    group, _made = Group.objects.get_or_create(name=name)
+    wanted = [permission.split(".") for permission in permissions.split()]
+    found = Permission.objects.filter(
+        content_type__app_label__in={app for app, _codename in wanted}, codename__in=[one for _app, one in wanted]
+    ).select_related("content_type")
+    exact = {f"{one.content_type.app_label}.{one.codename}": one for one in found}
+    group.permissions.set(exact[permission] for permission in permissions.split())
+    return group
