@@ -93,6 +93,14 @@ def cart_for(*, storefront: Storefront, user: User | None, device: str) -> Cart 
     return Cart.objects.filter(storefront=storefront, **owner).first()
 
 
+def count_in_cart(*, storefront: Storefront, user: User | None, device: str) -> int:
+    """How many different items the buyer's cart holds."""
+    if user is None and not device:
+        return 0
+    owner = {"cart__user": user} if user is not None else {"cart__user": None, "cart__device": device}
+    return CartItem.objects.filter(cart__storefront=storefront, **owner).count()
+
+
 def cart_items(cart: Cart) -> list[CartItem]:
     """The cart's items with SKU and product, in the order in which they were added."""
     return list(cart.items.select_related("sku__product__category"))

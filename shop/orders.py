@@ -108,9 +108,9 @@ def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:
     return by_line
 
 
-def progress_mark(order: Order) -> str:
+def progress_mark(order: Order, lines: Iterable[OrderLine]) -> str:
     """Changes whenever the order's page would look different."""
-    delivered = sum(line.pieces_delivered for line in order.lines.all())
+    delivered = sum(line.pieces_delivered for line in lines)
     return f"{order.state}-{delivered}-{order.refunded_total}"
 
 

@@ -5,7 +5,7 @@ from django.http import HttpRequest
 from accounts.models import User
 from common.device import device_of
 from orders.models import Cart, Order
-from orders.selectors import cart_for, order_for
+from orders.selectors import cart_for, count_in_cart, order_for
 from orders.services import Buyer, merge_carts
 
 _GRANTED = "granted_orders"
@@ -32,8 +32,7 @@ def cart(request: HttpRequest) -> Cart | None:
 
 def cart_count(request: HttpRequest) -> int:
     """How many different goods are in the cart; asks the database only for visitors who may have one."""
-    found = cart_for(storefront=request.storefront, user=member(request), device=device_of(request))
-    return found.items.count() if found else 0
+    return count_in_cart(storefront=request.storefront, user=member(request), device=device_of(request))
 
 
 def order(request: HttpRequest, public_id: str) -> Order:

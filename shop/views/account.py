@@ -3,9 +3,19 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from membership.selectors import member_standing
+from shop import visitor
+from shop.refusals import private
 from wallet.selectors import balance_of
 
 
+@private
 def account(request: HttpRequest) -> HttpResponse:
-    balance = balance_of(request.user) if request.user.is_authenticated else None
-    return render(request, "shop/account.html", {"balance": balance})
+    user = visitor.member(request)
+    if user is None:
+        return render(request, "shop/account.html")
+    context = {
+        "balance": balance_of(user),
+        "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
+    }
+    return render(request, "shop/account.html", context)

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 from common import clock
 from common.device import device_of
 from common.exceptions import DomainError
+from membership.selectors import member_standing
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
 from orders.services import cancel, pay_from_wallet
@@ -64,7 +65,8 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
 @missing_is_404
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """What the page asks while it waits: has anything changed?"""
-    return JsonResponse({"state": progress_mark(visitor.order(request, public_id))})
+    found = visitor.order(request, public_id)
+    return JsonResponse({"state": progress_mark(found, found.lines.all())})
 
 
 @private
@@ -122,15 +124,19 @@ def _csv(found: Order, texts: list[str]) -> str:
 
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
     unpaid = found.state == Order.State.UNPAID
+    user = visitor.member(request)
     context = {
+        "standing": member_standing(user_id=user.pk, storefront_id=found.storefront_id)
+        if user and found.paid_at
+        else None,
         "order": found,
-        "view": order_view(found, page=request.GET.get("page")),
-        "mark": progress_mark(found),
+        "view": (view := order_view(found, page=request.GET.get("page"))),
+        "mark": progress_mark(found, [one.line for one in view.lines]),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "secret": order_secret(found) if found.is_guest else "",
         "options": paying.pay_options(request, found.total) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
         "paid_with": paying.name_of(found.paid_with),
-        "refunds": list(found.refunds.all()),
+        "refunds": list(found.refunds.all()) if found.refunded_total else [],
     }
     return render(request, "shop/order.html", context)

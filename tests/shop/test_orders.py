@@ -235,5 +235,5 @@ def test_an_order_needs_few_queries(as_member, alice, shelf, django_assert_max_n
     order = shelf.buy(alice, *[(shelf.sku(keys=1), 1) for _ in range(5)], from_wallet=True)
     browser = as_member(alice)
     browser.see(path(order))
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(14):
         browser.see(path(order))
