@@ -1,11 +1,21 @@
-"""The ways to pay that a checkout offers, and the one that it proposes."""
+"""The ways to pay that a checkout offers, the one that it proposes, and where each one leads."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.utils.translation import gettext as _
 
+from common import clock
+from common.templatetags.ui import yuan
+from orders.models import Order
+from orders.services import pay_from_wallet
+from payments.exceptions import MethodUnavailable
+from payments.selectors import method_name, option_for, refused_channels
+from payments.selectors import pay_options as channel_options
+from payments.services import start_attempt
 from shop import visitor
 from wallet.selectors import balance_of
 
@@ -29,10 +39,10 @@ class PayOption:
         return self.value == WALLET
 
 
-def pay_options(request: HttpRequest, amount: Decimal) -> list[PayOption]:
+def pay_options(request: HttpRequest, amount: Decimal, *, order: Order | None = None) -> list[PayOption]:
     """What this visitor can pay `amount` (yuan) with. One usable option is chosen: a wallet that suffices before the
-    method used last, before the first."""
-    options = [*_wallet(request, amount)]
+    method used last, before the first. Channels that just refused this order stay away."""
+    options = [*_wallet(request, amount), *_channels(request, amount, order)]
     usable = [option.value for option in options if option.usable]
     last = request.COOKIES.get(COOKIE, "")
     proposed = WALLET if WALLET in usable else last if last in usable else usable[0] if usable else ""
@@ -44,22 +54,58 @@ def _wallet(request: HttpRequest, amount: Decimal) -> list[PayOption]:
     if user is None:
         return []
     balance = balance_of(user)
-    hint = _("余额 ¥%(balance)s") % {"balance": balance}
+    hint = _("余额 %(balance)s") % {"balance": yuan(balance)}
     if balance < amount:
-        hint = _("余额 ¥%(balance)s，还差 ¥%(missing)s") % {"balance": balance, "missing": amount - balance}
+        hint = _("余额 %(balance)s，还差 %(missing)s") % {"balance": yuan(balance), "missing": yuan(amount - balance)}
     return [PayOption(WALLET, _("余额支付"), hint, usable=balance >= amount)]
+
+
+def _channels(request: HttpRequest, amount: Decimal, order: Order | None) -> list[PayOption]:
+    skip: Collection[int] = refused_channels(order.attempts.all()) if order else ()
+    offered = channel_options(amount=amount, user_agent=_agent(request), at=clock.now(), skip=skip)
+    return [
+        PayOption(option.value, option.label, _("手续费 %(fee)s") % {"fee": yuan(option.fee)} if option.fee else "")
+        for option in offered
+    ]
 
 
 def name_of(paid_with: str) -> str:
     """What an order was paid with, in words."""
-    return _("余额支付") if paid_with == WALLET else paid_with
+    return _("余额支付") if paid_with == WALLET else method_name(paid_with)
 
 
-def is_known(request: HttpRequest, value: str) -> bool:
-    """Whether `value` is a way to pay for this visitor at all. Whether it works now, the services say: a repeated click
-    must reach its order although the first one has emptied the wallet."""
-    return value == WALLET and visitor.member(request) is not None
+def is_known(request: HttpRequest, value: str, amount: Decimal) -> bool:
+    """Whether `value` is a way to pay for this visitor at all. Whether a balance suffices, the services say: a repeated
+    click must reach its order although the first one has emptied the wallet."""
+    return value in {option.value for option in pay_options(request, amount)}
+
+
+def pay(request: HttpRequest, order: Order, value: str) -> HttpResponse:
+    """Pay an unpaid order the chosen way; returns the redirect to where that goes on.
+
+    Raises what `pay_from_wallet` and `start_attempt` raise, MethodUnavailable for a channel that is offered no more.
+    """
+    user = visitor.member(request)
+    if value == WALLET and user is not None:
+        pay_from_wallet(order_id=order.pk, user=user)
+        return redirect("shop:order", order.public_id)
+    offered = channel_options(amount=order.total, user_agent=_agent(request), at=clock.now())
+    chosen = option_for(value, offered)
+    if chosen is None:
+        raise MethodUnavailable
+    attempt = start_attempt(
+        target=order,
+        channel=chosen.channel,
+        method=chosen.method,
+        client_address=request.client_address,
+        user_agent=_agent(request),
+    )
+    return redirect("payments:payment", attempt.public_id)
 
 
 def remember(response: HttpResponse, value: str) -> None:
     response.set_cookie(COOKIE, value, max_age=KEEP, httponly=True, samesite="Lax")
+
+
+def _agent(request: HttpRequest) -> str:
+    return request.headers.get("User-Agent", "")

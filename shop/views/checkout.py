@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -124,7 +124,7 @@ def _show(
 
 def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm) -> HttpResponse:
     chosen = request.POST.get("pay", "")
-    if not paying.is_known(request, chosen):
+    if not paying.is_known(request, chosen, quoted.total):
         return _show(request, wanted, quoted, form, DomainError("no_method", _("请选择支付方式")))
     try:
         order = place(
@@ -151,4 +151,10 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
 
 
 def _onward(request: HttpRequest, order: Order, chosen: str) -> HttpResponse:
-    return HttpResponseRedirect(reverse("shop:order", args=[order.public_id]))
+    """To the keys when it is paid, else to the payment; when no payment can be put up, to the order, which offers others."""
+    if order.paid_at is None:
+        try:
+            return paying.pay(request, order, chosen)
+        except DomainError as refusal:
+            messages.error(request, str(refusal))
+    return redirect("shop:order", order.public_id)

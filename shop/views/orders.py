@@ -17,7 +17,7 @@ from common.exceptions import DomainError
 from membership.selectors import member_standing
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
-from orders.services import cancel, pay_from_wallet
+from orders.services import cancel
 from shop import paying, visitor
 from shop.orders import order_view, progress_mark, titles
 from shop.refusals import missing_is_404, private
@@ -75,12 +75,8 @@ def status(request: HttpRequest, public_id: str) -> HttpResponse:
 def pay(request: HttpRequest, public_id: str) -> HttpResponse:
     """Pay an unpaid order with the chosen method."""
     found = visitor.order(request, public_id)
-    chosen = request.POST.get("pay", "")
-    if not paying.is_known(request, chosen):
-        messages.error(request, _("请选择支付方式"))
-        return redirect("shop:order", public_id)
     try:
-        pay_from_wallet(order_id=found.pk, user=request.user)
+        return paying.pay(request, found, request.POST.get("pay", ""))
     except DomainError as refusal:
         messages.error(request, str(refusal))
     return redirect("shop:order", public_id)
@@ -134,7 +130,7 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "mark": progress_mark(found, [one.line for one in view.lines]),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "secret": order_secret(found) if found.is_guest else "",
-        "options": paying.pay_options(request, found.total) if unpaid else [],
+        "options": paying.pay_options(request, found.total, order=found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
         "paid_with": paying.name_of(found.paid_with),
         "refunds": list(found.refunds.all()) if found.refunded_total else [],

@@ -129,7 +129,7 @@ def test_paying_needs_a_method_and_money(as_member, make_member, shelf):
     poor = make_member("poor", balance="1.00")
     order = shelf.buy(poor, (shelf.sku("10.00", keys=1), 1))
     browser = as_member(poor)
-    for method, word in [("wallet", "余额不足"), ("", "请选择支付方式"), ("nonsense", "请选择支付方式")]:
+    for method, word in [("wallet", "余额不足"), ("", "支付方式现在不可用"), ("nonsense", "支付方式现在不可用")]:
         assert word in browser.client.post(path(order, "pay/"), {"pay": method}, follow=True).content.decode()
     order.refresh_from_db()
     assert order.state == Order.State.UNPAID
