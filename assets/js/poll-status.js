@@ -1,9 +1,6 @@
 // <poll-status data-url="…" data-state="pending">: asks the url for {"state": …, "next": …} until the state is another one,
 // then goes to next (or loads this page again). Phones freeze timers while the payment app is in front and Chrome may
 // even drop the tab, so it asks at once whenever the page comes back into view.
-// A button[data-recheck] inside asks at once too.
-
-import { toast } from "./toast.js";
 
 class PollStatus extends HTMLElement {
   connectedCallback() {
@@ -13,12 +10,6 @@ class PollStatus extends HTMLElement {
     };
     document.addEventListener("visibilitychange", this.back);
     window.addEventListener("pageshow", this.back);
-    this.addEventListener("click", (event) => {
-      const button = event.target.closest("[data-recheck]");
-      if (!button) return;
-      event.preventDefault();
-      this.ask().then((moved) => moved || toast(button.dataset.recheck));
-    });
     this.plan();
   }
 
@@ -47,14 +38,13 @@ class PollStatus extends HTMLElement {
         if (state !== this.dataset.state) {
           if (next && next !== location.pathname) location.replace(next);
           else location.reload();
-          return true;
+          return;
         }
       }
     } catch {
       // No network for a moment: the next turn asks again.
     }
     this.plan();
-    return false;
   }
 }
 
