@@ -26,4 +26,6 @@ def manifest(request: HttpRequest) -> HttpResponse:
 
 
 def service_worker(request: HttpRequest) -> HttpResponse:
-    return render(request, "shop/sw.js", content_type="text/javascript", headers={"Cache-Control": "no-cache"})
+    response = render(request, "shop/sw.js", content_type="text/javascript")
+    response["Cache-Control"] = "no-cache"
+    return response

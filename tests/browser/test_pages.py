@@ -56,7 +56,7 @@ def shop(shelf, alice) -> dict[str, Sku]:
     for product in Product.objects.all():
         index_product(product)
     shelf.buy(
-        alice, (skus["card"], 3), (skus["top_up"], 1), from_wallet=True, fields={"phone": "13800138000", "server": "1"}
+        alice, (skus["top_up"], 1), (skus["card"], 3), from_wallet=True, fields={"phone": "13800138000", "server": "1"}
     )
     return skus
 

@@ -81,7 +81,7 @@ def test_choosing_a_sku_changes_price_stock_and_limits(visit, shelf):
     )
     shelf.stock(other, 30)
     page = visit().go(f"/p/{sku.product.slug}/")
-    page.get_by_text("大", exact=True).click()
+    page.get_by_role("radio", name="大").check()
     expect(page.locator("[data-filled=price]")).to_contain_text("50.00")
     expect(page.locator("[data-filled=stock]")).to_contain_text("充足")
     quantity = page.get_by_label("数量")
@@ -129,7 +129,7 @@ def test_the_password_can_be_looked_at(visit):
 def test_without_network_a_page_says_so_and_goes_on_later(visit):
     visitor = visit(workers=True)
     page = visitor.go("/")
-    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    page.wait_for_function("navigator.serviceWorker.controller")
     visitor.context.set_offline(True)
     page.goto(visitor.base + "/categories/")
     expect(page.get_by_role("heading", name="没有网络")).to_be_visible()
