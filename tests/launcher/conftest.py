@@ -38,11 +38,22 @@ def clean_environment(**changes: str) -> dict[str, str]:
 class Up:
     """One run of bin/up."""
 
-    def __init__(self, data: Path, *arguments: str, port: int = 0, root: Path = ROOT, user: int = 0, **variables: str):
+    def __init__(
+        self,
+        data: Path,
+        *arguments: str,
+        port: int = 0,
+        root: Path = ROOT,
+        user: int = 0,
+        demo: bool = False,
+        logs: Path | None = None,
+        **variables: str,
+    ):
         self.data = data
         self.port = port or machine.free_port()
-        self.log = data.parent / f"up-{self.port}.log"
-        words = [str(root / "bin/up"), "--data-dir", str(data), "--port", str(self.port), "--no-demo", *arguments]
+        self.log = (logs or data.parent) / f"up-{self.port}.log"
+        words = [str(root / "bin/up"), "--data-dir", str(data), "--port", str(self.port), *arguments]
+        words += [] if demo else ["--no-demo"]
         if user:
             words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *words]
         with self.log.open("wb") as target:

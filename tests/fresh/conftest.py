@@ -1,0 +1,3 @@
+from tests.browser.conftest import browser_type_launch_args
+
+__all__ = ["browser_type_launch_args"]
