@@ -1,7 +1,6 @@
 """Forms of the goods' admin: they read and check, services decide."""
 
 import io
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -18,17 +17,12 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
-from catalog.buyer_fields import check_buyer_fields
+from catalog.admin.buyer_fields import BuyerFieldsField
 from catalog.keyfiles import MAX_FILE_BYTES
 from catalog.models import Label, Product, Sku
 from catalog.services.covers import prepare
 from catalog.services.goods import check_breaks
 from common.exceptions import DomainError
-
-
-class ReadableJSONField(forms.JSONField):
-    def prepare_value(self, value: Any) -> Any:
-        return json.dumps(value, ensure_ascii=False, indent=2) if isinstance(value, list | dict) else value
 
 
 class PriceField(forms.DecimalField):
@@ -72,16 +66,8 @@ class ProductForm(forms.ModelForm):
         widget=UnfoldAdminFileFieldWidget(),
         help_text=_("PNG、JPEG、WebP 或只含图形和文字的 SVG；会裁成 4:3"),
     )
-    buyer_fields = ReadableJSONField(
-        label=_("购买时填写"),
-        required=False,
-        initial=list,
-        widget=UnfoldAdminTextareaWidget({"rows": 8, "spellcheck": "false"}),
-        help_text=_(
-            "JSON 列表，例如："
-            ' [{"name": "phone", "label": "手机号", "label_en": "Phone", "type": "tel", "regex": "1[3-9]\\\\d{9}"}]'
-            "；type 可为 text、tel、number、email、select（需 options）"
-        ),
+    buyer_fields = BuyerFieldsField(
+        label=_("购买时填写"), required=False, initial=list, help_text=_("清空名称即删除该项；保存后可再添加两项")
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -89,14 +75,6 @@ class ProductForm(forms.ModelForm):
         if "slug" in self.fields:
             self.fields["slug"].required = False
             self.fields["slug"].help_text = _("留空则按拼音生成")
-
-    def clean_buyer_fields(self) -> Any:
-        specs = self.cleaned_data["buyer_fields"] or []
-        try:
-            check_buyer_fields(specs)
-        except ValidationError as error:
-            raise ValidationError(error.messages) from error
-        return specs
 
     def clean_new_cover(self) -> Any:
         upload = self.cleaned_data["new_cover"]

@@ -1,0 +1,19 @@
+"""What the shop adds to the admin of lower rooms."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from catalog.models import Product
+from common.registries import Panel, panels
+
+
+def in_the_shop(product: Product, viewer: Any) -> Panel | None:
+    """The way from a product's admin to its page, for products that have one."""
+    if product.status not in {Product.Status.ON_SALE, Product.Status.OFF_SALE}:
+        return None
+    return Panel(title=_("商城"), links=[(_("在商城查看"), reverse("shop:product", args=[product.slug]))])
+
+
+panels.add("catalog.Product", in_the_shop)
