@@ -1,19 +1,17 @@
-"""The door of the admin: unfold's form, with a limit on guessing that holds while Redis is down, and a note of who came in."""
+"""The door of the admin: unfold's form, counting its tries with all other doors, and noting who came in.
 
-from datetime import timedelta
+Not in accounts.admin: unfold reads it while Django is still putting the admin together.
+"""
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 
-from audit.services import Limit, give_back, record, take
+from accounts.services import count_try, forgive_try
+from audit.services import record
 from common import clock
 from common.exceptions import TooManyRequests
-
-# Guesses at one account from anywhere, and at all accounts from one place.
-BY_NAME = Limit("desk_name", burst=10, every=timedelta(minutes=1))
-BY_ADDRESS = Limit("desk_address", burst=30, every=timedelta(seconds=30))
 
 
 class SignInForm(AuthenticationForm):
@@ -23,19 +21,14 @@ class SignInForm(AuthenticationForm):
     }
 
     def clean(self) -> dict:
-        name = self.cleaned_data.get("username", "").strip().lower()
-        address = getattr(self.request, "client_address", None) or ""
-        at = clock.now()
-        used = [(BY_ADDRESS, address), (BY_NAME, name)]
+        name, address = self.cleaned_data.get("username", ""), self.request.client_address
         try:
-            for limit, subject in used:
-                take(limit, subject=subject, at=at)
+            count_try(name=name, address=address)
         except TooManyRequests as error:
             raise ValidationError(str(error), code=error.code) from error
-        data = super().clean()
-        for limit, subject in used:
-            give_back(limit, subject=subject)
+        cleaned = super().clean()
+        forgive_try(name=name, address=address)
         with transaction.atomic():
             user = self.get_user()
-            record(action="user.desk_sign_in", at=at, actor=user, target=user, address=address or None)
-        return data
+            record(action="user.desk_sign_in", at=clock.now(), actor=user, target=user, address=address)
+        return cleaned

@@ -50,6 +50,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(gettext_lazy("用户"), "person", "accounts.User"),
             Entry(gettext_lazy("会员等级"), "crown", "membership.MemberTier"),
             Entry(gettext_lazy("等级变更"), "trending_up", "membership.TierDecision"),
+            Entry(gettext_lazy("会员计划"), "loyalty", "membership.Program"),
             Entry(gettext_lazy("等级规则"), "rule", "membership.RuleSetVersion"),
             Entry(gettext_lazy("规格会员价"), "price_change", "membership.SkuTierPrice"),
             Entry(gettext_lazy("商品会员折扣"), "percent", "membership.ProductTierRate"),

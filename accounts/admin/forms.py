@@ -2,7 +2,6 @@ from django import forms
 from django.contrib.auth.models import Group
 from django.contrib.auth.password_validation import validate_password
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AuthenticationForm
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
@@ -12,22 +11,6 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
-from accounts.services import count_try, forgive_try
-from common.exceptions import TooManyRequests
-
-
-class StaffSignInForm(AuthenticationForm):
-    """The admin's door counts its tries with all others."""
-
-    def clean(self) -> dict:
-        name, address = self.cleaned_data.get("username", ""), self.request.client_address
-        try:
-            count_try(name=name, address=address)
-        except TooManyRequests as error:
-            raise forms.ValidationError(str(error), code=error.code) from error
-        cleaned = super().clean()
-        forgive_try(name=name, address=address)
-        return cleaned
 
 
 class ReasonForm(forms.Form):

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.options import BaseModelAdmin, InlineModelAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
@@ -35,14 +36,23 @@ class Row:
 
 def meaningful() -> list[Permission]:
     """The permissions that open something in the admin."""
-    found = []
-    models = {model._meta.label_lower: (model, one) for model, one in admin.site._registry.items()}
-    for permission in Permission.objects.select_related("content_type").order_by("content_type_id", "id"):
-        kind = permission.content_type
-        _model, model_admin = models.get(f"{kind.app_label}.{kind.model}", (None, None))
-        if model_admin is not None and opens(permission, model_admin):
-            found.append(permission)
-    return found
+    keepers = keepers_by_model()
+    permissions = Permission.objects.select_related("content_type").order_by("content_type_id", "id")
+    return [one for one in permissions if any(opens(one, keeper) for keeper in keepers.get(_model_of(one), ()))]
+
+
+def keepers_by_model() -> dict[str, list[BaseModelAdmin]]:
+    """The admins and inlines through which the rows of a model are reached."""
+    keepers: dict[str, list[BaseModelAdmin]] = {}
+    for model, model_admin in admin.site._registry.items():
+        keepers.setdefault(model._meta.label_lower, []).append(model_admin)
+        for inline in model_admin.inlines:
+            keepers.setdefault(inline.model._meta.label_lower, []).append(inline(model, admin.site))
+    return keepers
+
+
+def _model_of(permission: Permission) -> str:
+    return f"{permission.content_type.app_label}.{permission.content_type.model}"
 
 
 @dataclass
@@ -58,14 +68,18 @@ class Holder:
         return permission == self.held
 
 
-def opens(permission: Permission, model_admin: admin.ModelAdmin) -> bool:
-    """Whether this permission by itself opens something in that admin: some refuse an act to everybody."""
+def opens(permission: Permission, keeper: BaseModelAdmin) -> bool:
+    """Whether this permission by itself opens something there: some admins refuse an act to everybody."""
     act = act_of(permission)
     if not act:
         return True
     request = HttpRequest()
     request.user = Holder(f"{permission.content_type.app_label}.{permission.codename}")
-    return getattr(model_admin, f"has_{act}_permission")(request)
+    check = getattr(keeper, f"has_{act}_permission")
+    if isinstance(keeper, InlineModelAdmin):
+        return check(request, None)
+    # Some acts are only for rows in a certain state; a new row is in the first.
+    return check(request) or (act != "add" and check(request, keeper.model()))
 
 
 def act_of(permission: Permission) -> str:

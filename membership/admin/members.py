@@ -87,7 +87,7 @@ class MemberTierAdmin(ReadOnlyAdmin):
     inlines = [DecisionInline]
     actions_detail = ["evaluate", "open_activity"]
     export_columns = ["user", "program", "rank", "since", "evaluated_at"]
-    has_evaluate_permission = allowed("membership.change_membertier")
+    has_evaluate_permission = allowed("membership.evaluate_member")
 
     @display(description=gettext_lazy("用户"))
     def shown_user(self, member: MemberTier) -> str:
@@ -214,7 +214,7 @@ class RecalculationAdmin(ReadOnlyAdmin):
     fields = ["scope", "shown_started", "shown_finished", "evaluated", "changed", "last_member_id"]
     readonly_fields = fields
     actions_list = ["run_all"]
-    has_run_permission = allowed("membership.change_membertier")
+    has_run_permission = allowed("membership.evaluate_member")
 
     @display(description=gettext_lazy("开始时间"))
     def shown_started(self, run: Recalculation):

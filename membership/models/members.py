@@ -38,6 +38,7 @@ class MemberTier(models.Model):
     class Meta:
         verbose_name = _("会员等级")
         verbose_name_plural = _("会员等级")
+        permissions = [("evaluate_member", _("重新评定会员"))]
         constraints = [
             models.UniqueConstraint(fields=["user", "program"], name="member_once_per_program"),
             models.CheckConstraint(

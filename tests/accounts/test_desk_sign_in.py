@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from accounts.desk_sign_in import BY_NAME
+from accounts.services.signing_in import BY_NAME_AND_ADDRESS as NARROW
 from audit.models import AuditEntry
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +38,7 @@ def test_members_and_strangers_hear_the_same(alice):
 
 
 def test_guessing_ends_and_even_the_right_password_waits(olga):
-    for _ in range(BY_NAME.burst):
+    for _ in range(NARROW.burst):
         assert "用户名或密码不正确" in knock("olga", "guess").content.decode()
     shut = knock("OLGA")
     assert shut.status_code == 200 and "操作太频繁" in shut.content.decode()
@@ -46,7 +46,7 @@ def test_guessing_ends_and_even_the_right_password_waits(olga):
 
 
 def test_coming_in_often_uses_up_nothing(olga):
-    for _ in range(BY_NAME.burst + 2):
+    for _ in range(NARROW.burst + 2):
         assert knock("olga").status_code == 302
 
 
