@@ -7,10 +7,12 @@ import importlib.util
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+from launcher import machine
 from launcher.console import Problem, say, warn
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -119,7 +121,7 @@ def _install(lock_file: str) -> None:
     # Compiled now, because an environment may forbid Python to do it later, and then each start takes seconds longer.
     command = [str(VENV / "bin" / "uv"), "pip", "sync", "--quiet", "--require-hashes", "--compile-bytecode"]
     command += ["--python", str(PYTHON), lock_file]
-    answer = subprocess.run(command, cwd=ROOT, env=_uv_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    answer = _run(command, _uv_environment())
     if answer.returncode == 0:
         return
     # pip knows settings that uv does not (its own index files, keyrings, find-links): slower, but it may get through.
@@ -134,13 +136,25 @@ def _pip(*arguments: str) -> list[str]:
 
 
 def _checked(command: list[str], complaint: str) -> None:
-    answer = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    answer = _run(command)
     if answer.returncode == 0:
         return
     text = answer.stdout.decode(errors="replace").strip()
     if shutil.disk_usage(ROOT).free < 20 * 1024 * 1024:
         complaint += ": the disk is full"
     raise Problem(f"{text}\n\n{complaint} (see above).")
+
+
+def _run(command: list[str], environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    """A step of the set-up. It ends with the launcher, or it would still be writing while the next start begins."""
+    return subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=machine.tied_to_us(signal.SIGKILL),
+    )
 
 
 def _uv_environment() -> dict[str, str]:

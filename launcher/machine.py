@@ -1,6 +1,7 @@
 """Facts about this machine: ports, disk, processes. Linux only, from /proc."""
 
 import contextlib
+import ctypes
 import errno
 import os
 import random
@@ -14,6 +15,20 @@ from pathlib import Path
 from launcher.console import Problem
 
 MEGABYTE = 1024 * 1024
+libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1
+
+
+def tied_to_us(death_signal: signal.Signals) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends the child this signal when the launcher dies, however it dies."""
+    parent, number = os.getpid(), int(death_signal)
+
+    def tie() -> None:
+        libc.prctl(PR_SET_PDEATHSIG, number)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return tie
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 from launcher import machine
 from launcher.console import Problem, say
 from launcher.environment import VENV
-from launcher.home import Home
+from launcher.home import MARK, Home
 from launcher.processes import Program
 
 NOBODY = 65534
@@ -129,7 +129,15 @@ class Postgres:
 
     def _run(self, command: list[str], text: str) -> None:
         answer = subprocess.run(
-            command, input=text, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd="/", env=_c_locale()
+            command,
+            input=text,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd="/",
+            # Complaints in English; and what survives a killed launcher is found by its mark.
+            env={**os.environ, "LC_ALL": "C.UTF-8", MARK: str(self.home.path)},
+            preexec_fn=machine.tied_to_us(signal.SIGKILL),
         )
         # In single-user mode a failed statement is only printed.
         if answer.returncode == 0 and "ERROR:" not in answer.stdout:
@@ -229,8 +237,3 @@ def _has_name(user: int) -> bool:
         return bool(pwd.getpwuid(user))
     except KeyError:
         return False
-
-
-def _c_locale() -> dict[str, str]:
-    """initdb and single-user mode print their complaints in English."""
-    return {**os.environ, "LC_ALL": "C.UTF-8"}

@@ -5,7 +5,6 @@ is a trap.
 """
 
 import contextlib
-import ctypes
 import os
 import selectors
 import signal
@@ -16,11 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from launcher import machine
 from launcher.console import Interrupted, Problem, output, warn
 from launcher.environment import ROOT
 
-libc = ctypes.CDLL(None, use_errno=True)
-PR_SET_PDEATHSIG = 1
 # Seconds before the first restart of a program that died; doubled each time, up to the last one.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 # A program that ran this long is healthy again: its next death starts with the first pause.
@@ -101,15 +99,6 @@ class Supervisor:
     def _spawn(self, program: Program, foreground: bool = False) -> subprocess.Popen[bytes]:
         if program.before_start:
             program.before_start()
-        parent = os.getpid()
-        libc_prctl = libc.prctl
-        death_signal = int(program.death_signal)
-
-        def tie_to_parent() -> None:
-            libc_prctl(PR_SET_PDEATHSIG, death_signal)
-            if os.getppid() != parent:
-                os._exit(1)
-
         target: int | None = None if foreground else subprocess.PIPE
         log = None
         if self.log and not foreground:
@@ -125,7 +114,7 @@ class Supervisor:
                 stderr=None if foreground else subprocess.STDOUT,
                 # A group of its own: Ctrl-C reaches the launcher only, and leftovers can be ended together.
                 start_new_session=not foreground,
-                preexec_fn=tie_to_parent,
+                preexec_fn=machine.tied_to_us(program.death_signal),
             )
         finally:
             if log:
