@@ -2,7 +2,10 @@
 
 from datetime import datetime, timedelta
 
+from common.findings import Findings, find
 from events.models import Delivery, Event, Heartbeat
+
+OVERDUE = timedelta(hours=1)
 
 
 def silence_of(name: str, *, at: datetime) -> timedelta | None:
@@ -26,3 +29,22 @@ def relay_lag(*, at: datetime) -> timedelta:
 def parked_count() -> int:
     """Deliveries that were given up and wait for a person."""
     return Delivery.objects.filter(state=Delivery.State.PARKED).count()
+
+
+def audit_events(*, at: datetime) -> dict[str, Findings]:
+    """News that somebody should have heard and has not: given up, or due for longer than OVERDUE."""
+    return {
+        "parked_deliveries": find(
+            "SELECT d.id, e.kind, d.subscriber, d.last_error FROM events_delivery d"
+            " LEFT JOIN events_event e ON e.id = d.event_id WHERE d.state = 'parked'"
+        ),
+        "overdue_deliveries": find(
+            "SELECT d.id, e.kind, d.subscriber, d.not_before FROM events_delivery d"
+            " LEFT JOIN events_event e ON e.id = d.event_id WHERE d.state = 'pending' AND d.not_before < %s",
+            at - OVERDUE,
+        ),
+        "overdue_events": find(
+            "SELECT id, kind, occurred_at FROM events_event WHERE fanned_out_at IS NULL AND occurred_at < %s",
+            at - OVERDUE,
+        ),
+    }

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core import signing
-from django.db import connection
 from django.db.models import F, Max, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.crypto import constant_time_compare
@@ -15,6 +14,7 @@ from catalog.models import Key, Product, Sku
 from catalog.services.sealing import open_key, open_reusable
 from catalog.services.stock import keys_of_lines
 from common import crypto
+from common.findings import Findings, find
 from orders.exceptions import OrderNotFound
 from orders.models import Cart, CartItem, LineSecret, Order, OrderLine
 from orders.sealing import open_secret
@@ -189,51 +189,61 @@ def stuck_orders(at: datetime) -> QuerySet[Order]:
     return Order.objects.filter(state=Order.State.PAID, paid_at__lte=at - STUCK_AFTER).order_by("paid_at")
 
 
-def audit_orders() -> dict[str, list]:
-    """What is wrong between orders, keys and money; each list empty when nothing is."""
+def audit_orders() -> dict[str, Findings]:
+    """What is wrong between orders, keys and money; empty findings where nothing is."""
     return {
-        "keys_on_unpaid_lines": _rows(
+        "keys_on_unpaid_lines": find(
             "SELECT k.id, l.id FROM catalog_key k JOIN orders_orderline l ON l.id = k.line_id"
             " JOIN orders_order o ON o.id = l.order_id WHERE k.state = 'sold' AND o.paid_at IS NULL"
         ),
-        "keys_without_line": _rows(
+        "keys_without_line": find(
             "SELECT k.id, k.line_id FROM catalog_key k LEFT JOIN orders_orderline l ON l.id = k.line_id"
             " WHERE k.line_id IS NOT NULL AND l.id IS NULL"
         ),
-        "keys_unlike_pieces": _rows(
+        "keys_unlike_pieces": find(
             "SELECT l.id, l.pieces_delivered, count(k.id) FROM orders_orderline l"
             " LEFT JOIN catalog_key k ON k.line_id = l.id AND k.state = 'sold'"
             " WHERE l.kind IN ('key', 'bundle') AND l.state IN ('delivered', 'short', 'refunded')"
             " AND NOT EXISTS (SELECT 1 FROM orders_linesecret s WHERE s.line_id = l.id)"
             " GROUP BY l.id HAVING l.pieces_delivered <> count(k.id)"
         ),
-        "reserved_on_closed_orders": _rows(
+        "reserved_on_closed_orders": find(
             "SELECT k.id, o.number FROM catalog_key k JOIN orders_orderline l ON l.id = k.line_id"
             " JOIN orders_order o ON o.id = l.order_id WHERE k.state = 'reserved' AND o.state <> 'unpaid'"
         ),
-        "paid_but_nowhere": _rows(
+        "paid_but_nowhere": find(
             "SELECT o.number, l.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id"
             " WHERE o.paid_at IS NOT NULL AND l.state IN ('waiting', 'closed')"
         ),
-        "delivered_with_open_lines": _rows(
+        "delivered_with_open_lines": find(
             "SELECT o.number, l.id FROM orders_order o JOIN orders_orderline l ON l.order_id = o.id"
             " WHERE o.state = 'delivered' AND l.state NOT IN ('delivered', 'refunded')"
         ),
-        "paid_without_money": _rows(
+        "delivered_without_goods": find(
+            "SELECT l.order_id, l.id FROM orders_orderline l WHERE l.state = 'delivered'"
+            " AND l.kind NOT IN ('key', 'bundle') AND l.reusable_secret_id IS NULL"
+            " AND NOT EXISTS (SELECT 1 FROM orders_linesecret s WHERE s.line_id = l.id)"
+        ),
+        "paid_without_money": find(
             "SELECT o.number, o.paid_total, COALESCE(SUM(e.amount), 0) FROM orders_order o"
             " LEFT JOIN wallet_transfer t ON t.memo = o.number AND t.kind IN ('payment', 'gateway_payment')"
             " LEFT JOIN wallet_entry e ON e.transfer_id = t.id"
             " AND e.account_id = (SELECT id FROM wallet_account WHERE code = 'shop:sales')"
             " WHERE o.paid_at IS NOT NULL GROUP BY o.id HAVING o.paid_total <> COALESCE(SUM(e.amount), 0)"
         ),
-        "refunds_unlike_lines": _rows(
+        "refunds_unlike_lines": find(
             "SELECT o.number, o.refunded_total, SUM(l.refunded) FROM orders_order o"
             " JOIN orders_orderline l ON l.order_id = o.id GROUP BY o.id HAVING o.refunded_total <> SUM(l.refunded)"
         ),
+        "refunds_unlike_orders": find(
+            "SELECT o.number, o.refunded_total, COALESCE(SUM(r.amount), 0) FROM orders_order o"
+            " LEFT JOIN orders_orderrefund r ON r.order_id = o.id"
+            " GROUP BY o.id HAVING o.refunded_total <> COALESCE(SUM(r.amount), 0)"
+        ),
+        "refunds_without_money": find(
+            "SELECT r.ref, r.amount, COALESCE(SUM(e.amount), 0) FROM orders_orderrefund r"
+            " LEFT JOIN wallet_transfer t ON t.ref = 'refund:' || r.ref"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = t.id AND e.amount > 0"
+            " GROUP BY r.id HAVING r.amount <> COALESCE(SUM(e.amount), 0)"
+        ),
     }
-
-
-def _rows(sql: str) -> list:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [[str(value) for value in row] for row in cursor.fetchall()]

@@ -6,10 +6,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection
 from django.db.models import QuerySet
 
 from common.clock import SHANGHAI
+from common.findings import Findings, find
 from common.money import ZERO, round_money
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for
@@ -113,34 +113,28 @@ def parked_attempts() -> QuerySet[PaymentAttempt]:
     return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
 
 
-def audit_payments() -> dict[str, list]:
-    """What is wrong between gateways' money and the ledger; each list empty when nothing is."""
+def audit_payments() -> dict[str, Findings]:
+    """What is wrong between gateways' money and the ledger; empty findings where nothing is."""
     return {
-        "paid_attempts_without_transfer": _rows(
+        "paid_attempts_without_transfer": find(
             "SELECT a.number FROM payments_paymentattempt a"
             " LEFT JOIN wallet_transferref r ON r.ref = 'gw:' || a.channel_id || ':' || a.provider_txn"
             " LEFT JOIN wallet_entry e ON e.transfer_id = r.transfer_id AND e.amount = -a.paid_amount"
             " AND e.account_id IN (SELECT id FROM wallet_account WHERE purpose = 'clearing')"
             " WHERE a.state = 'paid' AND e.id IS NULL"
         ),
-        "gateway_money_without_attempt": _rows(
+        "gateway_money_without_attempt": find(
             "SELECT t.ref FROM wallet_transfer t WHERE starts_with(t.ref, 'gw:') AND t.kind <> 'unclaimed'"
             " AND NOT EXISTS (SELECT 1 FROM payments_paymentattempt a WHERE a.state = 'paid'"
             " AND t.ref = 'gw:' || a.channel_id || ':' || a.provider_txn)"
         ),
-        "transactions_credited_twice": _rows(
+        "transactions_credited_twice": find(
             "SELECT ref, count(*) FROM wallet_transfer WHERE starts_with(ref, 'gw:') GROUP BY ref HAVING count(*) > 1"
         ),
-        "top_ups_unlike_attempts": _rows(
+        "top_ups_unlike_attempts": find(
             "SELECT u.public_id, u.credited, COALESCE(SUM(a.paid_amount), 0) FROM payments_topup u"
             " LEFT JOIN payments_paymentattempt a ON a.top_up_id = u.id AND a.state = 'paid'"
             " GROUP BY u.id HAVING u.credited > COALESCE(SUM(a.paid_amount), 0)"
             " OR (u.state = 'paid') <> (COUNT(a.id) > 0)"
         ),
     }
-
-
-def _rows(sql: str) -> list:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [[str(value) for value in row] for row in cursor.fetchall()]

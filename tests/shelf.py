@@ -10,12 +10,12 @@ from accounts.models import User
 from catalog.models import Category, Key, KeyBatch, Product, Sku
 from catalog.services.sealing import new_data_key, seal_key
 from common import clock, crypto
+from common.findings import Findings
 from orders.models import Order
-from orders.selectors import audit_orders
 from orders.services import Buyer, Item, place
+from shop.books import audit
 from tenancy.selectors import main_storefront
 from wallet.models import Account, Transfer
-from wallet.selectors import audit_ledger
 from wallet.services import Posting, post, shop_account, user_wallet
 
 _numbers = itertools.count(1)
@@ -97,7 +97,6 @@ class Shelf:
         )
 
 
-def books() -> dict[str, list]:
+def books() -> dict[str, Findings]:
     """What `audit_books` would complain about; {} when the books are clean."""
-
-    return {name: rows for name, rows in {**audit_ledger(), **audit_orders()}.items() if rows}
+    return {name: found for name, found in audit(at=clock.now()).items() if found}

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from django.db import connection
 from django.db.models import QuerySet
 
 from accounts.models import User
+from common.findings import Findings, find
 from common.money import ZERO
 from wallet.models import Account, Entry
 
@@ -22,27 +22,33 @@ def statement(user: User) -> QuerySet[Entry]:
     return Entry.objects.filter(account__in=wallet).select_related("transfer").order_by("-pk")
 
 
-def audit_ledger() -> dict[str, list]:
-    """What is wrong with the books, each list empty when nothing is: unbalanced transfers, balances that differ from
-    their entries, negative balances, and references without a transfer."""
+def audit_ledger() -> dict[str, Findings]:
+    """What is wrong with the books, empty findings where nothing is."""
     return {
-        "unbalanced_transfers": _rows(
+        "unbalanced_transfers": find(
             "SELECT transfer_id, SUM(amount) FROM wallet_entry GROUP BY 1 HAVING SUM(amount) <> 0"
         ),
-        "balances_unlike_entries": _rows(
+        "balances_unlike_entries": find(
             "SELECT a.code, a.balance, COALESCE(SUM(e.amount), 0) FROM wallet_account a"
             " LEFT JOIN wallet_entry e ON e.account_id = a.id WHERE a.balance IS NOT NULL"
             " GROUP BY a.id HAVING a.balance <> COALESCE(SUM(e.amount), 0)"
         ),
-        "negative_balances": _rows("SELECT code, balance FROM wallet_account WHERE balance < 0"),
-        "references_without_transfer": _rows(
+        "negative_balances": find("SELECT code, balance FROM wallet_account WHERE balance < 0"),
+        "references_without_transfer": find(
             "SELECT r.ref, r.transfer_id FROM wallet_transferref r"
             " LEFT JOIN wallet_transfer t ON t.id = r.transfer_id AND t.ref = r.ref WHERE t.id IS NULL"
         ),
+        # Also the second of two transfers with one reference.
+        "transfers_without_reference": find(
+            "SELECT t.id, t.ref FROM wallet_transfer t"
+            " LEFT JOIN wallet_transferref r ON r.ref = t.ref AND r.transfer_id = t.id WHERE r.ref IS NULL"
+        ),
+        "transfers_without_entries": find(
+            "SELECT t.id, t.ref FROM wallet_transfer t"
+            " WHERE NOT EXISTS (SELECT 1 FROM wallet_entry e WHERE e.transfer_id = t.id)"
+        ),
+        "entries_without_transfer": find(
+            "SELECT e.id, e.transfer_id FROM wallet_entry e"
+            " LEFT JOIN wallet_transfer t ON t.id = e.transfer_id WHERE t.id IS NULL"
+        ),
     }
-
-
-def _rows(sql: str) -> list:
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
-        return [[str(value) for value in row] for row in cursor.fetchall()]

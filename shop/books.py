@@ -1,0 +1,20 @@
+"""All books together: money, orders with their keys, gateways, and the news that keeps rooms in step."""
+
+from datetime import datetime
+
+from common.findings import Findings
+from events.selectors import audit_events
+from orders.selectors import audit_orders
+from payments.selectors import audit_payments
+from wallet.selectors import audit_ledger
+
+
+def audit(*, at: datetime) -> dict[str, Findings]:
+    """What is wrong, by room and rule such as "wallet.negative_balances"; empty findings where nothing is."""
+    rooms = {
+        "wallet": audit_ledger(),
+        "orders": audit_orders(),
+        "payments": audit_payments(),
+        "events": audit_events(at=at),
+    }
+    return {f"{room}.{rule}": found for room, rules in rooms.items() for rule, found in rules.items()}
