@@ -10,8 +10,8 @@ from common.registries import Panel, panels
 
 
 def in_the_shop(product: Product, viewer: Any) -> Panel | None:
-    """The way from a product's admin to its page, for products that have one."""
-    if product.status not in {Product.Status.ON_SALE, Product.Status.OFF_SALE}:
+    """The way from a product's admin to its page, for products on sale."""
+    if product.status != Product.Status.ON_SALE:
         return None
     return Panel(title=_("商城"), links=[(_("在商城查看"), reverse("shop:product", args=[product.slug]))])
 

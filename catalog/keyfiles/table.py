@@ -75,7 +75,8 @@ def split_record(text: str, delimiter: str) -> tuple[list[str], bool]:
     """
     if QUOTE not in text:
         return text.split(delimiter), False
-    cells, position = [], 0
+    cells: list[str] = []
+    position = 0
     while True:
         start = position
         while start < len(text) and text[start] == " " and delimiter != " ":
@@ -96,7 +97,7 @@ def split_record(text: str, delimiter: str) -> tuple[list[str], bool]:
 
 def _quoted(text: str, start: int) -> tuple[str, int, bool]:
     """Inside of a quoted cell from `start`, the position after its closing quote, and whether there was one."""
-    pieces = []
+    pieces: list[str] = []
     while True:
         end = text.find(QUOTE, start)
         if end < 0:

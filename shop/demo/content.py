@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 GOODS = Path(__file__).parent / "goods"
 
@@ -75,7 +76,7 @@ def _category(data: dict) -> DemoCategory:
 
 
 def _product(data: dict) -> DemoProduct:
-    texts = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
+    texts: dict[str, Any] = {name: value.strip() if isinstance(value, str) else value for name, value in data.items()}
     skus = tuple(_sku(one) for one in texts.pop("skus"))
     labels, fields = tuple(texts.pop("labels", ())), tuple(texts.pop("field", ()))
     return DemoProduct(**texts, skus=skus, labels=labels, fields=fields)

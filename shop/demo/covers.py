@@ -67,8 +67,8 @@ def cover(*, motif: str, place: int, title: str, line: str, sizes: str) -> str:
 
 def short_sizes(names: Sequence[str]) -> str:
     """What fits under a picture: `¥50–200` or `60–1280 点券` for counted sizes, else the first names."""
-    counted = [re.fullmatch(r"(\d+) ?(\D+?)([（(].*)?", name) for name in names]
-    if len(names) > 1 and all(counted) and len({match.group(2) for match in counted}) == 1:
+    counted = [match for name in names if (match := re.fullmatch(r"(\d+) ?(\D+?)([（(].*)?", name))]
+    if len(names) == len(counted) > 1 and len({match.group(2) for match in counted}) == 1:
         values = sorted(int(match.group(1)) for match in counted)
         unit = counted[0].group(2)
         return f"¥{values[0]}–{values[-1]}" if unit == "元" else f"{values[0]}–{values[-1]} {unit}"
