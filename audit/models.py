@@ -3,6 +3,7 @@
 import pgtrigger
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class AuditEntry(models.Model):
@@ -20,7 +21,7 @@ class AuditEntry(models.Model):
 
     class Meta:
         verbose_name = _("审计记录")
-        verbose_name_plural = _("审计记录")
+        verbose_name_plural = pgettext_lazy("plural", "审计记录")
         indexes = [models.Index(fields=["target_type", "target_id", "-id"], name="audit_target")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
@@ -40,7 +41,7 @@ class IdempotencyRecord(models.Model):
 
     class Meta:
         verbose_name = _("幂等记录")
-        verbose_name_plural = _("幂等记录")
+        verbose_name_plural = pgettext_lazy("plural", "幂等记录")
         constraints = [models.UniqueConstraint(fields=["caller", "key"], name="idempotency_once_per_caller")]
 
     def __str__(self) -> str:
@@ -58,7 +59,7 @@ class Allowance(models.Model):
 
     class Meta:
         verbose_name = _("限流记录")
-        verbose_name_plural = _("限流记录")
+        verbose_name_plural = pgettext_lazy("plural", "限流记录")
 
     def __str__(self) -> str:
         return self.key

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Event(models.Model):
@@ -16,7 +17,7 @@ class Event(models.Model):
 
     class Meta:
         verbose_name = _("事件")
-        verbose_name_plural = _("事件")
+        verbose_name_plural = pgettext_lazy("plural", "事件")
         indexes = [
             models.Index(fields=["id"], condition=models.Q(fanned_out_at=None), name="event_not_fanned_out"),
             models.Index(fields=["kind", "-id"], name="event_kind"),
@@ -47,7 +48,7 @@ class Delivery(models.Model):
 
     class Meta:
         verbose_name = _("事件投递")
-        verbose_name_plural = _("事件投递")
+        verbose_name_plural = pgettext_lazy("plural", "事件投递")
         permissions = [("retry_delivery", _("重新投递"))]
         constraints = [
             models.UniqueConstraint(fields=["event", "subscriber"], name="delivery_once_per_subscriber"),
@@ -73,7 +74,7 @@ class Heartbeat(models.Model):
 
     class Meta:
         verbose_name = _("心跳")
-        verbose_name_plural = _("心跳")
+        verbose_name_plural = pgettext_lazy("plural", "心跳")
 
     def __str__(self) -> str:
         return self.name

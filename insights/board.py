@@ -14,6 +14,7 @@ from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from accounts.models import User
 from catalog.models import Sku
@@ -95,12 +96,12 @@ def _orders(board: Board, user: User) -> None:
     flow = selectors.order_flow(period)
     placed = _days("placed_at", period)
     board.business += [
-        _tile("orders", _("订单"), flow.placed, _list("orders_order", **placed), period),
+        _tile("orders", pgettext("plural", "订单"), flow.placed, _list("orders_order", **placed), period),
         _tile("income", _("收入"), selectors.income(period), _list("orders_order", **_days("paid_at", period)), period),
         _paid_rate(flow, _list("orders_order", **placed, money="paid"), period),
         _tile(
             "refunds",
-            _("退款"),
+            pgettext("plural", "退款"),
             selectors.refunded(period),
             _list("orders_orderrefund", **_days("at", period)),
             period,

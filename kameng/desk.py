@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 
 
 @dataclass(frozen=True)
@@ -25,47 +25,47 @@ class Entry:
 
 GROUPS: list[tuple[Any, list[Entry]]] = [
     (
-        gettext_lazy("订单"),
+        pgettext_lazy("plural", "订单"),
         [
-            Entry(gettext_lazy("订单"), "receipt_long", "orders.Order"),
+            Entry(pgettext_lazy("plural", "订单"), "receipt_long", "orders.Order"),
             Entry(gettext_lazy("待发货商品"), "local_shipping", "orders.OrderLine"),
-            Entry(gettext_lazy("退款"), "undo", "orders.OrderRefund"),
+            Entry(pgettext_lazy("plural", "退款"), "undo", "orders.OrderRefund"),
         ],
     ),
     (
-        gettext_lazy("商品"),
+        pgettext_lazy("plural", "商品"),
         [
-            Entry(gettext_lazy("商品"), "inventory_2", "catalog.Product"),
+            Entry(pgettext_lazy("plural", "商品"), "inventory_2", "catalog.Product"),
             Entry(gettext_lazy("规格与库存"), "sell", "catalog.Sku"),
             Entry(gettext_lazy("低库存"), "production_quantity_limits", "catalog.Sku", "?stock=low"),
-            Entry(gettext_lazy("卡密批次"), "upload_file", "catalog.KeyBatch"),
-            Entry(gettext_lazy("卡密"), "key", "catalog.Key"),
-            Entry(gettext_lazy("分类"), "category", "catalog.Category"),
-            Entry(gettext_lazy("标签"), "label", "catalog.Label"),
+            Entry(pgettext_lazy("plural", "卡密批次"), "upload_file", "catalog.KeyBatch"),
+            Entry(pgettext_lazy("plural", "卡密"), "key", "catalog.Key"),
+            Entry(pgettext_lazy("plural", "分类"), "category", "catalog.Category"),
+            Entry(pgettext_lazy("plural", "标签"), "label", "catalog.Label"),
         ],
     ),
     (
-        gettext_lazy("会员"),
+        pgettext_lazy("plural", "会员"),
         [
-            Entry(gettext_lazy("用户"), "person", "accounts.User"),
-            Entry(gettext_lazy("会员等级"), "crown", "membership.MemberTier"),
+            Entry(pgettext_lazy("plural", "用户"), "person", "accounts.User"),
+            Entry(pgettext_lazy("plural", "会员等级"), "crown", "membership.MemberTier"),
             Entry(gettext_lazy("等级变更"), "trending_up", "membership.TierDecision"),
             Entry(gettext_lazy("会员计划"), "loyalty", "membership.Program"),
             Entry(gettext_lazy("等级规则"), "rule", "membership.RuleSetVersion"),
-            Entry(gettext_lazy("规格会员价"), "price_change", "membership.SkuTierPrice"),
-            Entry(gettext_lazy("商品会员折扣"), "percent", "membership.ProductTierRate"),
-            Entry(gettext_lazy("活动记录"), "list_alt", "membership.Activity"),
-            Entry(gettext_lazy("重新评定"), "refresh", "membership.Recalculation"),
+            Entry(pgettext_lazy("plural", "规格会员价"), "price_change", "membership.SkuTierPrice"),
+            Entry(pgettext_lazy("plural", "商品会员折扣"), "percent", "membership.ProductTierRate"),
+            Entry(pgettext_lazy("plural", "活动记录"), "list_alt", "membership.Activity"),
+            Entry(pgettext_lazy("plural", "重新评定"), "refresh", "membership.Recalculation"),
         ],
     ),
     (
         gettext_lazy("资金"),
         [
-            Entry(gettext_lazy("支付单"), "payments", "payments.PaymentAttempt"),
-            Entry(gettext_lazy("充值单"), "add_card", "payments.TopUp"),
-            Entry(gettext_lazy("支付渠道"), "account_balance", "payments.Channel"),
-            Entry(gettext_lazy("支付通知"), "notifications_active", "payments.NotifyLog"),
-            Entry(gettext_lazy("账户"), "account_balance_wallet", "wallet.Account"),
+            Entry(pgettext_lazy("plural", "支付单"), "payments", "payments.PaymentAttempt"),
+            Entry(pgettext_lazy("plural", "充值单"), "add_card", "payments.TopUp"),
+            Entry(pgettext_lazy("plural", "支付渠道"), "account_balance", "payments.Channel"),
+            Entry(pgettext_lazy("plural", "支付通知"), "notifications_active", "payments.NotifyLog"),
+            Entry(pgettext_lazy("plural", "账户"), "account_balance_wallet", "wallet.Account"),
             Entry(gettext_lazy("账本"), "menu_book", "wallet.Transfer"),
         ],
     ),
@@ -73,10 +73,10 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         gettext_lazy("系统"),
         [
             Entry(gettext_lazy("员工组"), "groups", "auth.Group"),
-            Entry(gettext_lazy("店铺"), "storefront", "tenancy.Storefront"),
-            Entry(gettext_lazy("审计记录"), "policy", "audit.AuditEntry"),
-            Entry(gettext_lazy("事件投递"), "outbox", "events.Delivery"),
-            Entry(gettext_lazy("邮件"), "mail", "notifications.Mail"),
+            Entry(pgettext_lazy("plural", "店铺"), "storefront", "tenancy.Storefront"),
+            Entry(pgettext_lazy("plural", "审计记录"), "policy", "audit.AuditEntry"),
+            Entry(pgettext_lazy("plural", "事件投递"), "outbox", "events.Delivery"),
+            Entry(pgettext_lazy("plural", "邮件"), "mail", "notifications.Mail"),
         ],
     ),
 ]

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -64,7 +64,7 @@ class MailAdmin(ReadOnlyAdmin):
         def run(answer: Answer) -> str:
             ids = [mail.pk for mail in failed]
             count = retry_mails(mail_ids=ids, actor=request.user, address=request.client_address)
-            return _now("已重新排队 %(count)s 封邮件。") % {"count": count}
+            return gettext("已重新排队 %(count)s 封邮件。") % {"count": count}
 
         preview = Preview(
             facts=[
@@ -88,14 +88,14 @@ def told_about(order: Order, viewer: User) -> Iterable[TimelineEntry]:
         for message in inbox(order.buyer).filter(about):
             yield TimelineEntry(
                 at=message.created_at,
-                title=_now("站内信：%(text)s") % {"text": words(message).title},
+                title=gettext("站内信：%(text)s") % {"text": words(message).title},
                 icon="notifications",
-                detail=_now("已读") if message.read_at else _now("未读"),
+                detail=gettext("已读") if message.read_at else gettext("未读"),
             )
     for mail in Mail.objects.filter(about):
         yield TimelineEntry(
             at=mail.sent_at or mail.created_at,
-            title=_now("邮件：%(kind)s") % {"kind": mail.get_kind_display()},
+            title=gettext("邮件：%(kind)s") % {"kind": mail.get_kind_display()},
             icon="mail",
             tone="danger" if mail.state == Mail.State.FAILED else "",
             detail=f"{mail.recipient} · {mail.get_state_display()}",
@@ -108,7 +108,7 @@ def inbox_panel(user: User, viewer: User) -> Panel | None:
     if not newest:
         return None
     rows = [
-        (moment(message.created_at), words(message).title, _now("已读") if message.read_at else _now("未读"))
+        (moment(message.created_at), words(message).title, gettext("已读") if message.read_at else gettext("未读"))
         for message in newest
     ]
     return Panel(title=_("站内信"), columns=[_("时间"), _("内容"), _("状态")], rows=rows)

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 
@@ -30,7 +31,7 @@ class Message(models.Model):
 
     class Meta:
         verbose_name = _("站内信")
-        verbose_name_plural = _("站内信")
+        verbose_name_plural = pgettext_lazy("plural", "站内信")
         indexes = [
             models.Index(fields=["user", "-id"], name="message_user"),
             models.Index(fields=["user"], condition=Q(read_at=None), name="message_unread"),
@@ -64,7 +65,7 @@ class Mail(models.Model):
 
     class Meta:
         verbose_name = _("邮件")
-        verbose_name_plural = _("邮件")
+        verbose_name_plural = pgettext_lazy("plural", "邮件")
         permissions = [("retry_mail", _("重新发送邮件"))]
         indexes = [models.Index(fields=["not_before"], condition=Q(state="queued"), name="mail_queued")]
 

@@ -7,6 +7,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from common.ids import public_id
@@ -52,7 +53,7 @@ class Channel(models.Model):
 
     class Meta:
         verbose_name = _("支付渠道")
-        verbose_name_plural = _("支付渠道")
+        verbose_name_plural = pgettext_lazy("plural", "支付渠道")
         ordering = ["position", "id"]
         constraints = [
             models.CheckConstraint(
@@ -101,7 +102,7 @@ class TopUp(models.Model):
 
     class Meta:
         verbose_name = _("充值单")
-        verbose_name_plural = _("充值单")
+        verbose_name_plural = pgettext_lazy("plural", "充值单")
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive"),
             models.CheckConstraint(
@@ -193,7 +194,7 @@ class PaymentAttempt(models.Model):
 
     class Meta:
         verbose_name = _("支付单")
-        verbose_name_plural = _("支付单")
+        verbose_name_plural = pgettext_lazy("plural", "支付单")
         permissions = [("ask_gateway", _("向渠道查询")), ("confirm_payment", _("人工确认到账"))]
         constraints = [
             models.UniqueConstraint(fields=["channel", "provider_txn"], name="attempt_provider_txn_once"),
@@ -255,7 +256,7 @@ class NotifyLog(models.Model):
 
     class Meta:
         verbose_name = _("支付通知")
-        verbose_name_plural = _("支付通知")
+        verbose_name_plural = pgettext_lazy("plural", "支付通知")
         indexes = [
             models.Index(fields=["channel", "-id"], name="notify_channel"),
             models.Index(fields=["received_at"], name="notify_received"),

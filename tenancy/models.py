@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 MAIN_ID = 1
 
@@ -18,7 +19,7 @@ class Storefront(models.Model):
 
     class Meta:
         verbose_name = _("店铺")
-        verbose_name_plural = _("店铺")
+        verbose_name_plural = pgettext_lazy("plural", "店铺")
 
     def __str__(self) -> str:
         return self.name

@@ -10,7 +10,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import path, reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
@@ -102,7 +102,7 @@ class AccountAdmin(ReadOnlyAdmin):
     def owner(self, account: Account) -> str:
         if account.user_id:
             return str(account.user)
-        return _now("订单 #%(id)s") % {"id": account.order_id} if account.order_id else _now("店铺")
+        return gettext("订单 #%(id)s") % {"id": account.order_id} if account.order_id else gettext("店铺")
 
     @display(description=_("余额"))
     def shown_balance(self, account: Account):
@@ -167,14 +167,14 @@ class AccountAdmin(ReadOnlyAdmin):
             actor=request.user,
             address=request.client_address,
         )
-        return _now("已调整 %(name)s 的余额。") % {"name": user.get_username()}
+        return gettext("已调整 %(name)s 的余额。") % {"name": user.get_username()}
 
 
 class EntryInline(ReadOnlyInline):
     model = Entry
     fields = ["account", "shown_amount", "shown_after"]
     readonly_fields = fields
-    verbose_name_plural = _("分录")
+    verbose_name_plural = pgettext_lazy("plural", "分录")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
         return super().get_queryset(request).select_related("account").order_by("id")

@@ -7,6 +7,7 @@ are sums of their entries, so that no row is shared by all sales. Corrections ar
 import pgtrigger
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 
@@ -47,7 +48,7 @@ class Account(models.Model):
 
     class Meta:
         verbose_name = _("账户")
-        verbose_name_plural = _("账户")
+        verbose_name_plural = pgettext_lazy("plural", "账户")
         permissions = [("adjust_wallet", _("人工调整会员余额"))]
         constraints = [
             models.CheckConstraint(
@@ -83,7 +84,7 @@ class TransferRef(models.Model):
 
     class Meta:
         verbose_name = _("转账业务编号")
-        verbose_name_plural = _("转账业务编号")
+        verbose_name_plural = pgettext_lazy("plural", "转账业务编号")
 
     def __str__(self) -> str:
         return self.ref
@@ -109,7 +110,7 @@ class Transfer(models.Model):
 
     class Meta:
         verbose_name = _("转账")
-        verbose_name_plural = _("转账")
+        verbose_name_plural = pgettext_lazy("plural", "转账")
         indexes = [models.Index(fields=["memo"], condition=~models.Q(memo=""), name="transfer_memo")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
@@ -131,7 +132,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name = _("流水")
-        verbose_name_plural = _("流水")
+        verbose_name_plural = pgettext_lazy("plural", "流水")
         constraints = [models.CheckConstraint(condition=~models.Q(amount=0), name="entry_is_not_zero")]
         indexes = [models.Index(fields=["account", "-id"], name="entry_account")]
         triggers = [

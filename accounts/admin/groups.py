@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.services import record
@@ -91,7 +91,7 @@ def act_of(permission: Permission) -> str:
 def words(permission: Permission) -> str:
     """What it allows, for reading: the act, or the model's own word for it."""
     act = act_of(permission)
-    return str(ACTS[act]) if act else _now(permission.name)
+    return str(ACTS[act]) if act else gettext(permission.name)
 
 
 def table(permissions: list[Permission]) -> dict[str, list[Row]]:
@@ -205,7 +205,7 @@ class GroupAdmin(ModelAdmin):
 
     @display(description=_("权限"))
     def summary(self, group: Group) -> str:
-        return _now("%(count)s 项") % {"count": len(group.permissions.all())}
+        return gettext("%(count)s 项") % {"count": len(group.permissions.all())}
 
     @display(description=_("权限"))
     def shown_permissions(self, group: Group):

@@ -10,7 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework.authtoken.models import TokenProxy
 
@@ -181,7 +181,7 @@ class UserAdmin(ReadOnlyAdmin):
     def _show_password(self, request: HttpRequest, user: User, password: str) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": _now("临时密码"),
+            "title": gettext("临时密码"),
             "subtitle": user.get_username(),
             "opts": self.opts,
             "original": user,
@@ -207,11 +207,11 @@ class UserAdmin(ReadOnlyAdmin):
     def _preview_rights(user: User, answer: Answer) -> Preview:
         staff = answer.data["is_staff"]
         groups = [group.name for group in answer.data["groups"]] if staff else []
-        before = "、".join(user.groups.order_by("name").values_list("name", flat=True)) or _now("无")
+        before = "、".join(user.groups.order_by("name").values_list("name", flat=True)) or gettext("无")
         facts = [
             Fact(_("账户"), user.get_username(), strong=True),
             Fact(_("可登录后台"), _yes_no(staff), was=_yes_no(user.is_staff)),
-            Fact(_("员工组"), "、".join(groups) or _now("无"), was=before),
+            Fact(_("员工组"), "、".join(groups) or gettext("无"), was=before),
         ]
         if "is_superuser" in answer.data:
             wanted = staff and answer.data["is_superuser"]
@@ -228,7 +228,7 @@ class UserAdmin(ReadOnlyAdmin):
             actor=request.user,
             address=request.client_address,
         )
-        return _now("已更新 %(name)s 的权限。") % {"name": user.get_username()}
+        return gettext("已更新 %(name)s 的权限。") % {"name": user.get_username()}
 
     @action(description=_("新建员工"), url_path="add-staff", icon="person_add", permissions=["staff"])
     def add_staff(self, request: HttpRequest) -> HttpResponse:
@@ -241,7 +241,7 @@ class UserAdmin(ReadOnlyAdmin):
                 actor=request.user,
                 address=request.client_address,
             )
-            return _now("已新建员工 %(name)s。") % {"name": user.get_username()}
+            return gettext("已新建员工 %(name)s。") % {"name": user.get_username()}
 
         def preview(answer: Answer) -> Preview:
             groups = "、".join(group.name for group in answer.data["groups"])
@@ -252,7 +252,7 @@ class UserAdmin(ReadOnlyAdmin):
 
 
 def _yes_no(value: bool) -> str:
-    return _now("是") if value else _now("否")
+    return gettext("是") if value else gettext("否")
 
 
 def _contact(value: str, verified: bool):

@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
@@ -115,7 +115,7 @@ class KeyBatchAdmin(ReadOnlyAdmin):
                 return redirect(reverse("admin:catalog_keybatch_change", args=[batch.pk]))
         context = {
             **self.admin_site.each_context(request),
-            "title": _now("导入卡密"),
+            "title": gettext("导入卡密"),
             "opts": self.opts,
             "form": form,
             "media": self.media + form.media,
@@ -148,7 +148,7 @@ class KeyBatchAdmin(ReadOnlyAdmin):
         names = names_of([batch.created_by_id])
         total = batch.rows_total or 1
         return {
-            "title": _now("卡密批次 #%(batch)s") % {"batch": batch.pk},
+            "title": gettext("卡密批次 #%(batch)s") % {"batch": batch.pk},
             "batch": batch,
             "chip": batch_chip(batch),
             "refresh": REFRESH_SECONDS if batch.state in {State.CHECKING, State.IMPORTING} else 0,
@@ -225,11 +225,11 @@ class KeyBatchAdmin(ReadOnlyAdmin):
         response = HttpResponse("\ufeff", content_type="text/csv; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="batch-{batch.pk}-rows.csv"'
         writer = csv.writer(response)
-        writer.writerow([_now("行号"), _now("问题"), _now("卡密")])
+        writer.writerow([gettext("行号"), gettext("问题"), gettext("卡密")])
         for number, code, params in batch.report.get("error_rows", []):
             writer.writerow([number, str(RowError(code, params)), ""])
         for number, preview, first in batch.report.get("duplicate_rows", []):
-            why = _now("与第 %(number)s 行重复") % {"number": first} if first else _now("库存已有")
+            why = gettext("与第 %(number)s 行重复") % {"number": first} if first else gettext("库存已有")
             writer.writerow([number, why, preview])
         return _private(response)
 
@@ -239,7 +239,7 @@ def _file_error(report: dict) -> str:
     if not error:
         return ""
     if error["code"] == "unreadable":
-        return _now("文件内容已损坏，无法解密")
+        return gettext("文件内容已损坏，无法解密")
     return str(FileError(error["code"], **error["params"]))
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
@@ -94,7 +94,7 @@ class KeyAdmin(ReadOnlyAdmin):
     def _reveal(self, request: HttpRequest, key: Key, answer: Answer) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
-            "title": _now("卡密明文"),
+            "title": gettext("卡密明文"),
             "subtitle": self.shown_sku(key),
             "opts": self.opts,
             "original": key,
@@ -138,7 +138,7 @@ class KeyAdmin(ReadOnlyAdmin):
 
     def _preview_void(self, chosen: list[Key], answer: Answer) -> Preview:
         return Preview(
-            facts=[Fact(_("将作废"), _now("%(count)s 条卡密") % {"count": len(chosen)}, strong=True)],
+            facts=[Fact(_("将作废"), gettext("%(count)s 条卡密") % {"count": len(chosen)}, strong=True)],
             columns=[_("卡密"), _("规格"), _("状态")],
             rows=[[key.preview, self.shown_sku(key), key_chip(key)] for key in chosen[:SHOWN]],
             more=max(0, len(chosen) - SHOWN),
@@ -149,7 +149,7 @@ class KeyAdmin(ReadOnlyAdmin):
     @staticmethod
     def _void(request: HttpRequest, chosen: list[Key], answer: Answer) -> str:
         count = keys.void_keys(key_ids=[key.pk for key in chosen], actor=request.user)
-        return _now("已作废 %(count)s 条卡密。") % {"count": count}
+        return gettext("已作废 %(count)s 条卡密。") % {"count": count}
 
 
 def _nothing(answer: Answer) -> Any:

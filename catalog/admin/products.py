@@ -8,7 +8,7 @@ from django.db.models import Prefetch, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
@@ -173,7 +173,7 @@ class ProductAdmin(ModelAdmin):
 
         def preview(answer: Answer) -> Preview:
             return Preview(
-                facts=[Fact(_("将改变"), _now("%(count)s 个商品") % {"count": len(moving)}, strong=True)],
+                facts=[Fact(_("将改变"), gettext("%(count)s 个商品") % {"count": len(moving)}, strong=True)],
                 columns=[_("名称"), _("现在")],
                 rows=[[product.name, product_chip(product)] for product in moving[:SHOWN]],
                 more=max(0, len(moving) - SHOWN),
@@ -186,7 +186,7 @@ class ProductAdmin(ModelAdmin):
             for product in moving:
                 product.status = status
                 goods.save_product(product=product, actor=request.user)
-            return _now("已改变 %(count)s 个商品。") % {"count": len(moving)}
+            return gettext("已改变 %(count)s 个商品。") % {"count": len(moving)}
 
         return ask(self, request, title=title, preview=preview, run=run, danger=False)
 
@@ -214,7 +214,7 @@ class ProductAdmin(ModelAdmin):
     @staticmethod
     def _archive(request: HttpRequest, product: Product, answer: Answer) -> str:
         goods.archive_product(product_id=product.pk, actor=request.user)
-        return _now("已归档 %(name)s。") % {"name": product.name}
+        return gettext("已归档 %(name)s。") % {"name": product.name}
 
 
 def _picture(product: Product, width: int) -> SafeString | str:

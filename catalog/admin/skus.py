@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
@@ -68,7 +68,7 @@ class BreakInline(PartOfSku):
     form = BreakForm
     formset = BreakFormSet
     fields = ["min_quantity", "unit_price"]
-    verbose_name_plural = _("批发价：满多少件，每件多少钱")
+    verbose_name_plural = pgettext_lazy("plural", "批发价：满多少件，每件多少钱")
 
 
 class BundleInline(PartOfSku):
@@ -199,7 +199,7 @@ class SkuAdmin(ModelAdmin):
 
         def run(answer: Answer) -> str:
             keys.set_reusable(sku=sku, text=answer.data["text"], actor=request.user)
-            return _now("已更换，之后的买家会收到新内容。")
+            return gettext("已更换，之后的买家会收到新内容。")
 
         return ask(self, request, title=_("更换通用卡密"), form=SecretForm, preview=preview, run=run, target=sku)
 
@@ -226,7 +226,7 @@ class SkuAdmin(ModelAdmin):
     @staticmethod
     def _archive(request: HttpRequest, sku: Sku, answer: Answer) -> str:
         goods.archive_sku(sku_id=sku.pk, actor=request.user)
-        return _now("已归档 %(name)s。") % {"name": sku.code}
+        return gettext("已归档 %(name)s。") % {"name": sku.code}
 
 
 def stock_panel(sku: Sku, viewer: Any) -> Panel | None:
@@ -236,7 +236,7 @@ def stock_panel(sku: Sku, viewer: Any) -> Panel | None:
     figure = getattr(sku, "figure", None)
     links = [
         (text, f"{reverse(f'admin:catalog_{model}_changelist')}?sku__id__exact={sku.pk}")
-        for model, text in (("key", _now("卡密")), ("keybatch", _now("批次")))
+        for model, text in (("key", gettext("卡密")), ("keybatch", gettext("批次")))
         if viewer.has_perm(f"catalog.view_{model}")
     ]
     return Panel(

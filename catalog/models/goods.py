@@ -5,6 +5,7 @@ from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from common.ids import public_id
 from common.texts import in_language
@@ -26,7 +27,7 @@ class Category(models.Model):
 
     class Meta:
         verbose_name = _("分类")
-        verbose_name_plural = _("分类")
+        verbose_name_plural = pgettext_lazy("plural", "分类")
         ordering = ["position", "id"]
 
     def __str__(self) -> str:
@@ -48,7 +49,7 @@ class Label(models.Model):
 
     class Meta:
         verbose_name = _("标签")
-        verbose_name_plural = _("标签")
+        verbose_name_plural = pgettext_lazy("plural", "标签")
         ordering = ["position", "id"]
 
     def __str__(self) -> str:
@@ -108,7 +109,7 @@ class Product(models.Model):
 
     class Meta:
         verbose_name = _("商品")
-        verbose_name_plural = _("商品")
+        verbose_name_plural = pgettext_lazy("plural", "商品")
         indexes = [
             models.Index(fields=["category", "position", "-id"], condition=Q(status="on_sale"), name="product_on_sale"),
             GinIndex(fields=["search_document"], name="product_search_document"),
@@ -155,7 +156,7 @@ class Sku(models.Model):
 
     class Meta:
         verbose_name = _("规格")
-        verbose_name_plural = _("规格")
+        verbose_name_plural = pgettext_lazy("plural", "规格")
         ordering = ["position", "id"]
         constraints = [
             models.CheckConstraint(
@@ -186,7 +187,7 @@ class QuantityBreak(models.Model):
 
     class Meta:
         verbose_name = _("批发价")
-        verbose_name_plural = _("批发价")
+        verbose_name_plural = pgettext_lazy("plural", "批发价")
         ordering = ["min_quantity"]
         constraints = [
             models.UniqueConstraint(fields=["sku", "min_quantity"], name="break_once_per_quantity"),
@@ -213,7 +214,7 @@ class PriceHistory(models.Model):
 
     class Meta:
         verbose_name = _("价格历史")
-        verbose_name_plural = _("价格历史")
+        verbose_name_plural = pgettext_lazy("plural", "价格历史")
         indexes = [models.Index(fields=["sku", "-at"], name="price_history_sku")]
 
     def __str__(self) -> str:
@@ -229,7 +230,7 @@ class BundleItem(models.Model):
 
     class Meta:
         verbose_name = _("套餐内容")
-        verbose_name_plural = _("套餐内容")
+        verbose_name_plural = pgettext_lazy("plural", "套餐内容")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["sku", "component"], name="bundle_item_once"),

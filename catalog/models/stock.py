@@ -6,6 +6,7 @@ A key's ciphertext is bound to its table, id, seller (or 0) and data key, so tha
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.models.goods import Product, Sku
 
@@ -21,7 +22,7 @@ class DataKey(models.Model):
 
     class Meta:
         verbose_name = _("数据密钥")
-        verbose_name_plural = _("数据密钥")
+        verbose_name_plural = pgettext_lazy("plural", "数据密钥")
 
     def __str__(self) -> str:
         return self.label
@@ -59,7 +60,7 @@ class KeyBatch(models.Model):
 
     class Meta:
         verbose_name = _("卡密批次")
-        verbose_name_plural = _("卡密批次")
+        verbose_name_plural = pgettext_lazy("plural", "卡密批次")
         ordering = ["-id"]
         permissions = [("import_keys", _("导入卡密"))]
         indexes = [
@@ -87,7 +88,7 @@ class KeyFilePart(models.Model):
 
     class Meta:
         verbose_name = _("卡密文件")
-        verbose_name_plural = _("卡密文件")
+        verbose_name_plural = pgettext_lazy("plural", "卡密文件")
         constraints = [models.UniqueConstraint(fields=["batch", "number"], name="key_file_part_once")]
 
     def __str__(self) -> str:
@@ -123,7 +124,7 @@ class Key(models.Model):
 
     class Meta:
         verbose_name = _("卡密")
-        verbose_name_plural = _("卡密")
+        verbose_name_plural = pgettext_lazy("plural", "卡密")
         permissions = [("reveal_key", _("查看卡密明文")), ("void_key", _("作废卡密"))]
         constraints = [
             models.UniqueConstraint(fields=["product", "fingerprint"], name="key_once_per_product"),
@@ -157,7 +158,7 @@ class ReusableSecret(models.Model):
 
     class Meta:
         verbose_name = _("通用卡密")
-        verbose_name_plural = _("通用卡密")
+        verbose_name_plural = pgettext_lazy("plural", "通用卡密")
         constraints = [
             models.UniqueConstraint(fields=["sku"], condition=Q(replaced_at=None), name="reusable_one_current_per_sku")
         ]
@@ -179,7 +180,7 @@ class StockFigure(models.Model):
 
     class Meta:
         verbose_name = _("库存")
-        verbose_name_plural = _("库存")
+        verbose_name_plural = pgettext_lazy("plural", "库存")
 
     def __str__(self) -> str:
         return f"{self.available}"

@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from common import clock
 from common.admin import (
@@ -50,7 +50,7 @@ class DecisionInline(ReadOnlyInline):
     fields = ["shown_at", "change", "shown_cause", "why"]
     readonly_fields = fields
     ordering = ["-id"]
-    verbose_name_plural = gettext_lazy("等级变更记录")
+    verbose_name_plural = pgettext_lazy("plural", "等级变更记录")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("version__program")
@@ -231,7 +231,7 @@ class RecalculationAdmin(ReadOnlyAdmin):
     @staticmethod
     def _preview(answer: Answer) -> Preview:
         return Preview(
-            facts=[Fact(_("会员"), MemberTier.objects.count(), strong=True)],
+            facts=[Fact(pgettext("plural", "会员"), MemberTier.objects.count(), strong=True)],
             warnings=[_("在后台分批进行；已有一轮在进行时，新的会被拒绝。")],
         )
 
@@ -248,7 +248,7 @@ class UserTierInline(ReadOnlyInline):
     hide_title = True
     fields = ["program", "tier", "shown_since", "todo", "page"]
     readonly_fields = fields
-    verbose_name_plural = gettext_lazy("会员等级")
+    verbose_name_plural = pgettext_lazy("plural", "会员等级")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).select_related("version", "program")

@@ -8,6 +8,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from membership.models.members import MemberTier
 
@@ -37,7 +38,7 @@ class Activity(models.Model):
 
     class Meta:
         verbose_name = _("活动记录")
-        verbose_name_plural = _("活动记录")
+        verbose_name_plural = pgettext_lazy("plural", "活动记录")
         constraints = [
             models.CheckConstraint(
                 condition=Q(valid=True, invalid_reason="") | Q(Q(valid=False), ~Q(invalid_reason="")),
@@ -62,7 +63,7 @@ class ActivitySeen(models.Model):
 
     class Meta:
         verbose_name = _("活动来源")
-        verbose_name_plural = _("活动来源")
+        verbose_name_plural = pgettext_lazy("plural", "活动来源")
 
     def __str__(self) -> str:
         return self.ref
@@ -83,7 +84,7 @@ class Bucket(models.Model):
 
     class Meta:
         verbose_name = _("每日汇总")
-        verbose_name_plural = _("每日汇总")
+        verbose_name_plural = pgettext_lazy("plural", "每日汇总")
         constraints = [models.CheckConstraint(condition=Q(amount__gte=0, quantity__gte=0), name="bucket_not_negative")]
 
 
@@ -101,5 +102,5 @@ class Total(models.Model):
 
     class Meta:
         verbose_name = _("累计汇总")
-        verbose_name_plural = _("累计汇总")
+        verbose_name_plural = pgettext_lazy("plural", "累计汇总")
         constraints = [models.CheckConstraint(condition=Q(amount__gte=0, quantity__gte=0), name="total_not_negative")]

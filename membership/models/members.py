@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from membership.models.rules import Program, RuleSetVersion
@@ -37,7 +38,7 @@ class MemberTier(models.Model):
 
     class Meta:
         verbose_name = _("会员等级")
-        verbose_name_plural = _("会员等级")
+        verbose_name_plural = pgettext_lazy("plural", "会员等级")
         permissions = [("evaluate_member", _("重新评定会员"))]
         constraints = [
             models.UniqueConstraint(fields=["user", "program"], name="member_once_per_program"),
@@ -96,7 +97,7 @@ class TierDecision(models.Model):
 
     class Meta:
         verbose_name = _("等级变更记录")
-        verbose_name_plural = _("等级变更记录")
+        verbose_name_plural = pgettext_lazy("plural", "等级变更记录")
         constraints = [
             models.UniqueConstraint(fields=["member"], condition=Q(cause="default"), name="decision_one_default"),
             models.CheckConstraint(
@@ -132,7 +133,7 @@ class Recalculation(models.Model):
 
     class Meta:
         verbose_name = _("重新评定")
-        verbose_name_plural = _("重新评定")
+        verbose_name_plural = pgettext_lazy("plural", "重新评定")
         constraints = [
             models.UniqueConstraint(
                 fields=["scope"], condition=Q(finished_at=None), name="recalculation_one_open_per_scope"

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from catalog.models import Product, Sku
 from membership.models.rules import Program
@@ -18,7 +19,7 @@ class SkuTierPrice(models.Model):
 
     class Meta:
         verbose_name = _("规格会员价")
-        verbose_name_plural = _("规格会员价")
+        verbose_name_plural = pgettext_lazy("plural", "规格会员价")
         ordering = ["sku", "rank"]
         constraints = [
             models.UniqueConstraint(
@@ -49,7 +50,7 @@ class ProductTierRate(models.Model):
 
     class Meta:
         verbose_name = _("商品会员折扣")
-        verbose_name_plural = _("商品会员折扣")
+        verbose_name_plural = pgettext_lazy("plural", "商品会员折扣")
         ordering = ["product", "rank"]
         constraints = [
             models.UniqueConstraint(

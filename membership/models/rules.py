@@ -4,6 +4,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from common.texts import in_language
@@ -34,7 +35,7 @@ class Program(models.Model):
 
     class Meta:
         verbose_name = _("会员计划")
-        verbose_name_plural = _("会员计划")
+        verbose_name_plural = pgettext_lazy("plural", "会员计划")
         constraints = [
             models.UniqueConstraint(
                 fields=["storefront"],
@@ -73,7 +74,7 @@ class RuleSetVersion(models.Model):
 
     class Meta:
         verbose_name = _("规则版本")
-        verbose_name_plural = _("规则版本")
+        verbose_name_plural = pgettext_lazy("plural", "规则版本")
         permissions = [("publish_rulesetversion", _("发布规则版本"))]
         constraints = [
             models.UniqueConstraint(fields=["program", "number"], name="rule_set_number"),
@@ -136,7 +137,7 @@ class TierRule(models.Model):
 
     class Meta:
         verbose_name = _("等级")
-        verbose_name_plural = _("等级")
+        verbose_name_plural = pgettext_lazy("plural", "等级")
         ordering = ["version", "rank"]
         constraints = [models.UniqueConstraint(fields=["version", "rank"], name="tier_rule_rank")]
         triggers = [
@@ -180,7 +181,7 @@ class Benefit(models.Model):
 
     class Meta:
         verbose_name = _("权益")
-        verbose_name_plural = _("权益")
+        verbose_name_plural = pgettext_lazy("plural", "权益")
         ordering = ["tier", "id"]
         constraints = [
             models.UniqueConstraint(fields=["tier"], condition=Q(kind="price_rate"), name="benefit_one_rate_per_tier"),

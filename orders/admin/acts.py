@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.selectors import shown_stock
@@ -67,7 +67,7 @@ class OrderActs:
                 reason=answer.data["reason"],
                 actor=request.user,
             )
-            return _now("已退款 ¥%(amount)s。") % {"amount": sum(answer.data["amounts"].values())}
+            return gettext("已退款 ¥%(amount)s。") % {"amount": sum(answer.data["amounts"].values())}
 
         return ask(
             self,
@@ -85,7 +85,7 @@ class OrderActs:
 
         def run(answer: Answer) -> str:
             count = services.redeliver(order_id=order.pk, actor=request.user)
-            return _now("已补发 %(count)s 件。") % {"count": count}
+            return gettext("已补发 %(count)s 件。") % {"count": count}
 
         preview = partial(preview_redeliver, order)
         return ask(self, request, title=_("补发"), preview=preview, run=run, target=order, danger=False)
@@ -98,7 +98,7 @@ class OrderActs:
             line = services.deliver_by_hand(
                 line_id=answer.data["line"].pk, text=answer.data["text"], actor=request.user
             )
-            return _now("已发货：%(line)s。") % {"line": line}
+            return gettext("已发货：%(line)s。") % {"line": line}
 
         return ask(
             self,
@@ -119,10 +119,10 @@ class OrderActs:
         def run(answer: Answer) -> str:
             for line in held:
                 services.release_held(line_id=line.pk, actor=request.user)
-            return _now("已放行 %(count)s 项商品。") % {"count": len(held)}
+            return gettext("已放行 %(count)s 项商品。") % {"count": len(held)}
 
         preview = Preview(
-            facts=[Fact(_("将放行"), _now("%(count)s 项商品") % {"count": len(held)}, strong=True)],
+            facts=[Fact(_("将放行"), gettext("%(count)s 项商品") % {"count": len(held)}, strong=True)],
             columns=[_("商品"), _("暂缓原因")],
             rows=[(line, line.hold_reason or "–") for line in held],
             possible=bool(held),
@@ -136,7 +136,7 @@ class OrderActs:
 
         def run(answer: Answer) -> str:
             services.cancel(order_id=order.pk, actor=request.user, cause="staff_cancelled")
-            return _now("订单已取消。")
+            return gettext("订单已取消。")
 
         preview = Preview(
             facts=[Fact(_("订单"), order.number, strong=True), Fact(_("应付"), money(order.total))],
@@ -181,7 +181,7 @@ class OrderActs:
         names = {line.pk: str(line) for line in order.lines.all()}
         context = {
             **self.admin_site.each_context(request),
-            "title": _now("卡密"),
+            "title": gettext("卡密"),
             "subtitle": order.number,
             "opts": self.opts,
             "original": order,
@@ -197,7 +197,7 @@ class OrderActs:
             services.set_note(
                 order_id=order.pk, text=answer.data["text"], actor=request.user, address=request.client_address
             )
-            return _now("备注已保存。")
+            return gettext("备注已保存。")
 
         def preview(answer: Answer) -> Preview:
             fact = Fact(_("内部备注"), answer.data["text"] or "–", was=order.staff_note or "–")
@@ -227,7 +227,7 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
     ]
     if order.buyer is not None:
         balance = balance_of(order.buyer)
-        facts.append(Fact(_("退至"), _now("会员 %(name)s 的余额") % {"name": order.buyer.get_username()}))
+        facts.append(Fact(_("退至"), gettext("会员 %(name)s 的余额") % {"name": order.buyer.get_username()}))
         facts.append(Fact(_("余额"), money(balance + total), was=money(balance)))
     else:
         facts.append(Fact(_("退至"), _("订单待退款账户，买家在订单页领取")))
@@ -243,7 +243,7 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
         rows=[(line, money(line.cash), money(line.refunded), money(amounts[line.pk])) for line in lines],
         warnings=warnings,
         possible=left >= 0,
-        submit=_now("确认退款 ¥%(amount)s") % {"amount": total},
+        submit=gettext("确认退款 ¥%(amount)s") % {"amount": total},
     )
 
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -127,7 +127,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
 
     @display(description=_("买家"))
     def who(self, order: Order) -> str:
-        return order.buyer.get_username() if order.buyer else order.contact or _now("游客")
+        return order.buyer.get_username() if order.buyer else order.contact or gettext("游客")
 
     @display(description=_("状态"))
     def shown_state(self, order: Order) -> SafeString:
@@ -210,10 +210,10 @@ def _waiting(order: Order, at: datetime) -> list[tuple]:
 
 def waited(minutes: int) -> str:
     if minutes < 60:
-        return _now("%(count)s 分钟") % {"count": minutes}
+        return gettext("%(count)s 分钟") % {"count": minutes}
     if minutes < 48 * 60:
-        return _now("%(count)s 小时") % {"count": minutes // 60}
-    return _now("%(count)s 天") % {"count": minutes // (24 * 60)}
+        return gettext("%(count)s 小时") % {"count": minutes // 60}
+    return gettext("%(count)s 天") % {"count": minutes // (24 * 60)}
 
 
 def orders_panel(user: User, viewer: User) -> Panel | None:
@@ -232,7 +232,7 @@ def orders_panel(user: User, viewer: User) -> Panel | None:
         for order in newest
     ]
     return Panel(
-        title=_("订单"),
+        title=pgettext("plural", "订单"),
         columns=[_("订单号"), _("商品"), _("状态"), _("金额"), _("下单时间")],
         rows=rows,
         links=[(_("全部订单"), f"{reverse('admin:orders_order_changelist')}?q={user.get_username()}")],

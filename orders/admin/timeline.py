@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -52,7 +52,7 @@ def _entry(move: OrderMove) -> TimelineEntry:
         title, icon, tone = DELIVERED
     note = move.note
     if move.cause == "redeliver" and note.isdigit():
-        note = _now("补发 %(count)s 件") % {"count": note}
+        note = gettext("补发 %(count)s 件") % {"count": note}
     return TimelineEntry(at=move.at, title=title, icon=icon, tone=tone, detail=note, actor_id=move.actor_id)
 
 
@@ -61,7 +61,7 @@ def refunds_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     for refund in order.refunds.order_by("pk"):
         yield TimelineEntry(
             at=refund.at,
-            title=_now("退款 %(amount)s 至%(target)s")
+            title=gettext("退款 %(amount)s 至%(target)s")
             % {"amount": f"¥{refund.amount:,}", "target": refund.get_target_display()},
             icon="undo",
             tone="danger",
@@ -76,7 +76,7 @@ def money_of(amount: str) -> str:
 
 
 def reason_of(refund: OrderRefund) -> str:
-    return _now("缺货超时，自动退款") if refund.reason == "short" else refund.reason
+    return gettext("缺货超时，自动退款") if refund.reason == "short" else refund.reason
 
 
 def looks_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:

@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from catalog.models import Sku
@@ -17,7 +18,7 @@ class Cart(models.Model):
 
     class Meta:
         verbose_name = _("购物车")
-        verbose_name_plural = _("购物车")
+        verbose_name_plural = pgettext_lazy("plural", "购物车")
         constraints = [
             models.UniqueConstraint(
                 fields=["storefront", "user"], condition=Q(user__isnull=False), name="cart_once_per_user"
@@ -42,7 +43,7 @@ class CartItem(models.Model):
 
     class Meta:
         verbose_name = _("购物车商品")
-        verbose_name_plural = _("购物车商品")
+        verbose_name_plural = pgettext_lazy("plural", "购物车商品")
         ordering = ["id"]
         constraints = [
             models.UniqueConstraint(fields=["cart", "sku", "fields"], name="cart_item_once"),

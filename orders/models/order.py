@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from catalog.models import Product, ReusableSecret, Sku
@@ -55,7 +56,7 @@ class Order(models.Model):
 
     class Meta:
         verbose_name = _("订单")
-        verbose_name_plural = _("订单")
+        verbose_name_plural = pgettext_lazy("plural", "订单")
         permissions = [
             ("refund_order", _("退款")),
             ("deliver_order", _("补发、人工发货、放行")),
@@ -149,7 +150,7 @@ class OrderLine(models.Model):
 
     class Meta:
         verbose_name = _("订单商品")
-        verbose_name_plural = _("订单商品")
+        verbose_name_plural = pgettext_lazy("plural", "订单商品")
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gte=1) & Q(pieces__gte=F("quantity")), name="line_quantity"),
@@ -190,7 +191,7 @@ class PriceStep(models.Model):
 
     class Meta:
         verbose_name = _("价格明细")
-        verbose_name_plural = _("价格明细")
+        verbose_name_plural = pgettext_lazy("plural", "价格明细")
         ordering = ["position"]
         constraints = [models.UniqueConstraint(fields=["line", "position"], name="step_once_per_position")]
 
@@ -212,7 +213,7 @@ class OrderMove(models.Model):
 
     class Meta:
         verbose_name = _("订单历史")
-        verbose_name_plural = _("订单历史")
+        verbose_name_plural = pgettext_lazy("plural", "订单历史")
         ordering = ["id"]
 
     def __str__(self) -> str:
@@ -230,7 +231,7 @@ class LineSecret(models.Model):
 
     class Meta:
         verbose_name = _("人工发货内容")
-        verbose_name_plural = _("人工发货内容")
+        verbose_name_plural = pgettext_lazy("plural", "人工发货内容")
 
     def __str__(self) -> str:
         return f"{self.line_id}"
@@ -255,7 +256,7 @@ class OrderRefund(models.Model):
 
     class Meta:
         verbose_name = _("退款")
-        verbose_name_plural = _("退款")
+        verbose_name_plural = pgettext_lazy("plural", "退款")
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="order_refund_positive")]
 
     def __str__(self) -> str:

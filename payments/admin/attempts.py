@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
@@ -154,7 +154,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             new = confirm_payment(
                 attempt_id=attempt.pk, **answer.data, actor=request.user, address=request.client_address
             )
-            return _now("已确认到账。") if new else _now("这笔款项此前已经入账。")
+            return gettext("已确认到账。") if new else gettext("这笔款项此前已经入账。")
 
         return ask(
             self,
@@ -170,7 +170,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     def what(self, attempt: PaymentAttempt) -> str:
         if attempt.order is not None:
             return attempt.order.number
-        return _now("%(name)s 充值") % {"name": attempt.top_up.user.get_username()}
+        return gettext("%(name)s 充值") % {"name": attempt.top_up.user.get_username()}
 
     @display(description=_("方式"))
     def way(self, attempt: PaymentAttempt) -> str:

@@ -6,7 +6,7 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
@@ -73,7 +73,7 @@ class ChannelForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if not data.get("key") and not self.instance.credentials:
-            raise ValidationError({"key": _now("请填写商户密钥")})
+            raise ValidationError({"key": gettext("请填写商户密钥")})
         self.instance.settings = {
             **self.instance.settings,
             "mode": data.get("mode", EpayMode.API),

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import DayRangeFilter, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
@@ -93,7 +93,7 @@ class NotifyLogAdmin(ReadOnlyAdmin):
 
         def run(answer) -> str:
             verdict = Verdict(process_notify(log_id=log.pk)).label
-            return _now("处理结果：%(verdict)s") % {"verdict": verdict}
+            return gettext("处理结果：%(verdict)s") % {"verdict": verdict}
 
         return ask(
             self,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from django.db.models import QuerySet
 from django.urls import reverse
-from django.utils.translation import gettext as _now
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -26,7 +26,7 @@ def attempts_panel(target: Order | TopUp, viewer: User) -> Panel | None:
     if not attempts or not viewer.has_perm("payments.view_paymentattempt"):
         return None
     return Panel(
-        title=_("支付单"),
+        title=pgettext("plural", "支付单"),
         columns=[_("支付单号"), _("方式"), _("金额"), _("状态"), _("渠道流水号"), _("创建时间")],
         rows=[
             (
@@ -83,7 +83,7 @@ def payments_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
         way = f"{attempt.get_method_display()} · {attempt.channel}"
         yield TimelineEntry(
             at=attempt.created_at,
-            title=_now("发起支付"),
+            title=gettext("发起支付"),
             icon="qr_code",
             detail=f"{way} · {attempt.number}",
             url=address,
@@ -101,7 +101,7 @@ def payments_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     for log in _notifies_of(attempts).filter(verdict__in=doubtful).order_by("pk")[:SHOWN]:
         yield TimelineEntry(
             at=log.received_at,
-            title=_now("支付通知：%(verdict)s") % {"verdict": log.get_verdict_display()},
+            title=gettext("支付通知：%(verdict)s") % {"verdict": log.get_verdict_display()},
             icon="gpp_maybe",
             tone="danger",
             detail=reason_of(log),
