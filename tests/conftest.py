@@ -3,12 +3,16 @@
 import itertools
 
 import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
+from pytest_django.plugin import blocking_manager_key
 
 from accounts.services import create_member
 from common import clock
 from tenancy.models import MAIN_ID
 from tests.shelf import Shelf
 
+migrated_rows = pytest.StashKey[str]()
 _names = itertools.count(1)
 
 
@@ -49,3 +53,31 @@ def olga(db, django_user_model):
 @pytest.fixture
 def shelf(db) -> Shelf:
     return Shelf()
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request, django_db_setup, django_db_blocker):
+    """Remembers the rows that the migrations made."""
+    with django_db_blocker.unblock():
+        request.config.stash[migrated_rows] = connection.creation.serialize_db_to_string()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item, nextitem):
+    """Tests that commit are cleaned up by emptying every table; put back what migrations had put in.
+
+    Without it only the order of tests would decide who finds the main storefront, and several workers have no one order.
+    """
+    result = yield
+    marker = item.get_closest_marker("django_db")
+    committing = {"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
+    # After the last test the database itself is gone.
+    if nextitem is not None and (committing or (marker and marker.kwargs.get("transaction"))):
+        with item.config.stash[blocking_manager_key].unblock():
+            with connection.cursor() as cursor:
+                # Emptying the tables made content types and permissions anew, under other numbers than the rows know.
+                cursor.execute("TRUNCATE django_content_type CASCADE")
+            ContentType.objects.clear_cache()
+            connection.creation.deserialize_db_from_string(item.config.stash[migrated_rows])
+            connection.close()
+    return result

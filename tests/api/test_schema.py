@@ -13,7 +13,7 @@ from catalog.models import Product
 from tests.servers import RunningShop
 from tests.shelf import books
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 # Which quantity a SKU allows, and what its fields must look like, is told by the product and by no schema.
 CONFIG = """

@@ -9,7 +9,7 @@ from catalog.models import Key, KeyBatch
 from catalog.services import importing
 from tests.catalog.test_import import lines, receive, stock_texts
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_two_workers_at_once_import_each_key_once(shelf, monkeypatch):

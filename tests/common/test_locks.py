@@ -6,7 +6,7 @@ from accounts.models import User
 from common.locks import LockOutsideTransaction, lock, lock_one
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_lock_outside_a_transaction_is_refused(make_member):
     make_member("alice")
     with pytest.raises(LockOutsideTransaction, match="User"):

@@ -75,7 +75,7 @@ def test_flushed(broker):
     assert queued(broker) == 1
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_fact_is_kept_when_the_nudge_is_lost(broker):
     at = clock.now()
     broker.freeze()

@@ -58,7 +58,7 @@ def delivery(subscriber: str) -> Delivery:
     return Delivery.objects.get(subscriber=subscriber)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_emit_refuses_to_run_outside_the_transaction_of_its_fact():
     with pytest.raises(LockOutsideTransaction):
         services.emit(StockArrived(sku_id=1, added=3, arrived_at=AT), at=AT)

@@ -14,7 +14,7 @@ from membership.services.ledger import append
 from tests.membership.club import Club, at_least, causes, make_line, on, rank
 from tests.races.conftest import Race
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 RACERS = 8
 

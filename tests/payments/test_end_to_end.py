@@ -14,7 +14,7 @@ from tests.sandboxes import wait_until
 from tests.shelf import books
 from wallet.selectors import balance_of
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 State = PaymentAttempt.State
 
 

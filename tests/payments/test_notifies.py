@@ -446,7 +446,7 @@ def test_a_flood_of_forgeries_is_not_kept_and_does_not_keep_out_the_gateway(till
 # Races
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 class TestAtOnce:
     def test_eight_equal_notifies(self, till, attempt, race):
         till.sandbox.act(attempt.number, "pay_silently")

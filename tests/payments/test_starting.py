@@ -63,7 +63,7 @@ def test_a_second_live_attempt_cannot_be_stored(attempt):
         )
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_the_number_is_stored_and_no_transaction_is_open_when_the_gateway_is_called(till, channel, order, monkeypatch):
     seen = []
     client = outgoing.client

@@ -13,7 +13,7 @@ from wallet.models import Account, Transfer
 from wallet.selectors import balance_of
 from wallet.services import Posting, pay_from_wallet, post, shop_account, user_wallet
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 KIND = Transfer.Kind.ADJUSTMENT
 
 

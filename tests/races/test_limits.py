@@ -6,7 +6,7 @@ from audit.services import Limit, take
 from common import clock
 from common.exceptions import TooManyRequests
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_parallel_tries_do_not_slip_past_each_other(race):

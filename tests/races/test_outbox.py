@@ -11,7 +11,7 @@ from events import registry, services
 from events.contracts import StockArrived
 from events.models import Delivery, Event
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 RELAYS = 4
 EVENTS = 60

@@ -16,7 +16,7 @@ from tests.shelf import books
 from wallet.models import Account
 from wallet.selectors import balance_of
 
-pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
+pytestmark = pytest.mark.django_db(transaction=True)
 
 BUYERS = 8
 

@@ -117,7 +117,7 @@ def lopsided_entry(account: Account) -> None:
         )
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_a_lopsided_transfer_cannot_commit_even_by_raw_sql(alice):
     account = user_wallet(alice.pk)
     with pytest.raises(IntegrityError, match="out of balance by 100"), transaction.atomic():
@@ -159,7 +159,7 @@ def test_accounts_cannot_be_made_impossible(alice, statement_, constraint):
         cursor.execute(statement_)
 
 
-@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+@pytest.mark.django_db(transaction=True)
 def test_posting_needs_a_transaction(alice):
     legs = [Posting(user_wallet(alice.pk), Decimal(1)), Posting(shop_account(SALES), Decimal(-1))]
     with pytest.raises(LockOutsideTransaction):
