@@ -102,7 +102,7 @@ class Home:
 
     def port(self, name: str) -> int:
         """A free port for `name`, the same as last time when possible."""
-        ports = self._ports()
+        ports = self.ports()
         taken = {value for key, value in ports.items() if key != name}
         port = ports.get(name, 0)
         while not 0 < port < 65536 or port in taken or not machine.is_port_free(port):
@@ -113,14 +113,14 @@ class Home:
     def known_port(self, name: str) -> int:
         """The port that the process which holds this folder has chosen for `name`."""
         try:
-            return self._ports()[name]
+            return self.ports()[name]
         except KeyError:
             raise Problem(
                 f"The shop on {self.path} has not started its {name}. Wait until it is ready; if it runs on a server of "
                 "your own, set the same DATABASE_URL and REDIS_URL here."
             ) from None
 
-    def _ports(self) -> dict[str, int]:
+    def ports(self) -> dict[str, int]:
         try:
             return {key: int(value) for key, value in json.loads((self.path / "ports.json").read_text()).items()}
         except (OSError, ValueError, AttributeError, TypeError):

@@ -7,6 +7,7 @@ import signal
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from launcher import environment, machine
 from launcher.console import Problem, paint, say, warn, write
@@ -76,7 +77,13 @@ class Shop:
         self.options = options
         self.supervisor = supervisor
         self.stack = Stack(home)
+        before = home.ports().get("sandbox")
         self.sandbox_port = home.port("sandbox")
+        if before and before != self.sandbox_port:
+            warn(
+                f"port {before} is taken, so the payment sandbox moves to {self.sandbox_port}: give the channel 易支付 in "
+                "the admin its new address"
+            )
         host = WILDCARDS.get(options.host, options.host)
         self.url = f"http://{f'[{host}]' if ':' in host else host}:{options.port}"
         self.environment: dict[str, str] = {}
@@ -92,8 +99,6 @@ class Shop:
         """On the first start only, finished or declined: a later one must not fill a shop that is in use."""
         decision = self.home.path / "demo"
         if decision.exists():
-            return
-        if not (ROOT / "shop/management/commands/demo_shop.py").exists():
             return
         if not self.options.no_demo:
             say("making the demo shop, once")
@@ -115,21 +120,13 @@ class Shop:
 
     def _programs(self) -> list[Program]:
         """In the order of their start; they are stopped the other way round."""
-        celery = ["-m", "celery", "--quiet", "--app", "kameng"]
         sandbox = ["-m", "sandbox", "--host", self.options.host, "--port", str(self.sandbox_port)]
         sandbox += ["--data", str(self.home.folder("sandbox"))]
-        beat = [
-            *celery,
-            "beat",
-            "--loglevel",
-            "INFO",
-            "--pidfile=",
-            "--schedule",
-            str(self.home.path / "beat-schedule"),
-        ]
-        worker = self._program(
-            "worker", [*celery, "worker", "--loglevel", "INFO", "--concurrency", "2", "--without-mingle"]
-        )
+        # At INFO each beat and each task is a line, a few every minute for ever.
+        level = ["--loglevel", os.environ.get("LOG_LEVEL") or "WARNING"]
+        celery = ["-m", "celery", "--quiet", "--app", "kameng"]
+        beat = [*celery, "beat", *level, "--pidfile=", "--schedule", str(self.home.path / "beat-schedule")]
+        worker = self._program("worker", [*celery, "worker", *level, "--concurrency", "2", "--without-mingle"])
         worker.environment["PYTHONWARNINGS"] = AS_ROOT
         # SIGTERM lets it finish the tasks at hand; SIGQUIT drops them, and the queue hands them out again.
         worker.patience, worker.hasten_signal = 30.0, signal.SIGQUIT
@@ -137,6 +134,8 @@ class Shop:
         worker.death_signal = signal.SIGKILL
         web = ["-m", "granian", "--interface", "wsgi", "--host", self.options.host, "--port", str(self.options.port)]
         web += ["--workers", "2", "--blocking-threads", "4", "--no-ws", "--respawn-failed-workers", "--access-log"]
+        # A worker that is told to stop while it starts does not hear it.
+        web += ["--workers-kill-timeout", "6"]
         return [
             self._program("sandbox", sandbox),
             self._program("beat", beat),
@@ -167,7 +166,9 @@ class Shop:
         lines += [f"  shop       {self.url}/", f"  operator   {self.url}/admin/"]
         lines += [f"  sandbox    http://127.0.0.1:{self.sandbox_port}/", f"  mail       {self.home.path / 'mail'}", ""]
         for login in _demo_logins(self.home.path / "demo-logins.json"):
-            lines.append(f"  {login['role']:<10} {login['username']} / {login['password']}   {login['url']}")
+            # Written when the shop may have listened on another port.
+            page = self.url + urlsplit(login["url"]).path
+            lines.append(f"  {login['role']:<10} {login['username']} / {login['password']}   {page}")
         for line in [*lines, "", "  Ctrl-C stops everything.", ""]:
             write(line)
 
