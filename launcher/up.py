@@ -103,6 +103,9 @@ class Shop:
         if not self.options.no_demo:
             say("making the demo shop, once")
             self._manage(["demo_shop"])
+            if self.stack.valkey:
+                # Months of orders left thousands of nudges, and the first sweep finds in one go what they are about.
+                self.stack.valkey.flush()
         self.home.replace(decision, "declined\n" if self.options.no_demo else "made\n")
 
     def _manage(self, *commands: list[str]) -> None:

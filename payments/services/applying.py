@@ -31,8 +31,6 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
             if attempt.provider_txn != provider_txn:
                 raise TransactionTaken
             return False
-        if PaymentAttempt.objects.filter(channel=attempt.channel, provider_txn=provider_txn).exists():
-            raise TransactionTaken
         attempt.outcome = apply_money(attempt, amount=amount, ref=ledger_ref(attempt.channel_id, provider_txn), at=at)
         attempt.state, attempt.paid_at, attempt.ask_at = State.PAID, at, None
         attempt.provider_txn, attempt.paid_amount, attempt.last_error = provider_txn, amount, ""
