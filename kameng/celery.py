@@ -24,6 +24,7 @@ def daily(hour: int, minute: int, task: str) -> dict:
 app.conf.beat_schedule = {
     "heartbeat": every(30, "events.tasks.note_heartbeat"),
     "sweep of the outbox": every(60, "events.tasks.sweep_events"),
+    "mails that wait to be sent": every(30, "notifications.tasks.send_due_mails"),
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),

@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "common.middleware.AdminPolicyMiddleware",
     "tenancy.middleware.StorefrontMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "shop.middleware.NulMiddleware",
 ]
 
 ROOT_URLCONF = "kameng.urls"

@@ -5,6 +5,7 @@ from celery.schedules import crontab
 
 from events.models import Heartbeat
 from kameng.celery import app
+from tests.architecture.source import floors, modules
 
 SCHEDULE = app.conf.beat_schedule
 
@@ -48,3 +49,12 @@ def test_the_heartbeat_is_noted():
 @pytest.mark.parametrize("name", sorted(SCHEDULE))
 def test_every_scheduled_task_runs_on_an_empty_shop(name):
     app.tasks[SCHEDULE[name]["task"]]()
+
+
+def test_every_task_is_scheduled_or_sent_by_somebody():
+    scheduled = {entry["task"] for entry in SCHEDULE.values()}
+    source = "".join(path.read_text() for path in modules())
+    ours = {name for name in app.tasks if name.split(".")[0] in floors()}
+    idle = {name for name in ours - scheduled if f'"{name}"' not in source}
+    assert idle == set()
+    assert scheduled < ours

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import secrets
 import subprocess
 import sys
@@ -76,3 +77,12 @@ def test_forgetting_the_variable_means_production():
 def test_a_development_shop_starts_without_any():
     done = start(KAMENG_ENV="development", SECRET_KEY=None, FINGERPRINT_KEY=None, KEY_RING=None)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_readme_lists_every_variable():
+    """Names that settings read from the environment, and names in the table of README.md, are the same."""
+    read = set(re.findall(r'\b(?:env\.\w+|secret)\(\s*"([A-Z_]+)"', (ROOT / "kameng/settings.py").read_text()))
+    table = (ROOT / "README.md").read_text().split("## Configuration", 1)[1].split("\n## ", 1)[0]
+    rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
+    assert read == listed

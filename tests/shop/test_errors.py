@@ -80,3 +80,26 @@ def test_a_form_without_its_token_is_told_that_nothing_was_charged():
     answer = Client(enforce_csrf_checks=True).post("/account/login/", {"login": "a", "password": "b"})
     assert answer.status_code == 403
     assert "没有扣款" in answer.content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("method", "path", "form"),
+    [
+        ("GET", "/orders/%00/", ""),
+        ("GET", f"/orders/{'x' * 21}%00/", ""),
+        ("GET", "/orders/%00/status/", ""),
+        ("GET", "/p/%00/", ""),
+        ("GET", "/search/?q=%00&label=%00&sort=%00&page=%00", ""),
+        ("GET", "/checkout/?sku=%00&quantity=%00", ""),
+        ("POST", "/cart/add/", "sku=%00&quantity=1"),
+        ("POST", "/cart/", "item=%00&quantity=%00"),
+        ("POST", "/orders/find/", "contact=%00&secret=%00"),
+        ("POST", "/account/login/", "login=%00&password=%00"),
+        ("POST", "/preferences/", "lang=%00&next=%00"),
+    ],
+)
+def test_a_nul_is_the_callers_mistake(method, path, form):
+    client = Client(raise_request_exception=False)
+    answer = client.generic(method, path, form, content_type="application/x-www-form-urlencoded")
+    assert answer.status_code < 500
