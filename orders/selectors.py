@@ -147,6 +147,19 @@ def delivered_lines_of(user: User, *, text: str = "") -> QuerySet[OrderLine]:
     return lines.select_related("order", "product").order_by("-pk")
 
 
+def delivered_of_member(user: User, *, limit: int) -> list[tuple[OrderLine, Delivered]]:
+    """Everything that was delivered to the member, opened, the latest lines first, until `limit` secrets are reached."""
+    lines: dict[int, OrderLine] = {}
+    pieces = 0
+    for line in delivered_lines_of(user).select_related("order", "reusable_secret__data_key").iterator(chunk_size=500):
+        if pieces >= limit:
+            break
+        lines[line.pk] = line
+        pieces += line.pieces_delivered
+    opened = sorted(_opened(lines.values(), None), key=lambda one: -one.line_id)
+    return [(lines[one.line_id], one) for one in opened[:limit]]
+
+
 def recent_skus(user: User, *, limit: int) -> list[Sku]:
     """What the member bought last and could buy again, latest first, each SKU once."""
     bought = (

@@ -1,6 +1,6 @@
 """Products as a page shows them: prices for this visitor, stock in words, badges in one fixed order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product, QuantityBreak, Sku
 from catalog.selectors import PLENTY, shown_stock, with_skus
 from common.texts import in_language
-from membership.selectors import MemberPrice, member_prices
+from membership.selectors import HigherPrice, Ladder, member_prices, price_ladder
 from tenancy.models import Storefront
 
 BADGES_ON_A_CARD = 2
@@ -36,13 +36,15 @@ class Badge:
 
 @dataclass(frozen=True)
 class Offer:
-    """One SKU for this visitor. Prices in yuan per piece; `why` explains a price below the list price."""
+    """One SKU for this visitor. Prices in yuan per piece; `why` explains a price below the list price, `higher` is what
+    the next tier pays less."""
 
     sku: Sku
     price: Decimal
     why: str
     stock: Stock
     breaks: Sequence[QuantityBreak]
+    higher: HigherPrice | None = None
 
     @property
     def list_price(self) -> Decimal:
@@ -139,22 +141,35 @@ def default_promise(product: Product) -> str:
 
 def cards(products: Iterable[Product], *, storefront: Storefront, user_id: int | None) -> list[Card]:
     """Cards in the given order, for this member (None: a guest). A product without a SKU on sale is left out."""
+
+    def prices(skus: Sequence[Sku]) -> Ladder:
+        return Ladder(member_prices(user_id=user_id, storefront_id=storefront.pk, skus=skus), {})
+
+    return _cards(products, prices)
+
+
+def product_card(product: Product, *, storefront: Storefront, user_id: int | None) -> Card:
+    """The card of one product on sale, with what higher tiers pay."""
+    return _cards([product], lambda skus: price_ladder(user_id=user_id, storefront_id=storefront.pk, skus=skus))[0]
+
+
+def _cards(products: Iterable[Product], prices: Callable[[Sequence[Sku]], Ladder]) -> list[Card]:
     products = with_skus(products)
     skus = [sku for product in products for sku in product.active_skus]
-    prices, left = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=skus), shown_stock(skus)
+    ladder, left = prices(skus), shown_stock(skus)
     made = (
-        Card(product, tuple(_offer(sku, prices.get(sku.pk), left[sku.pk]) for sku in product.active_skus))
-        for product in products
+        Card(product, tuple(_offer(sku, ladder, left[sku.pk]) for sku in product.active_skus)) for product in products
     )
     return [card for card in made if card.offers]
 
 
-def _offer(sku: Sku, member: MemberPrice | None, left: int) -> Offer:
-    mine = member is not None and member.unit_price < sku.list_price
+def _offer(sku: Sku, ladder: Ladder, left: int) -> Offer:
+    mine = ladder.own.get(sku.pk)
     return Offer(
         sku=sku,
-        price=member.unit_price if mine else sku.list_price,
-        why=member.why if mine else "",
+        price=mine.unit_price if mine else sku.list_price,
+        why=mine.why if mine else "",
         stock=Stock(left),
         breaks=tuple(sku.breaks.all()),
+        higher=ladder.higher.get(sku.pk),
     )

@@ -40,6 +40,7 @@ def site(request: HttpRequest) -> dict:
     return {
         **look(request),
         "storefront": getattr(request, "storefront", None),
+        "public_url": settings.PUBLIC_URL,
         "cart_count": SimpleLazyObject(lambda: visitor.cart_count(request)),
         "section": (SECTIONS.get(match.view_name) or SECTIONS.get(match.namespace, "")) if match else "",
     }

@@ -1,10 +1,13 @@
 """Orders as a page shows them: state in words, lines with what was delivered, the way they went."""
 
+import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from defusedcsv import csv
 from django.core.paginator import Page, Paginator
+from django.http import HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -112,6 +115,24 @@ def progress_mark(order: Order, lines: Iterable[OrderLine]) -> str:
     """Changes whenever the order's page would look different."""
     delivered = sum(line.pieces_delivered for line in lines)
     return f"{order.state}-{delivered}-{order.refunded_total}"
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """CSV text. Cells that a spreadsheet would run as a formula are disarmed."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(header)
+    writer.writerows(rows)
+    return out.getvalue()
+
+
+def attachment(text: str, *, name: str) -> HttpResponse:
+    """A text file to save; `name` ends in .txt or .csv and holds ASCII."""
+    kind = "text/csv" if name.endswith(".csv") else "text/plain"
+    # Excel on Windows takes a file without the mark for the local code page.
+    response = HttpResponse("\ufeff" + text, content_type=f"{kind}; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
 
 
 def titles(orders: Iterable[Order]) -> list[tuple[Order, str, str]]:

@@ -16,6 +16,12 @@ def balance_of(user: User) -> Decimal:
     return ZERO if found is None else found
 
 
+def credit_of_order(order_id: int) -> Decimal:
+    """What is owed to the guest of an order, in yuan."""
+    found = Account.objects.filter(order_id=order_id, purpose=Account.Purpose.ORDER_CREDIT)
+    return found.values_list("balance", flat=True).first() or ZERO
+
+
 def statement(user: User) -> QuerySet[Entry]:
     """The wallet's entries with their transfers, newest first."""
     wallet = Account.objects.filter(user=user, purpose=Account.Purpose.WALLET)

@@ -1,8 +1,8 @@
 """What stands on the shelves: categories, products on sale, filters, price history."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Sum, Window, prefetch_related_objects
@@ -118,11 +118,13 @@ def with_skus(products: Iterable[Product]) -> list[Product]:
 def price_points(sku: Sku, *, since: datetime) -> list[tuple[datetime, Decimal]]:
     """(time, list price) from `since` on, oldest first, beginning with the price that held at `since`."""
     history = PriceHistory.objects.filter(sku=sku)
-    before = history.filter(at__lte=since).order_by("-at").first()
-    points = [(since, before.price)] if before else []
-    return points + list(history.filter(at__gt=since).order_by("at").values_list("at", "price"))
+    held = history.filter(at__lte=since).order_by("-at").values("pk")[:1]
+    points = history.filter(Q(at__gt=since) | Q(pk__in=held)).order_by("at").values_list("at", "price")
+    return [(max(at, since), price) for at, price in points]
 
 
-def lowest_price(sku: Sku, *, at: datetime, days: int = 30) -> Decimal:
-    """The lowest list price that held within the last `days` days."""
-    return min([price for _at, price in price_points(sku, since=at - timedelta(days=days))] + [sku.list_price])
+def lowest_since(points: Sequence[tuple[datetime, Decimal]], since: datetime) -> Decimal:
+    """The lowest price that held at `since` or later, of points as `price_points` gives them. Needs at least one."""
+    prices = [price for at, price in points if at > since]
+    held = [price for at, price in points if at <= since]
+    return min(prices + held[-1:])

@@ -7,7 +7,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from common.money import CENT, UNIT
+from common.money import CENT, round_money, round_unit
 
 register = template.Library()
 
@@ -26,10 +26,20 @@ def icon(name: str, label: str = "") -> SafeString:
 
 @register.filter
 def amount(value: Decimal | None) -> str:
-    """1234.5 → "1,234.50", 0.0350 → "0.035": yuan without the sign, more than two places only where they say something."""
+    """1234.5 → "1,234.50": an amount in yuan without its sign; empty for None.
+
+    Under one yuan unit prices show up to four places, 0.0350 → "0.035"; above, what a single piece costs says enough.
+    """
     if value is None:
         return ""
-    exact = Decimal(value).quantize(UNIT)
+    rounded = round_money(Decimal(value))
+    return f"{rounded:,}" if abs(rounded) >= 1 else unit(value)
+
+
+@register.filter
+def unit(value: Decimal) -> str:
+    """49.1040 → "49.104": a unit price with all its places, at least two."""
+    exact = round_unit(Decimal(value))
     rounded = exact.quantize(CENT)
     return f"{rounded:,}" if rounded == exact else f"{exact.normalize():,f}"
 

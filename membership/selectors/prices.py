@@ -11,7 +11,7 @@ from catalog.models import Sku
 from common import clock
 from common.money import round_unit
 from common.texts import in_language
-from membership.models import Benefit, MemberTier, ProductTierRate, SkuTierPrice
+from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice, TierRule
 from membership.selectors.rules import program_for, version_in_force
 
 
@@ -23,37 +23,78 @@ class MemberPrice:
     why: str
 
 
+@dataclass(frozen=True)
+class HigherPrice:
+    """What a higher tier pays for a piece, in yuan."""
+
+    tier: str
+    unit_price: Decimal
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """By SKU id: the member's own prices as in `member_prices`, and the first lower price further up."""
+
+    own: dict[int, MemberPrice]
+    higher: dict[int, HigherPrice]
+
+
 def member_prices(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
     """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest."""
     if user_id is None or not skus:
         return {}
     program = program_for(storefront_id)
-    rank = MemberTier.objects.filter(user=user_id, program=program).values_list("rank", flat=True).first()
-    return prices_of_rank(program_id=program.pk, rank=rank, skus=skus) if rank is not None else {}
+    rank = _rank(user_id, program)
+    tier = version_in_force(program.pk, clock.now()).tiers.get(rank) if rank is not None else None
+    return _prices_by_rank(program.pk, [tier], skus)[tier.rank] if tier is not None else {}
 
 
-def prices_of_rank(*, program_id: int, rank: int, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
-    """What somebody of this rank pays, by SKU id, only where it is below the list price."""
-    version = version_in_force(program_id, clock.now())
-    tier = version.tiers.get(rank)
-    if tier is None:
-        return {}
-    own = dict(
-        SkuTierPrice.objects.filter(program=program_id, rank=rank, sku__in=skus).values_list("sku_id", "unit_price")
-    )
-    products = {sku.product_id for sku in skus}
-    rates = dict(
-        ProductTierRate.objects.filter(program=program_id, rank=rank, product__in=products).values_list(
-            "product_id", "rate"
-        )
-    )
-    general = next((one.value for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
-    prices = {}
+def price_ladder(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> Ladder:
+    """What the member pays, and what they would pay further up. A guest (None) looks up from where everybody begins."""
+    program = program_for(storefront_id)
+    version = version_in_force(program.pk, clock.now())
+    rank = _rank(user_id, program)
+    if rank is None:
+        rank = version.rules.default_tier.rank
+    by_rank = _prices_by_rank(program.pk, [tier for tier in version.tiers.values() if tier.rank >= rank], skus)
+    own = by_rank.pop(rank, {}) if user_id is not None else {}
+    higher = {}
     for sku in skus:
-        price = _price(sku, str(tier), own.get(sku.pk), rates.get(sku.product_id), general)
-        if price is not None and price.unit_price < sku.list_price:
-            prices[sku.pk] = price
-    return prices
+        now = own[sku.pk].unit_price if sku.pk in own else sku.list_price
+        better = ((above, prices[sku.pk]) for above, prices in by_rank.items() if sku.pk in prices)
+        found = next(((above, price) for above, price in better if price.unit_price < now), None)
+        if found is not None:
+            higher[sku.pk] = HigherPrice(str(version.tiers[found[0]]), found[1].unit_price)
+    return Ladder(own, higher)
+
+
+def _rank(user_id: int | None, program: Program) -> int | None:
+    """The rank that the member holds; None for a guest, and until the registration was heard of."""
+    if user_id is None:
+        return None
+    return MemberTier.objects.filter(user=user_id, program=program).values_list("rank", flat=True).first()
+
+
+def _prices_by_rank(
+    program_id: int, tiers: Sequence[TierRule], skus: Sequence[Sku]
+) -> dict[int, dict[int, MemberPrice]]:
+    """Prices below the list price by rank, in the order of the tiers, and SKU id."""
+    ranks, products = [tier.rank for tier in tiers], {sku.product_id for sku in skus}
+    special = SkuTierPrice.objects.filter(program=program_id, rank__in=ranks, sku__in=skus)
+    own = {(rank, pk): price for rank, pk, price in special.values_list("rank", "sku_id", "unit_price")}
+    reduced = ProductTierRate.objects.filter(program=program_id, rank__in=ranks, product__in=products)
+    rates = {(rank, pk): rate for rank, pk, rate in reduced.values_list("rank", "product_id", "rate")}
+    found: dict[int, dict[int, MemberPrice]] = {}
+    for tier in tiers:
+        general = next((one.value for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
+        prices = found.setdefault(tier.rank, {})
+        for sku in skus:
+            price = _price(
+                sku, str(tier), own.get((tier.rank, sku.pk)), rates.get((tier.rank, sku.product_id)), general
+            )
+            if price is not None and price.unit_price < sku.list_price:
+                prices[sku.pk] = price
+    return found
 
 
 def rate_text(rate: Decimal) -> str:

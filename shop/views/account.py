@@ -4,6 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from membership.selectors import member_standing
+from notifications.selectors import unread_count
 from shop import visitor
 from shop.refusals import private
 from wallet.selectors import balance_of
@@ -16,6 +17,7 @@ def account(request: HttpRequest) -> HttpResponse:
         return render(request, "shop/account.html")
     context = {
         "balance": balance_of(user),
+        "unread": unread_count(user),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
     }
     return render(request, "shop/account.html", context)

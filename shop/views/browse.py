@@ -13,6 +13,7 @@ from shop.cards import Card, Offer, cards
 from shop.forms import read_filters
 from shop.guest_pages import kept_for_guests
 
+SHELVES = 4
 ON_A_SHELF = 10
 BOUGHT_AGAIN = 6
 ON_A_PAGE = 40
@@ -21,8 +22,8 @@ MAX_QUERY = 64
 
 @kept_for_guests
 def home(request: HttpRequest) -> HttpResponse:
-    """Search, categories, what the member bought last, one shelf for each label."""
-    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF)
+    """Search, categories, what the member bought last, a shelf for each of the first labels."""
+    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF)[:SHELVES]
     user = visitor.member(request)
     again = recent_skus(user, limit=BOUGHT_AGAIN) if user else []
     shown = [product for _label, products in shelves for product in products] + [sku.product for sku in again]

@@ -1,8 +1,5 @@
 """Orders: the list, one order with its keys, paying and cancelling what is unpaid."""
 
-import io
-
-from defusedcsv import csv as safe_csv
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -14,13 +11,15 @@ from django.views.decorators.http import require_POST
 from common import clock
 from common.device import device_of
 from common.exceptions import DomainError
+from common.money import ZERO
 from membership.selectors import member_standing
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
 from orders.services import cancel
 from shop import paying, visitor
-from shop.orders import order_view, progress_mark, titles
+from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
+from wallet.selectors import credit_of_order
 
 ON_A_PAGE = 20
 # The views of the list: address, states.
@@ -101,21 +100,9 @@ def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
     """Everything that was delivered, as text (exact, one a line) or CSV."""
     found = visitor.order(request, public_id)
     texts = [one.text for one in delivered_of(found)]
-    content = "\r\n".join(texts) + "\r\n" if ending == "txt" else _csv(found, texts)
-    kind = "text/plain" if ending == "txt" else "text/csv"
-    # Excel on Windows takes a file without the mark for the local code page.
-    response = HttpResponse("\ufeff" + content, content_type=f"{kind}; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="{found.number}.{ending}"'
-    return response
-
-
-def _csv(found: Order, texts: list[str]) -> str:
-    """Order number and secret. Cells that a spreadsheet would run as a formula are disarmed."""
-    out = io.StringIO()
-    writer = safe_csv.writer(out)
-    writer.writerow([_("订单号"), _("卡密")])
-    writer.writerows([found.number, text] for text in texts)
-    return out.getvalue()
+    as_table = table([_("订单号"), _("卡密")], ([found.number, text] for text in texts))
+    as_lines = "\r\n".join(texts) + "\r\n"
+    return attachment(as_table if ending == "csv" else as_lines, name=f"{found.number}.{ending}")
 
 
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
@@ -129,6 +116,7 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "view": (view := order_view(found, page=request.GET.get("page"))),
         "mark": progress_mark(found, [one.line for one in view.lines]),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
+        "credit": credit_of_order(found.pk) if found.is_guest else ZERO,
         "secret": order_secret(found) if found.is_guest else "",
         "options": paying.pay_options(request, found.total, order=found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,

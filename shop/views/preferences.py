@@ -8,6 +8,7 @@ from django.views.decorators.http import require_POST
 from common.origin import same_origin_post
 from shop.context import THEMES
 
+BY_SYSTEM = "system"
 YEAR = 60 * 60 * 24 * 365
 
 
@@ -25,6 +26,8 @@ def preferences(request: HttpRequest) -> HttpResponse:
     theme = request.POST.get("theme")
     if theme in THEMES:
         _remember(response, settings.THEME_COOKIE_NAME, theme)
+    elif theme == BY_SYSTEM:
+        response.delete_cookie(settings.THEME_COOKIE_NAME)
     return response
 
 

@@ -6,21 +6,22 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
 from catalog.models import Sku
-from catalog.selectors import lowest_price, on_sale, price_points
+from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
 from common.texts import in_language
-from shop.cards import Card, Offer, cards, foreign
+from shop.cards import Card, Offer, foreign, product_card
 from shop.guest_pages import kept_for_guests
 from shop.markdown import to_html
 from shop.sparkline import sparkline
 
 HISTORY_DAYS = 90
+LOWEST_DAYS = 30
 
 
 @kept_for_guests
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
-    card = cards([found], storefront=request.storefront, user_id=request.user.pk)[0]
+    card = product_card(found, storefront=request.storefront, user_id=request.user.pk)
     chosen = _chosen(card, request.GET.get("sku", ""))
     context = {
         "card": card,
@@ -43,9 +44,10 @@ def _history(sku: Sku) -> dict:
     """The price line of the last months, where the price has moved at all, and the lowest of 30 days."""
     at = clock.now()
     points = price_points(sku, since=at - timedelta(days=HISTORY_DAYS))
-    moved = len({price for _at, price in points}) > 1
+    if len({price for _at, price in points}) < 2:
+        return {}
     return {
-        "price_line": sparkline(points, until=at) if moved else None,
-        "lowest": lowest_price(sku, at=at) if moved else None,
+        "price_line": sparkline(points, until=at),
+        "lowest": lowest_since(points, at - timedelta(days=LOWEST_DAYS)),
         "history_days": HISTORY_DAYS,
     }

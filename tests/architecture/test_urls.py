@@ -64,6 +64,7 @@ POLICY = {
     "shop:checkout": PUBLIC,
     "shop:home": PUBLIC,
     "shop:library": MEMBER,
+    "shop:library_export": MEMBER,
     "shop:lookup": PUBLIC,
     "shop:manifest": PUBLIC,
     "shop:offline": PUBLIC,
@@ -76,8 +77,10 @@ POLICY = {
     "shop:orders": PUBLIC,
     "shop:preferences": PUBLIC,
     "shop:product": PUBLIC,
+    "shop:robots": PUBLIC,
     "shop:search": PUBLIC,
     "shop:service_worker": PUBLIC,
+    "shop:sitemap": PUBLIC,
     "shop:wallet": MEMBER,
 }
 # Open to all, inside a namespace that is otherwise closed.

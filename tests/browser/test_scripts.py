@@ -99,9 +99,9 @@ def test_showing_masked_keys_in_place(visit, shelf, alice):
     visitor.sign_in(alice)
     page = visitor.go("/library/")
     expect(page.get_by_text(CARD)).to_have_count(0)
-    visitor.tap("button", name="显示卡密")
+    visitor.tap("button", name="显示")
     expect(page.get_by_text(CARD)).to_have_count(1)
-    visitor.tap("button", name="显示卡密")
+    visitor.tap("button", name="显示")
     expect(page.get_by_text(CARD)).to_have_count(2)
     assert visitor.faults() == []
 

@@ -10,7 +10,7 @@ from catalog.selectors import (
     by_label,
     category_tree,
     filtered,
-    lowest_price,
+    lowest_since,
     on_sale,
     price_points,
     shown_stock,
@@ -135,4 +135,5 @@ def test_price_points_begin_with_the_price_that_held(shelf):
     since = at - timedelta(days=30)
     points = price_points(sku, since=since)
     assert [(point[0] == since, point[1]) for point in points] == [(True, Decimal("9.00")), (False, Decimal("12.00"))]
-    assert lowest_price(sku, at=at) == Decimal("9.00")
+    assert lowest_since(points, since) == Decimal("9.00")
+    assert lowest_since(points, at - timedelta(days=1)) == Decimal("12.00")

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from django.utils import translation
 
 from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice
-from membership.selectors import member_prices
+from membership.selectors import HigherPrice, member_prices, price_ladder
 from membership.selectors.prices import rate_text
 from membership.services import draft_rule_set, ensure_member, publish_rule_set
 from orders.services import Item, quote
@@ -134,3 +134,36 @@ def test_the_database_refuses_nonsense(shelf, program):
     for attempt in refused:
         with pytest.raises(IntegrityError), transaction.atomic():
             attempt()
+
+
+def higher(user, *skus):
+    with translation.override("zh-hans"):
+        found = price_ladder(user_id=user and user.pk, storefront_id=MAIN_ID, skus=skus)
+    return [found.higher[sku.pk] for sku in skus if sku.pk in found.higher]
+
+
+def test_guests_and_beginners_see_what_the_first_step_up_pays(shelf, alice, program):
+    sku = shelf.sku("10.00")
+    assert higher(None, sku) == higher(alice, sku) == [HigherPrice("白银会员", Decimal("9.9000"))]
+
+
+def test_a_member_sees_the_next_lower_price_and_their_own(shelf, gold, program):
+    sku = shelf.sku("10.00")
+    ladder = price_ladder(user_id=gold.pk, storefront_id=MAIN_ID, skus=[sku])
+    assert ladder.own[sku.pk].unit_price == Decimal("9.7000")
+    assert higher(gold, sku)[0].unit_price < Decimal("9.7000")
+
+
+def test_a_step_that_lowers_nothing_is_passed_over(shelf, gold, program):
+    sku = shelf.sku("10.00")
+    SkuTierPrice.objects.create(program=program, sku=sku, rank=2, unit_price=Decimal("1.00"))
+    assert higher(gold, sku) == []
+    SkuTierPrice.objects.create(program=program, sku=sku, rank=4, unit_price=Decimal("0.90"))
+    assert higher(gold, sku)[0].unit_price == Decimal("0.9000")
+
+
+def test_the_ladder_takes_no_more_queries_for_more_goods(shelf, gold, program, django_assert_num_queries):
+    skus = [shelf.sku("10.00") for _ in range(5)]
+    higher(gold, *skus)
+    with django_assert_num_queries(6):
+        higher(gold, *skus)

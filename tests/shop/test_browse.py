@@ -172,6 +172,12 @@ def test_a_page_needs_few_queries_however_much_it_shows(guest, shelf, django_ass
 
 def test_a_product_needs_few_queries(guest, shelf, django_assert_max_num_queries):
     sku = named(shelf, "点卡", keys=1)
-    guest.see("/")
+    guest.see(f"/p/{sku.product.slug}/")
     with django_assert_max_num_queries(12):
         guest.see(f"/p/{sku.product.slug}/")
+
+
+def test_the_price_of_the_next_tier_is_shown(guest, as_member, alice, shelf):
+    sku = named(shelf, "点卡", price="10.00", keys=1)
+    for browser in (guest, as_member(alice)):
+        assert "白银会员 ¥9.90" in browser.see(f"/p/{sku.product.slug}/")

@@ -72,6 +72,20 @@ def test_the_library_needs_few_queries(as_member, alice, shelf, django_assert_ma
         browser.see("/library/")
 
 
+def test_the_library_is_exported_as_csv_a_few_times(as_member, alice, bob, shelf):
+    order = shelf.buy(alice, (shelf.sku(keys=2), 2), from_wallet=True)
+    shelf.buy(bob, (shelf.sku(keys=1), 1), from_wallet=True)
+    browser = as_member(alice)
+    answer = browser.get("/library/keys.csv")
+    rows = answer.content.decode("utf-8-sig").splitlines()
+    assert len(rows) == 3
+    assert all(row.startswith(order.number) and re.search(KEY, row) for row in rows[1:])
+    assert answer["Cache-Control"] == "no-store, private"
+    for _ in range(4):
+        assert browser.get("/library/keys.csv").status_code == 200
+    assert "操作太频繁" in browser.see("/library/keys.csv")
+
+
 def test_the_statement_lists_what_moved_the_balance(as_member, alice, shelf):
     order = shelf.buy(alice, (shelf.sku("12.50", keys=1), 1), from_wallet=True)
     html = as_member(alice).see("/wallet/")

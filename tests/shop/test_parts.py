@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.template import Context, Template
 
-from common.templatetags.ui import amount, yuan
+from common.templatetags.ui import amount, unit, yuan
 from shop.markdown import to_html
 from shop.sparkline import EDGE, HEIGHT, WIDTH, sparkline
 
@@ -30,6 +30,8 @@ def test_price_line_of_a_single_price_is_flat():
     ("value", "shown"),
     [
         (Decimal("1234.5"), "1,234.50"),
+        (Decimal("49.1040"), "49.10"),
+        (Decimal("0.9950"), "1.00"),
         (Decimal("0.0350"), "0.035"),
         (Decimal("9.9000"), "9.90"),
         (Decimal("0"), "0.00"),
@@ -38,6 +40,11 @@ def test_price_line_of_a_single_price_is_flat():
 )
 def test_amounts_show_two_places_and_more_only_where_they_say_something(value, shown):
     assert amount(value) == shown
+
+
+@pytest.mark.parametrize(("value", "shown"), [("49.1040", "49.104"), ("49.1000", "49.10"), ("1234.0005", "1,234.0005")])
+def test_unit_prices_show_all_their_places(value, shown):
+    assert unit(Decimal(value)) == shown
 
 
 def test_yuan_has_its_sign_before_the_currency():

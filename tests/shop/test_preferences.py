@@ -15,6 +15,12 @@ def test_theme_is_on_the_first_byte_of_html_so_nothing_flashes(client):
     assert 'data-theme="dark"' in client.get("/").content.decode()
 
 
+def test_the_system_decides_again(client):
+    client.post("/preferences/", {"theme": "dark"})
+    client.post("/preferences/", {"theme": "system"})
+    assert "data-theme" not in client.get("/").content.decode()
+
+
 def test_unknown_values_change_nothing(client):
     answer = client.post("/preferences/", {"lang": "xx", "theme": '"><script>', "next": "/"})
     assert not answer.cookies
