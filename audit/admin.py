@@ -1,9 +1,13 @@
 """The audit log, to read. Also hands the base admin, which lies below this room, the pen to write it with."""
 
 import json
+from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
+from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
@@ -12,6 +16,7 @@ from common.admin import DayRangeFilter, ReadOnlyAdmin, display, when
 from common.registries import act_names, set_recorder
 
 set_recorder(record)
+SHOWN = 90
 
 
 @admin.register(AuditEntry)
@@ -34,14 +39,32 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return act_names.get(entry.action, entry.action)
 
     @display(description=_("对象"))
-    def target(self, entry: AuditEntry) -> str:
-        return f"{entry.target_type} {entry.target_id}".strip() or "–"
+    def target(self, entry: AuditEntry) -> SafeString | str:
+        return target_of(entry)
 
     @display(description=_("详情"))
     def summary(self, entry: AuditEntry) -> str:
-        text = json.dumps(entry.detail, ensure_ascii=False) if entry.detail else ""
-        return text if len(text) <= 80 else f"{text[:80]}…"
+        told = (f"{key}: {_plain(value)}" for key, value in entry.detail.items())
+        text = " · ".join(told)
+        return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
     @display(description=_("详情"))
     def shown_detail(self, entry: AuditEntry):
         return format_html('<pre class="desk-json">{}</pre>', json.dumps(entry.detail, ensure_ascii=False, indent=2))
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def target_of(entry: AuditEntry) -> SafeString | str:
+    """What the act was done to, by its name and id; a link where the admin has a page for it."""
+    try:
+        model = apps.get_model(entry.target_type)
+    except (LookupError, ValueError):
+        return f"{entry.target_type} {entry.target_id}".strip() or "–"
+    name = f"{model._meta.verbose_name} {entry.target_id}".strip()
+    if not entry.target_id or not admin.site.is_registered(model):
+        return name
+    page = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[entry.target_id])
+    return format_html('<a class="desk-link" href="{}">{}</a>', page, name)

@@ -57,6 +57,17 @@ class Panel:
     rows: Sequence[Sequence[Any]] = ()
     links: Sequence[tuple[Any, str]] = ()
 
+    @property
+    def labelled(self) -> list[list[tuple[Any, Any]]]:
+        """The rows with each value under its column's name, for narrow screens."""
+        return label_rows(self.columns, self.rows)
+
+
+def label_rows(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> list[list[tuple[Any, Any]]]:
+    """(column, value) pairs row by row; values beyond the last column go without a name."""
+    names = [*columns, *[""] * max((len(row) - len(columns) for row in rows), default=0)]
+    return [list(zip(names, row, strict=False)) for row in rows]
+
 
 # (object, user who looks) → what there is to tell. A contributor leaves out what that user may not see.
 Contributor = Callable[[Any, Any], Iterable[TimelineEntry]]

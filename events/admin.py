@@ -23,11 +23,12 @@ from common.admin import (
     display,
     when,
 )
-from common.registries import record_act
+from common.registries import act_names, record_act
 from events.models import Delivery, Event
 from events.services import retry_parked
 
 SHOWN = 10
+act_names["events.retry"] = _("重新投递事件")
 TONES = {Delivery.State.PENDING: "info", Delivery.State.DONE: "success", Delivery.State.PARKED: "danger"}
 
 

@@ -21,6 +21,7 @@ from catalog.models import Sku
 from catalog.selectors import low_stock
 from common.admin import link_to, money
 from common.clock import SHANGHAI
+from common.registries import label_rows
 from events.models import Delivery
 from events.selectors import parked_count, silence_of
 from insights import selectors
@@ -61,6 +62,10 @@ class Table:
     rows: list[tuple]
     empty: str
     address: str
+
+    @property
+    def labelled(self) -> list[list[tuple[Any, Any]]]:
+        return label_rows(self.columns, self.rows)
 
 
 @dataclass

@@ -47,6 +47,8 @@ act_names.update(
         "user.rights": _("更改员工权限"),
         "user.create_staff": _("新建员工"),
         "user.desk_sign_in": _("登录后台"),
+        "token.issue": _("签发 API 令牌"),
+        "token.revoke": _("吊销 API 令牌"),
     }
 )
 timelines.add("accounts.User", lambda user, viewer: history_of(user))

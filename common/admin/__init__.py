@@ -8,7 +8,7 @@ from common.admin.confirm import Fact, Preview, ask
 from common.admin.export import csv_response
 from common.admin.filters import DayRangeFilter
 from common.admin.paging import BoundedPaginator
-from common.admin.shown import chip, link_to, moment, money, when
+from common.admin.shown import chip, link_to, moment, money, sub, when
 
 __all__ = [
     "ActionVariant",
@@ -30,5 +30,6 @@ __all__ = [
     "link_to",
     "moment",
     "money",
+    "sub",
     "when",
 ]

@@ -166,6 +166,11 @@ class ReadOnlyAdmin(_LookOnly, ModelAdmin):
     warn_unsaved_form = False
     actions: Sequence[Any] = ()
 
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
+        # Django's own history knows of forms that were saved here; there are none. What happened is on the timeline.
+        context["show_history"] = False
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
 
 class TabularInline(UnfoldTabular):
     extra = 0

@@ -26,6 +26,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from common.exceptions import DomainError
+from common.registries import label_rows
 
 TEMPLATE = "common/admin/confirm.html"
 STEP, TOKEN = "_step", "_token"
@@ -54,6 +55,10 @@ class Preview:
     submit: Any = ""
     # False: nothing to do; the page says why in `warnings` and offers no button.
     possible: bool = True
+
+    @property
+    def labelled(self) -> list[list[tuple[Any, Any]]]:
+        return label_rows(self.columns, self.rows)
 
 
 @dataclass(frozen=True)

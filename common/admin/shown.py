@@ -39,6 +39,11 @@ def when(at: datetime | None) -> SafeString | str:
     return format_html('<time class="desk-time" datetime="{}">{}</time>', local.isoformat(), shown)
 
 
+def sub(text: Any) -> SafeString:
+    """What stands smaller under or beside the main thing."""
+    return format_html('<span class="desk-sub desk-nowrap">{}</span>', text)
+
+
 def moment(at: datetime | None) -> SafeString | str:
     """The time in Shanghai for a list: day and minute, the whole of it in the tooltip; empty for None."""
     if at is None:

@@ -18,6 +18,7 @@ from unfold.widgets import UnfoldAdminSplitDateTimeWidget, UnfoldAdminTextareaWi
 from catalog.models import Category
 from common.admin import Fact, ModelAdmin, Preview, TabularInline, action, allowed, ask, chip, display, when
 from common.admin.confirm import Answer
+from common.registries import act_names
 from membership.models import Benefit, Program, RuleSetVersion, TierRule
 from membership.rules.checks import check
 from membership.rules.describe import describe_program, describe_tiers
@@ -30,6 +31,8 @@ from membership.services.rules import publication_problems
 
 Status = RuleSetVersion.Status
 STATUS_TONES = {Status.DRAFT: "warning", Status.PUBLISHED: "success", Status.RETIRED: "neutral"}
+
+act_names["membership.rules.publish"] = gettext_lazy("发布等级规则")
 
 
 @admin.register(Program)

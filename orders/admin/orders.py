@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common import clock
-from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, when
+from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.filters import MoneyFilter, PaidWithFilter, WaitingFilter
@@ -31,7 +31,7 @@ _NUMBER = re.compile(r"[Kk]\d{1,18}")
 
 @admin.register(Order)
 class OrderAdmin(OrderActs, ReadOnlyAdmin):
-    list_display = ["shown_number", "goods", "who", "shown_state", "amount", "way", "placed"]
+    list_display = ["shown_number", "goods", "who", "shown_state", "amount"]
     list_display_links = ["shown_number"]
     list_filter = [
         "state",
@@ -102,9 +102,9 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
             context.update(page_of(obj, request.user))
         return super().render_change_form(request, context, add, change, form_url, obj)
 
-    @display(description=_("订单号"))
+    @display(description=_("订单"), ordering="id")
     def shown_number(self, order: Order) -> SafeString:
-        return format_html('<span class="desk-code">{}</span>', order.number)
+        return format_html('<span class="desk-code">{}</span><br>{}', order.number, sub(moment(order.placed_at)))
 
     @display(description=_("商品"))
     def goods(self, order: Order) -> SafeString | str:
@@ -137,22 +137,10 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
 
     @display(description=_("金额"), ordering="total")
     def amount(self, order: Order) -> SafeString:
-        if not order.refunded_total:
-            return format_html("{}", money(order.total))
-        return format_html(
-            '<span class="desk-nowrap">{} <span class="desk-sub">{} {}</span></span>',
-            money(order.total),
-            _("退"),
-            money(order.refunded_total),
-        )
-
-    @display(description=_("支付方式"))
-    def way(self, order: Order) -> str:
-        return paid_with(order)
-
-    @display(description=_("下单时间"))
-    def placed(self, order: Order):
-        return moment(order.placed_at)
+        told = paid_with(order)
+        if order.refunded_total:
+            told = format_html("{} · {} {}", told, _("退"), money(order.refunded_total))
+        return format_html("{}<br>{}", money(order.total), sub(told))
 
 
 def page_of(order: Order, viewer: User) -> dict:

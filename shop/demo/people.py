@@ -104,20 +104,3 @@ REFUNDS = (
     ("tudou", 3, "区服填错"),
     ("laozhou", 11, "客户取消"),
 )
-
-STAFF_GROUPS = {
-    "商品": (
-        "catalog.view_product catalog.add_product catalog.change_product catalog.view_sku catalog.add_sku catalog.change_sku"
-        " catalog.view_category catalog.add_category catalog.change_category catalog.view_label catalog.add_label"
-        " catalog.change_label catalog.view_keybatch catalog.import_keys catalog.view_key catalog.void_key"
-    ),
-    "客服": (
-        "orders.view_order orders.deliver_order orders.reveal_keys orders.note_order orders.refund_order"
-        " orders.cancel_order accounts.view_user catalog.view_product catalog.view_sku catalog.view_key"
-    ),
-    "财务": (
-        "payments.view_paymentattempt payments.ask_gateway payments.view_topup payments.view_channel"
-        " payments.view_notifylog wallet.view_account wallet.view_transfer orders.view_order orders.view_orderrefund"
-        " orders.export_order accounts.view_user"
-    ),
-}

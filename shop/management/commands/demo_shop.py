@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import translation
 from django.utils.dateparse import parse_datetime
@@ -23,7 +23,7 @@ from common.progress import Bar
 from payments.models import Channel
 from payments.services import save_channel
 from shop.demo.history import History
-from shop.demo.people import MEMBERS, STAFF_GROUPS
+from shop.demo.people import MEMBERS
 from shop.demo.stocking import sku_count, stock_shop
 
 OPENED = timedelta(days=160)
@@ -91,13 +91,12 @@ class Command(BaseCommand):
         return known or User.objects.create_superuser(ADMIN, self.passwords(ADMIN), display_name="店长")
 
     def _staff(self, admin: User) -> None:
-        groups = {name: _group(name, permissions) for name, permissions in STAFF_GROUPS.items()}
         if not User.objects.filter(username=KEEPER).exists():
             create_staff(
                 username=KEEPER,
                 password=self.passwords(KEEPER),
                 display_name="商品专员",
-                group_ids=[groups["商品"].pk],
+                group_ids=[Group.objects.get(name="商品运营").pk],
                 actor=admin,
             )
 
@@ -160,14 +159,3 @@ class Passwords:
         fresh.touch(mode=0o600)
         fresh.write_text(json.dumps(logins, ensure_ascii=False, indent=2) + "\n", "utf-8")
         fresh.replace(self.file)
-
-
-def _group(name: str, permissions: str) -> Group:
-    group, _made = Group.objects.get_or_create(name=name)
-    wanted = [permission.split(".") for permission in permissions.split()]
-    found = Permission.objects.filter(
-        content_type__app_label__in={app for app, _codename in wanted}, codename__in=[one for _app, one in wanted]
-    ).select_related("content_type")
-    exact = {f"{one.content_type.app_label}.{one.codename}": one for one in found}
-    group.permissions.set(exact[permission] for permission in permissions.split())
-    return group
