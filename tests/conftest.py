@@ -1,6 +1,7 @@
 """Fixtures that every room's tests use. The people: Alice buys, Bob buys too, Olga operates, Charlie must be refused."""
 
 import itertools
+import time
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -60,6 +61,26 @@ def django_db_setup(request, django_db_setup, django_db_blocker):
     """Remembers the rows that the migrations made."""
     with django_db_blocker.unblock():
         request.config.stash[migrated_rows] = connection.creation.serialize_db_to_string()
+    yield
+    with django_db_blocker.unblock():
+        left = sessions_left()
+        connection.close()
+    assert not left, f"sessions that tests left open, and what they last asked: {left}"
+
+
+def sessions_left(patience: float = 5) -> list[tuple]:
+    """Who else is still in the database of the tests, which nobody can drop then; a server needs a moment to say goodbye."""
+    deadline = time.monotonic() + patience
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT application_name, state, backend_start, state_change, query FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+            )
+            rows = cursor.fetchall()
+        if not rows or time.monotonic() > deadline:
+            return rows
+        time.sleep(0.1)
 
 
 @pytest.hookimpl(wrapper=True)

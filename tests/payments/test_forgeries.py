@@ -1,4 +1,4 @@
-"""A hundred thousand forged callbacks with genuine ones among them: none believed, none answered with an error."""
+"""Thousands of forged callbacks with genuine ones among them: none believed, none answered with an error."""
 
 import random
 from decimal import Decimal
