@@ -35,6 +35,7 @@ class Buyer(threading.Thread):
         self.url, self.username, self.password = url, username, password
         self.sku, self.count, self.journal = sku, count, journal
         self.error: BaseException | None = None
+        self.shown: dict[str, str] = {}
         self.client = httpx.Client(base_url=url, timeout=10, trust_env=False, headers={"Origin": url})
 
     def run(self) -> None:
@@ -57,9 +58,13 @@ class Buyer(threading.Thread):
 
     def buy(self) -> None:
         """One purchase. The form is sent again, token and all, until an order answers."""
-        page = self.until("GET", f"/checkout/?sku={self.sku}&quantity=1", {200})
-        form = {name: hidden(page, name) for name in ("csrfmiddlewaretoken", "token", "expected", "item")}
-        answer = self.until("POST", "/checkout/", {302}, data={**form, "pay": "wallet"})
+        answer = self.until("GET", f"/checkout/?sku={self.sku}&quantity=1", {200})
+        # A page instead of an order tells of a new price: the member has climbed to a tier that pays less, and agrees.
+        while answer.status_code == 200:
+            form = {name: hidden(answer, name) for name in ("csrfmiddlewaretoken", "token", "expected", "item")}
+            assert form != self.shown, f"the same form again:\n{words(answer)}"
+            self.shown = form
+            answer = self.until("POST", "/checkout/", {200, 302}, data={**form, "pay": "wallet"})
         self.journal.acknowledged(form["token"], answer.headers["location"])
 
     def until(self, method: str, path: str, wanted: set[int], data: dict | None = None) -> httpx.Response:
