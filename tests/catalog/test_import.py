@@ -221,7 +221,8 @@ class TestKilledImports:
     def test_a_tampered_file_fails_and_says_so(self, shelf):
         batch = receive(shelf.sku(), lines(3))
         part = KeyFilePart.objects.get(batch=batch)
-        KeyFilePart.objects.filter(pk=part.pk).update(sealed=bytes(part.sealed)[:-1] + b"x")
+        *rest, last = part.sealed
+        KeyFilePart.objects.filter(pk=part.pk).update(sealed=bytes([*rest, last ^ 1]))
         batch = importing.check_batch(batch_id=batch.pk)
         assert batch.state == KeyBatch.State.FAILED and batch.report["error"]["code"] == "unreadable"
 
