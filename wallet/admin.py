@@ -239,9 +239,7 @@ class EntryAdmin(ReadOnlyAdmin):
     fields = ["shown_at", "account", "transfer", "shown_amount", "shown_after"]
     readonly_fields = fields
     export_columns = ["at", "account", "amount", "balance_after", "memo"]
-
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        return lookup == "account__id__exact" or super().lookup_allowed(lookup, value, request)
+    linked_lookups = ["account__id__exact"]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         return (queryset.filter(account__code=term.strip()) if term.strip() else queryset), False

@@ -54,6 +54,7 @@ class KeyBatchAdmin(ReadOnlyAdmin):
     ]
     list_display_links = ["number"]
     list_filter = ["state", ("created_at", DayRangeFilter)]
+    linked_lookups = ["sku__id__exact"]
     list_select_related = ["sku__product"]
     search_fields = ["=sku__code", "filename", "note"]
     search_help_text = _("按规格编码、文件名或备注查找")

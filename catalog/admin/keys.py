@@ -44,6 +44,7 @@ class KeyAdmin(ReadOnlyAdmin):
     list_display = ["masked", "shown_sku", "shown_batch", "state_chip", "sold"]
     list_display_links = ["masked"]
     list_filter = ["state", ("sold_at", DayRangeFilter)]
+    linked_lookups = ["sku__id__exact"]
     list_select_related = ["sku__product", "batch"]
     ordering = ["-id"]
     fields = ["masked", "shown_sku", "shown_batch", "state_chip", "sold", "data_key"]

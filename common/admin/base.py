@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.db import transaction
 from django.db.models import Model
+from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +20,9 @@ from common.admin.export import csv_response
 from common.admin.paging import BoundedPaginator, UncountedList
 from common.admin.telling import told
 from common.registries import admin_inlines, panels_of, record_act, timeline_of
+
+# What Django's and unfold's field filters ask for.
+COMPARISONS = {"", "exact", "in", "isnull", "gte", "gt", "lte", "lt"}
 
 
 def allowed(permission: str) -> Callable[..., bool]:
@@ -34,10 +38,28 @@ def allowed(permission: str) -> Callable[..., bool]:
     return check
 
 
+def filtered_fields(filters: Sequence[Any]) -> set[str]:
+    """The fields, by their paths, that these entries of `list_filter` are about, and the parameters of our own filters."""
+    named = {getattr(one, "parameter_name", None) for one in filters if isinstance(one, type)} - {None}
+    return named | {one if isinstance(one, str) else one[0] for one in filters if isinstance(one, str | tuple | list)}
+
+
+def compares(lookup: str, field: str) -> bool:
+    """Whether the lookup is one that a filter on this field makes: whole values and ranges, no parts of texts."""
+    if lookup != field and not lookup.startswith(field + LOOKUP_SEP):
+        return False
+    *target, last = lookup.removeprefix(field).removeprefix(LOOKUP_SEP).split(LOOKUP_SEP)
+    return last in COMPARISONS and target in ([], ["id"], ["pk"])
+
+
 class ModelAdmin(UnfoldAdmin):
     """Nothing with history is deleted: an admin that may delete says `deletable = True`.
 
     `export_columns` (names as in list_display) puts a CSV button on the list; it exports what the list shows, whole.
+
+    A list answers for the fields of its filters and for `linked_lookups`, which other pages link to, and for nothing else.
+    Django would compare every column with what an address asks, so that whoever may see the list could spell out a
+    password's hash or a guest's cookie letter by letter.
     """
 
     paginator = BoundedPaginator
@@ -53,6 +75,17 @@ class ModelAdmin(UnfoldAdmin):
     change_form_outer_after_template = "common/admin/beside.html"
     deletable = False
     export_columns: Sequence[str] = ()
+    linked_lookups: Sequence[str] = ()
+
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        names = {field.name for field in self.opts.get_fields()} | {
+            field.attname for field in self.opts.concrete_fields
+        }
+        if lookup.split(LOOKUP_SEP)[0] not in names | {"pk"}:
+            return True  # The parameter of a filter with a name of its own: it reads no column by itself.
+        return lookup in self.linked_lookups or any(
+            compares(lookup, field) for field in filtered_fields(self.get_list_filter(request))
+        )
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.deletable and super().has_delete_permission(request, obj)

@@ -88,6 +88,7 @@ class MemberTierAdmin(ReadOnlyAdmin):
     actions_detail = ["evaluate", "open_activity"]
     export_columns = ["user", "program", "rank", "since", "evaluated_at"]
     has_evaluate_permission = allowed("membership.evaluate_member")
+    has_activity_permission = allowed("membership.view_activity")
 
     @display(description=gettext_lazy("用户"))
     def shown_user(self, member: MemberTier) -> str:
@@ -143,7 +144,7 @@ class MemberTierAdmin(ReadOnlyAdmin):
             return _("已重新评定，等级没有变化")
         return decision_text(decision, published(decision.version)).title
 
-    @action(description=gettext_lazy("活动记录"), icon="list_alt")
+    @action(description=gettext_lazy("活动记录"), icon="list_alt", permissions=["view", "activity"])
     def open_activity(self, request: HttpRequest, object_id: int) -> HttpResponse:
         member = self.one(request, object_id)
         response = HttpResponse(status=302)
