@@ -1,5 +1,6 @@
 """The data folder of one running shop: who may use it, its secrets, its remembered ports."""
 
+import argparse
 import base64
 import contextlib
 import fcntl
@@ -28,6 +29,13 @@ SECRETS: dict[str, Callable[[], str]] = {
 IRREPLACEABLE = ("KEY_RING", "FINGERPRINT_KEY", "DATABASE_PASSWORD")
 
 
+def folder_name(text: str) -> str:
+    """--data-dir, for argparse: an empty variable in somebody's script must not mean the folder they are in."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("an empty name is no folder")
+    return text
+
+
 class Home:
     def __init__(self, path: str | Path):
         self.path = Path(path).resolve()
@@ -38,12 +46,21 @@ class Home:
         try:
             # 0711: PostgreSQL may have to run as another user and pass through; the files inside are private.
             self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            self._require_ours()
             self._take_lock()
-        except (PermissionError, FileExistsError, NotADirectoryError) as error:
+        except OSError as error:
             raise Problem(
                 f"The data folder {self.path} cannot be used: {error.strerror}.\n"
                 "Start as the user it belongs to, or choose another folder with --data-dir."
             ) from None
+
+    def _require_ours(self) -> None:
+        """Secrets and databases do not go between somebody's files. A mounted disk has its lost+found."""
+        if not (self.path / "lock").exists() and any(one.name != "lost+found" for one in self.path.iterdir()):
+            raise Problem(
+                f"The folder {self.path} holds other things and no data of a shop.\n"
+                "Choose an empty folder, or one that is not there yet, with --data-dir."
+            )
 
     def _take_lock(self) -> None:
         lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -81,6 +81,18 @@ def answers(host: str, port: int, seconds: float = 1.0) -> bool:
         return False
 
 
+def network_address(wildcard: str) -> str:
+    """This machine's own address in the network it goes out by; the loopback address where there is none."""
+    inside, outside = ("::1", "2001:db8::1") if ":" in wildcard else ("127.0.0.1", "192.0.2.1")
+    with socket.socket(socket.AF_INET6 if ":" in wildcard else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only makes the kernel choose a route. The other end is an address of the documentation.
+            probe.connect((outside, 9))
+        except OSError:
+            return inside
+        return probe.getsockname()[0]
+
+
 def free_megabytes(folder: Path) -> int:
     return shutil.disk_usage(folder).free // MEGABYTE
 

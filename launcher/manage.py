@@ -5,7 +5,7 @@ from pathlib import Path
 
 from launcher import console, environment
 from launcher.environment import PYTHON, ROOT
-from launcher.home import MARK, Home
+from launcher.home import MARK, Home, folder_name
 from launcher.processes import Program, Supervisor
 from launcher.stack import Stack
 from launcher.up import development_environment
@@ -14,7 +14,7 @@ from launcher.up import development_environment
 def main(arguments: list[str]) -> int:
     console.progress_to_stderr()
     parser = argparse.ArgumentParser(prog="bin/manage", add_help=False, allow_abbrev=False)
-    parser.add_argument("--data-dir", default=ROOT / "var")
+    parser.add_argument("--data-dir", type=folder_name, default=ROOT / "var")
     options, command = parser.parse_known_args(arguments)
     home = Home(options.data_dir)
     environment.prepare("requirements-local.txt")
@@ -30,9 +30,10 @@ def main(arguments: list[str]) -> int:
             stack.find()
         else:
             stack.start(supervisor)
-        url = home.holder().get("url") or "http://127.0.0.1:8000"
-        sandbox_port = home.known_port("sandbox") if running else home.port("sandbox")
-        variables = development_environment(home, stack, url, sandbox_port)
+        holder = home.holder()
+        url = holder.get("url") or "http://127.0.0.1:8000"
+        sandbox = holder.get("sandbox") or f"http://127.0.0.1:{home.port('sandbox')}"
+        variables = development_environment(home, stack, url, sandbox)
         # In the caller's folder, so that file names mean what they say.
         program = Program("manage", [str(PYTHON), str(ROOT / "manage.py"), *command], variables, folder=Path.cwd())
         return supervisor.run_in_foreground(program)

@@ -38,12 +38,12 @@ class Stack:
             supervisor.wait_until(self.postgres.is_ready, 120, "PostgreSQL")
             say(f"PostgreSQL listens on 127.0.0.1:{self.postgres.port}")
         else:
-            _require_reachable("DATABASE_URL", 5432)
+            _require_reachable("DATABASE_URL", ("postgres", "postgresql", "psql", "pgsql"), 5432)
         if self.valkey:
             supervisor.wait_until(self.valkey.is_ready, 30, "Valkey")
             say(f"Valkey listens on 127.0.0.1:{self.valkey.port}")
         else:
-            _require_reachable("REDIS_URL", 6379)
+            _require_reachable("REDIS_URL", ("redis", "rediss"), 6379)
 
     def find(self) -> None:
         """Points at the servers that another launcher has started on this folder."""
@@ -62,9 +62,11 @@ class Stack:
         return environment
 
 
-def _require_reachable(variable: str, default_port: int) -> None:
-    """For a server that is not ours. What the address means beyond host and port is for Django to judge."""
+def _require_reachable(variable: str, schemes: tuple[str, ...], default_port: int) -> None:
+    """For a server that is not ours. What the address means beyond scheme, host and port is for Django to judge."""
     address = urlsplit(os.environ[variable])
+    if address.scheme not in schemes:
+        raise Problem(f"{variable} must begin with {schemes[0]}://, not with {address.scheme or 'nothing'}://.")
     try:
         host, port = address.hostname, address.port or default_port
     except ValueError:

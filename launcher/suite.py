@@ -10,7 +10,7 @@ from pathlib import Path
 from launcher import environment, machine
 from launcher.console import say, warn
 from launcher.environment import HOME, PYTHON, ROOT
-from launcher.home import MARK, Home
+from launcher.home import MARK, Home, folder_name
 from launcher.processes import Program, Supervisor
 from launcher.stack import Stack
 
@@ -58,7 +58,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--full", action="store_true", help="also the long tests, marked `full`")
     parser.add_argument("-m", dest="marks", default="", metavar="MARKEXPR", help="as in pytest")
     parser.add_argument(
-        "--data-dir", default=ROOT / "var" / "test", help="where the servers keep their data (var/test)"
+        "--data-dir",
+        type=folder_name,
+        default=ROOT / "var" / "test",
+        help="where the servers keep their data (var/test)",
     )
     return parser
 

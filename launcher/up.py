@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 from launcher import environment, machine
 from launcher.console import Problem, paint, say, warn, write
 from launcher.environment import PYTHON, ROOT
-from launcher.home import MARK, Home
+from launcher.home import MARK, Home, folder_name
 from launcher.processes import Program, Supervisor
 from launcher.stack import Stack
 
 # Celery warns of root, and of users without a name. On a development machine that is the user's own affair.
 AS_ROOT = "ignore:You're running the worker,ignore:An entry for the specified"
-WILDCARDS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - only compared
+WILDCARDS = ("0.0.0.0", "::")  # noqa: S104 - only compared
 
 
 def main(arguments: list[str]) -> int:
@@ -51,13 +51,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--port", type=_port, default=8000, help="where the shop listens (8000)")
     parser.add_argument("--host", default="127.0.0.1", help="the address it listens on (127.0.0.1; 0.0.0.0 for all)")
-    parser.add_argument("--data-dir", default=ROOT / "var", help="where databases, files and secrets are kept (var)")
+    parser.add_argument(
+        "--data-dir", type=folder_name, default=ROOT / "var", help="where databases, files and secrets are kept (var)"
+    )
     parser.add_argument("--no-demo", action="store_true", help="begin with an empty shop")
     return parser
 
 
 def _port(text: str) -> int:
-    port = int(text)
+    port = int(text) if text.isascii() and text.isdecimal() else 0
     if not 0 < port < 65536:
         raise argparse.ArgumentTypeError("a port is a number from 1 to 65535")
     return port
@@ -84,13 +86,16 @@ class Shop:
                 f"port {before} is taken, so the payment sandbox moves to {self.sandbox_port}: give the channel 易支付 in "
                 "the admin its new address"
             )
-        host = WILDCARDS.get(options.host, options.host)
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{options.port}"
+        # Links go to phones too, which reach a shop that listens everywhere by this machine's address in its network.
+        host = machine.network_address(options.host) if options.host in WILDCARDS else options.host
+        self.host = f"[{host}]" if ":" in host else host
+        self.url = f"http://{self.host}:{options.port}"
+        self.sandbox_url = f"http://{self.host}:{self.sandbox_port}"
         self.environment: dict[str, str] = {}
 
     def set_up(self) -> None:
         self.stack.start(self.supervisor)
-        self.environment = development_environment(self.home, self.stack, self.url, self.sandbox_port)
+        self.environment = development_environment(self.home, self.stack, self.url, self.sandbox_url)
         say("bringing the database up to date, collecting static files")
         self._manage(["migrate", "--verbosity", "0"], ["collectstatic", "--no-input", "--verbosity", "0"])
         self._demo()
@@ -119,7 +124,7 @@ class Shop:
         for program in self._programs():
             self.supervisor.start(program)
         self.supervisor.wait_until(self._web_answers, 60, "The web server")
-        self.home.announce(url=self.url)
+        self.home.announce(url=self.url, sandbox=self.sandbox_url)
 
     def _programs(self) -> list[Program]:
         """In the order of their start; they are stopped the other way round."""
@@ -167,7 +172,7 @@ class Shop:
         """The addresses and who may sign in, as the last thing on the screen."""
         lines = ["", paint(f"kameng is ready after {seconds:.0f} s", "1;32"), ""]
         lines += [f"  shop       {self.url}/", f"  operator   {self.url}/admin/"]
-        lines += [f"  sandbox    http://127.0.0.1:{self.sandbox_port}/", f"  mail       {self.home.path / 'mail'}", ""]
+        lines += [f"  sandbox    {self.sandbox_url}/", f"  mail       {self.home.path / 'mail'}", ""]
         for login in _demo_logins(self.home.path / "demo-logins.json"):
             # Written when the shop may have listened on another port.
             page = self.url + urlsplit(login["url"]).path
@@ -176,13 +181,13 @@ class Shop:
             write(line)
 
 
-def development_environment(home: Home, stack: Stack, url: str, sandbox_port: int) -> dict[str, str]:
+def development_environment(home: Home, stack: Stack, url: str, sandbox_url: str) -> dict[str, str]:
     """What bin/up sets for Django; README.md explains each variable. What the user has set wins."""
     defaults = {
         "KAMENG_ENV": "development",
         "PUBLIC_URL": url,
-        "OUTGOING_ALLOW": f"127.0.0.1:{sandbox_port}",
-        "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
+        "OUTGOING_ALLOW": urlsplit(sandbox_url).netloc,
+        "SANDBOX_URL": sandbox_url,
         "MAIL_SINK": str(home.folder("mail")),
         "MEDIA_ROOT": str(home.folder("media")),
         "STATIC_ROOT": str(home.folder("static")),

@@ -13,6 +13,7 @@ from launcher import machine
 from launcher.console import Problem
 from launcher.environment import ROOT
 from launcher.home import Home
+from launcher.stack import Stack
 
 
 @pytest.fixture
@@ -106,3 +107,53 @@ def test_a_port_for_root_is_told(tmp_path):
         words = ["setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service", *words]
     answer = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
     assert "Port 80 is reserved for root. Choose one above 1023" in answer.stderr
+
+
+@pytest.mark.parametrize(
+    ("folder", "why"), [("/proc/shop", "No such file"), ("/tmp/" + "n" * 300, "File name too long")]
+)
+def test_a_folder_that_cannot_be_made_is_named(folder, why):
+    with pytest.raises(Problem, match=f"cannot be used: {why}"):
+        Home(folder).open()
+
+
+def test_nothing_is_put_between_somebodys_files(tmp_path):
+    (tmp_path / "letters").touch()
+    with pytest.raises(Problem, match="holds other things"):
+        Home(tmp_path).open()
+    assert [one.name for one in tmp_path.iterdir()] == ["letters"]
+
+
+def test_an_empty_disk_of_its_own_will_do(tmp_path):
+    (tmp_path / "lost+found").mkdir()
+    Home(tmp_path).open()
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["up", "--data-dir", ""], "an empty name is no folder"),
+        (["test", "--data-dir", " "], "an empty name is no folder"),
+        (["manage", "--data-dir", "", "check"], "an empty name is no folder"),
+        (["up", "--port", "abc"], "a port is a number from 1 to 65535"),
+        (["up", "--port", "70000"], "a port is a number from 1 to 65535"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_done(words, told, tmp_path):
+    ran = subprocess.run([sys.executable, ROOT / "launcher", *words], capture_output=True, text=True, cwd=tmp_path)
+    assert ran.returncode == 2
+    assert told in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_links_for_phones_have_an_address_that_phones_reach():
+    address = machine.network_address("0.0.0.0")
+    assert address != "0.0.0.0"
+    with socket.socket() as listener:
+        listener.bind((address, 0))  # it is one of ours
+
+
+def test_a_database_that_is_not_postgresql_is_told_so(home, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", "mysql://user@host/shop")
+    with pytest.raises(Problem, match="DATABASE_URL must begin with postgres://, not with mysql://"):
+        Stack(home).start(None)
