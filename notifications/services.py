@@ -99,12 +99,13 @@ def _claim() -> Mail | None:
 
 
 def _send(mail: Mail) -> int:
-    with translation.override(mail.language):
-        text = text_of(mail.kind, mail.params)
     try:
+        with translation.override(mail.language):
+            text = text_of(mail.kind, mail.params)
         EmailMessage(text.title, f"{text.body}\n\n{mail.link}\n", settings.DEFAULT_FROM_EMAIL, [mail.recipient]).send()
-    except OSError as error:  # smtplib's errors are OSErrors
-        logger.warning("mail %s was not sent: %s", mail.pk, type(error).__name__)
+    except Exception as error:
+        # A mail server that is away is usual (smtplib's errors are OSErrors), anything else is a fault of ours to look at.
+        logger.warning("mail %s was not sent", mail.pk, exc_info=not isinstance(error, OSError))
         state = Mail.State.FAILED if mail.attempts >= MAX_ATTEMPTS else Mail.State.QUEUED
         Mail.objects.filter(pk=mail.pk).update(state=state, last_error=type(error).__name__)
         return 0

@@ -47,10 +47,6 @@ class LineView:
         return to_html(self.line.guide)
 
     @property
-    def missing(self) -> int:
-        return self.line.pieces - self.line.pieces_delivered
-
-    @property
     def waits_for_staff(self) -> bool:
         return self.line.state == OrderLine.State.QUEUED
 

@@ -13,9 +13,10 @@ from common.admin import Fact, Preview, action, allowed, ask, money
 from common.admin.confirm import Answer
 from common.money import ZERO
 from orders import services
-from orders.admin.forms import BY_HAND, DeliverForm, NoteForm, ReasonForm, RefundForm
-from orders.admin.shown import order_chip
+from orders.admin.forms import BY_HAND, DeliverForm, HoldForm, NoteForm, ReasonForm, RefundForm
+from orders.admin.shown import line_chip, order_chip
 from orders.models import Order, OrderLine
+from orders.services.refunding import OPEN, waived_by
 from wallet.selectors import balance_of
 
 REVEALED = 100
@@ -33,6 +34,8 @@ def fitting(order: Order, lines: list[OrderLine]) -> set[str]:
         fit.add("redeliver")
     if states & set(BY_HAND):
         fit.add("deliver")
+    if states & set(services.WAITING_FOR_GOODS):
+        fit.add("hold")
     if OrderLine.State.HELD in states:
         fit.add("release")
     if any(line.pieces_delivered for line in lines):
@@ -51,6 +54,7 @@ class OrderActs:
 
     has_refund_permission = allowed("orders.refund_order")
     has_deliver_permission = allowed("orders.deliver_order")
+    has_hold_permission = allowed("orders.hold_order")
     has_cancel_permission = allowed("orders.cancel_order")
     has_note_permission = allowed("orders.note_order")
     has_reveal_permission = allowed("orders.reveal_keys")
@@ -111,14 +115,46 @@ class OrderActs:
             danger=False,
         )
 
-    @action(description=_("放行"), icon="lock_open", permissions=["deliver"])
+    @action(description=_("暂缓发货"), icon="lock", permissions=["hold"])
+    def hold(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        order = self.one(request, object_id)
+        waiting = list(order.lines.filter(state__in=services.WAITING_FOR_GOODS))
+
+        def run(answer: Answer) -> str:
+            for line in waiting:
+                services.hold_line(
+                    line_id=line.pk,
+                    reason=answer.data["reason"],
+                    actor=request.user,
+                    address=request.client_address,
+                )
+            return gettext("已暂缓 %(count)s 项商品。") % {"count": len(waiting)}
+
+        def preview(answer: Answer) -> Preview:
+            return Preview(
+                facts=[
+                    Fact(_("将暂缓"), gettext("%(count)s 项商品") % {"count": len(waiting)}, strong=True),
+                    Fact(_("原因"), answer.data["reason"]),
+                ],
+                columns=[_("商品"), _("状态")],
+                rows=[(line, line_chip(line)) for line in waiting],
+                warnings=[_("放行之前不会发货，也不会因缺货自动退款；买家看到「正在核对」，看不到原因。")],
+                possible=bool(waiting),
+                submit=_("暂缓发货"),
+            )
+
+        return ask(
+            self, request, title=_("暂缓发货"), form=HoldForm, preview=preview, run=run, target=order, danger=False
+        )
+
+    @action(description=_("放行"), icon="lock_open", permissions=["hold"])
     def release(self, request: HttpRequest, object_id: str) -> HttpResponse:
         order = self.one(request, object_id)
         held = list(order.lines.filter(state=OrderLine.State.HELD))
 
         def run(answer: Answer) -> str:
             for line in held:
-                services.release_held(line_id=line.pk, actor=request.user)
+                services.release_held(line_id=line.pk, actor=request.user, address=request.client_address)
             return gettext("已放行 %(count)s 项商品。") % {"count": len(held)}
 
         preview = Preview(
@@ -233,6 +269,9 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
         facts.append(Fact(_("退至"), _("订单待退款账户，买家在订单页领取")))
     facts.append(Fact(_("原因"), answer.data["reason"]))
     warnings = []
+    waived = {line: waived_by(line, line.refunded + amounts[line.pk]) for line in lines if line.state in OPEN}
+    if any(waived.values()):
+        warnings.append(_("退款先抵还没发出的货：其中 %(count)s 件退款后不再补发。") % {"count": sum(waived.values())})
     if any(line.pieces_delivered for line in lines):
         warnings.append(_("其中有已发出的卡密：退款不会收回卡密，请先确认其未被使用。"))
     if not left:
@@ -254,10 +293,7 @@ def preview_redeliver(order: Order, answer: Answer) -> Preview:
     return Preview(
         facts=[Fact(_("缺货商品"), len(short), strong=True)],
         columns=[_("商品"), _("已发"), _("还缺"), _("现有库存")],
-        rows=[
-            (line, line.pieces_delivered, line.pieces - line.pieces_delivered, _stock(stock.get(line.sku_id, 0)))
-            for line in short
-        ],
+        rows=[(line, line.pieces_delivered, line.pieces_missing, _stock(stock.get(line.sku_id, 0))) for line in short],
         warnings=[] if ready else [_("库存仍不足，请先补货。")],
         possible=ready,
         submit=_("从库存补发"),

@@ -13,6 +13,7 @@ from unfold.widgets import (
 from common.money import ZERO
 from orders.models import Order, OrderLine
 from orders.services.delivering import MAX_SECRET
+from orders.services.holding import MAX_REASON
 
 BY_HAND = [OrderLine.State.QUEUED, OrderLine.State.SHORT]
 
@@ -20,6 +21,15 @@ BY_HAND = [OrderLine.State.QUEUED, OrderLine.State.SHORT]
 class ReasonForm(forms.Form):
     reason = forms.CharField(
         label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
+    )
+
+
+class HoldForm(forms.Form):
+    reason = forms.CharField(
+        label=_("原因"),
+        max_length=MAX_REASON,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text=_("员工在订单上看到，并写入审计记录"),
     )
 
 

@@ -58,7 +58,7 @@ class OrderLineAdmin(NoPage):
 
     @display(description=_("已发 / 应发"))
     def progress(self, line: OrderLine) -> str:
-        return f"{line.pieces_delivered} / {line.pieces}"
+        return f"{line.pieces_delivered} / {line.pieces_due}"
 
     @display(description=_("支付时间"))
     def waits_since(self, line: OrderLine):

@@ -47,7 +47,7 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
     search_help_text = _("按订单号（可只填开头）、联系方式、买家用户名或手机号查找")
     ordering = ["-id"]
     fields: list[str] = []
-    actions_detail = ["refund", "redeliver", "deliver", "release", "reveal", "note", "cancel"]
+    actions_detail = ["refund", "redeliver", "deliver", "hold", "release", "reveal", "note", "cancel"]
     change_form_template = "orders/admin/order.html"
     export_columns = [
         "number",

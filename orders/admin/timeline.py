@@ -9,12 +9,15 @@ from accounts.models import User
 from audit.selectors import history_of
 from common.registries import TimelineEntry, act_names, timelines
 from orders.models import Order, OrderMove, OrderRefund
+from orders.services.holding import HOLD, RELEASE
 from orders.services.staff import NOTE, REVEAL
 
 act_names.update(
     {
         "order.refund": _("退款"),
         "order.deliver_by_hand": _("人工发货"),
+        HOLD: _("暂缓发货"),
+        RELEASE: _("放行"),
         REVEAL: _("查看卡密"),
         NOTE: _("修改内部备注"),
     }
@@ -31,6 +34,7 @@ CAUSES = {
     "staff_cancelled": (_("取消订单"), "cancel", ""),
     "expired": (_("超时未支付，自动关闭"), "timer_off", ""),
     "redeliver": (_("补发"), "redo", "info"),
+    "hold": (_("暂缓发货"), "lock", "warning"),
     "release": (_("放行"), "lock_open", "info"),
     "deliver_by_hand": (_("人工发货"), "front_hand", "info"),
     "refund": (_("退款"), "undo", "danger"),

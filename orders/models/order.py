@@ -59,7 +59,8 @@ class Order(models.Model):
         verbose_name_plural = pgettext_lazy("plural", "订单")
         permissions = [
             ("refund_order", _("退款")),
-            ("deliver_order", _("补发、人工发货、放行")),
+            ("deliver_order", _("补发、人工发货")),
+            ("hold_order", _("暂缓发货、放行")),
             ("cancel_order", _("取消未支付订单")),
             ("note_order", _("修改内部备注")),
             ("reveal_keys", _("查看订单卡密")),
@@ -110,8 +111,8 @@ class OrderLine(models.Model):
         State.WAITING: {State.QUEUED, State.HELD, State.SHORT, State.DELIVERED, State.CLOSED},
         State.CLOSED: {State.QUEUED, State.HELD, State.DELIVERED},
         State.HELD: {State.QUEUED, State.SHORT, State.DELIVERED, State.REFUNDED},
-        State.QUEUED: {State.DELIVERED, State.REFUNDED},
-        State.SHORT: {State.DELIVERED, State.REFUNDED},
+        State.QUEUED: {State.HELD, State.DELIVERED, State.REFUNDED},
+        State.SHORT: {State.HELD, State.DELIVERED, State.REFUNDED},
         State.DELIVERED: {State.REFUNDED},
         State.REFUNDED: set(),
     }
@@ -136,6 +137,8 @@ class OrderLine(models.Model):
     quantity = models.PositiveIntegerField(_("数量"))
     pieces = models.PositiveIntegerField(_("应发件数"), help_text=_("套餐一份可能含多件"))
     pieces_delivered = models.PositiveIntegerField(_("已发件数"), default=0)
+    # Pieces that were paid back before they were delivered: nobody waits for them any more.
+    pieces_waived = models.PositiveIntegerField(_("免发件数"), default=0, db_default=0)
     list_price = models.DecimalField(_("原单价"), max_digits=12, decimal_places=4)
     unit_price = models.DecimalField(_("成交单价"), max_digits=12, decimal_places=4)
     list_total = models.DecimalField(_("原价小计"), max_digits=12, decimal_places=2)
@@ -154,7 +157,9 @@ class OrderLine(models.Model):
         ordering = ["id"]
         constraints = [
             models.CheckConstraint(condition=Q(quantity__gte=1) & Q(pieces__gte=F("quantity")), name="line_quantity"),
-            models.CheckConstraint(condition=Q(pieces_delivered__lte=F("pieces")), name="line_not_over_delivered"),
+            models.CheckConstraint(
+                condition=Q(pieces__gte=F("pieces_delivered") + F("pieces_waived")), name="line_not_over_delivered"
+            ),
             models.CheckConstraint(
                 condition=Q(refunded__gte=0) & Q(refunded__lte=F("cash")), name="line_refund_within_cash"
             ),
@@ -166,6 +171,16 @@ class OrderLine(models.Model):
 
     def __str__(self) -> str:
         return f"{self.product_name} {self.sku_name} × {self.quantity}"
+
+    @property
+    def pieces_due(self) -> int:
+        """How many pieces the buyer gets in all."""
+        return self.pieces - self.pieces_waived
+
+    @property
+    def pieces_missing(self) -> int:
+        """How many pieces are still to be delivered."""
+        return self.pieces_due - self.pieces_delivered
 
     @property
     def discount(self):

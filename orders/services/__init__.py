@@ -1,6 +1,7 @@
 from orders.services.carts import add_to_cart, clear_cart, merge_carts, set_cart_quantity
 from orders.services.closing import cancel, expire, expire_due
-from orders.services.delivering import deliver_by_hand, redeliver, release_held
+from orders.services.delivering import deliver_by_hand, redeliver
+from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
 from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
 from orders.services.placing import Buyer, place
 from orders.services.quoting import Item, Quote, QuoteLine, Step, preview, quote
@@ -8,6 +9,7 @@ from orders.services.refunding import refund, refund_overdue_short
 from orders.services.staff import reveal, set_note
 
 __all__ = [
+    "WAITING_FOR_GOODS",
     "Buyer",
     "Item",
     "PaymentOutcome",
@@ -20,6 +22,7 @@ __all__ = [
     "deliver_by_hand",
     "expire",
     "expire_due",
+    "hold_line",
     "merge_carts",
     "pay_from_wallet",
     "place",

@@ -1,5 +1,6 @@
 """Unpaid orders that end: cancelled by the buyer or staff, or expired at their deadline."""
 
+import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -13,6 +14,8 @@ from orders.exceptions import IllegalMove
 from orders.models import Order, OrderLine
 from orders.services.moves import move_order
 from orders.services.paying import lock_order
+
+logger = logging.getLogger(__name__)
 
 
 def cancel(*, order_id: int, actor: User | None, cause: str = "cancelled") -> Order:
@@ -41,9 +44,15 @@ def expire(*, order_id: int) -> bool:
 
 
 def expire_due(*, limit: int = 500) -> int:
-    """Expire what is due, each order in a transaction of its own; returns how many."""
+    """Expire what is due, each order in a transaction of its own; returns how many. One that fails stops no other."""
     due = Order.objects.filter(state=Order.State.UNPAID, pay_deadline__lte=clock.now()).order_by("pay_deadline")
-    return sum(expire(order_id=pk) for pk in list(due.values_list("pk", flat=True)[:limit]))
+    done = 0
+    for order_id in list(due.values_list("pk", flat=True)[:limit]):
+        try:
+            done += expire(order_id=order_id)
+        except Exception:
+            logger.exception("cannot expire order %s", order_id)
+    return done
 
 
 def _close(order: Order, to: str, *, cause: str, actor_id: int | None, at: datetime) -> None:

@@ -45,9 +45,9 @@ def line_facts(lines: Sequence[OrderLine]) -> tuple[Line, ...]:
 
 
 def start_delivery(line: OrderLine, sold: int, *, at: datetime) -> bool:
-    """Move a line whose order was just paid, `sold` keys being on it; returns whether it is complete."""
+    """Move a line whose order was just paid, or that was held, `sold` keys being on it; returns whether it is complete."""
     if line.kind in FROM_STOCK:
-        complete = sold == line.pieces
+        complete = sold == line.pieces_due
         move_line(
             line,
             State.DELIVERED if complete else State.SHORT,
@@ -59,7 +59,7 @@ def start_delivery(line: OrderLine, sold: int, *, at: datetime) -> bool:
     if secret is None:
         move_line(line, State.QUEUED)
         return False
-    move_line(line, State.DELIVERED, pieces_delivered=line.pieces, delivered_at=at, reusable_secret_id=secret.pk)
+    move_line(line, State.DELIVERED, pieces_delivered=line.pieces_due, delivered_at=at, reusable_secret_id=secret.pk)
     return True
 
 
@@ -96,8 +96,8 @@ def redeliver(*, order_id: int, actor: User | None) -> int:
             sold = sell_missing(line, at=at)
             sold_in_all += sold
             line.pieces_delivered += sold
-            if line.pieces_delivered == line.pieces:
-                move_line(line, State.DELIVERED, pieces_delivered=line.pieces, delivered_at=at)
+            if not line.pieces_missing:
+                move_line(line, State.DELIVERED, pieces_delivered=line.pieces_delivered, delivered_at=at)
                 complete.append(line)
             elif sold:
                 line.save(update_fields=["pieces_delivered"])
@@ -127,27 +127,10 @@ def deliver_by_hand(*, line_id: int, text: str, actor: User) -> OrderLine:
         secret = LineSecret.objects.create(line=line, sealed="", at=at, actor_id=actor.pk)
         secret.sealed = seal_secret(text, secret.pk)
         secret.save(update_fields=["sealed"])
-        move_line(line, State.DELIVERED, pieces_delivered=line.pieces, delivered_at=at)
+        move_line(line, State.DELIVERED, pieces_delivered=line.pieces_due, delivered_at=at)
         record(action="order.deliver_by_hand", at=at, actor=actor, target=line, detail={"order": order.number})
         note_act(order, at=at, cause="deliver_by_hand", actor_id=actor.pk, note=str(line))
         finish_delivery(order, [line], at=at, cause="deliver_by_hand", actor_id=actor.pk)
-    return line
-
-
-def release_held(*, line_id: int, actor: User | None) -> OrderLine:
-    """Let a held line go on: to stock where its kind comes from there, else to staff. Locks the order, then keys."""
-    with transaction.atomic():
-        at = clock.now()
-        order_id = OrderLine.objects.filter(pk=line_id).values_list("order_id", flat=True).first()
-        order = _locked(order_id or 0)
-        line = order.lines.select_related("sku__product__category").get(pk=line_id)
-        if line.state != State.HELD or order.paid_at is None:
-            raise IllegalMove
-        sold = sell_missing(line, at=at) if line.kind in FROM_STOCK else 0
-        complete = [line] if start_delivery(line, sold, at=at) else []
-        actor_id = actor.pk if actor else None
-        note_act(order, at=at, cause="release", actor_id=actor_id, note=str(line))
-        finish_delivery(order, complete, at=at, cause="release", actor_id=actor_id)
     return line
 
 

@@ -43,11 +43,11 @@ def sell_line(line: OrderLine, *, at: datetime) -> int:
 
 
 def sell_missing(line: OrderLine, *, at: datetime) -> int:
-    """Sell to a paid line what it still lacks and stock has; returns how many."""
+    """Sell to a paid line what it still lacks and stock has, without the pieces that were paid back; returns how many."""
     held = stock.count_by_sku(line.pk)
     sold = 0
     for sku, count in components(line.sku, line.kind):
-        missing = line.quantity * count - held.get(sku.pk, 0)
+        missing = min(line.quantity * count - held.get(sku.pk, 0), line.pieces_missing - sold)
         if missing > 0:
             sold += len(stock.sell_available(sku=sku, quantity=missing, line_id=line.pk, at=at))
     return sold

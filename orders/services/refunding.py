@@ -1,5 +1,6 @@
 """Money goes back. The sum of refunds can never pass what was paid: checked under the lock, and by constraints."""
 
+import logging
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,13 +11,17 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
+from common.money import CENT, ZERO, round_money
 from events.contracts import OrderRefunded, RefundedLine
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
 from orders.models import Order, OrderLine, OrderRefund
+from orders.services.delivering import finish_delivery
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.paying import credit_account, lock_order
 from wallet.services import refund_sale
+
+logger = logging.getLogger(__name__)
 
 OPEN = [OrderLine.State.QUEUED, OrderLine.State.HELD, OrderLine.State.SHORT]
 
@@ -24,8 +29,9 @@ OPEN = [OrderLine.State.QUEUED, OrderLine.State.HELD, OrderLine.State.SHORT]
 def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: str, actor: User | None) -> OrderRefund:
     """Give back `amounts` (yuan by line id) to the member's wallet, or for a guest to the order's own account.
 
-    Once per `ref`. Locks the order, then the account. Raises OrderNotFound, IllegalMove for an unpaid order,
-    RefundTooLarge.
+    What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
+    line that waits for nothing else is delivered. Once per `ref`. Locks the order, then the account. Raises
+    OrderNotFound, IllegalMove for an unpaid order, RefundTooLarge.
     """
     with transaction.atomic():
         at = clock.now()
@@ -36,11 +42,16 @@ def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: s
         if order.paid_at is None:
             raise IllegalMove
         lines = {line.pk: line for line in order.lines.select_related("sku__product__category")}
-        told = [_refund_line(lines, line_id, amount) for line_id, amount in sorted(amounts.items())]
-        total = sum((one.amount for one in told), Decimal("0.00"))
+        waited = {line.pk for line in lines.values() if line.state in OPEN}
+        told = [_refund_line(lines, line_id, amount, at) for line_id, amount in sorted(amounts.items())]
+        total = sum((one.amount for one in told), ZERO)
         if not told or order.refunded_total + total > order.paid_total:
             raise RefundTooLarge(refundable=order.paid_total - order.refunded_total)
         made = _store(order, told, total, ref, reason, actor, at)
+        if order.refunded_total + total < order.paid_total:
+            # Told before the refund: what the buyer keeps of these lines counts.
+            kept = [line for line in lines.values() if line.pk in waited and line.state == OrderLine.State.DELIVERED]
+            finish_delivery(order, kept, at=at, cause="refund", actor_id=actor.pk if actor else None)
         refund_sale(to=credit_account(order), amount=total, ref=f"refund:{ref}", at=at, memo=order.number, actor=actor)
         _move(order, total, at=at, actor=actor, reason=reason)
         record(
@@ -65,18 +76,22 @@ def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: s
     return made
 
 
-def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal) -> RefundedLine:
+def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal, at: datetime) -> RefundedLine:
     line = lines.get(line_id)
     if line is None:
         raise IllegalMove
     refundable = line.cash - line.refunded
-    if not Decimal("0.00") < amount <= refundable:
+    if not ZERO < amount <= refundable:
         raise RefundTooLarge(refundable=refundable)
     line.refunded += amount
-    line.save(update_fields=["refunded"])
+    if line.state in OPEN:
+        line.pieces_waived = waived_by(line, line.refunded)
+    line.save(update_fields=["refunded", "pieces_waived"])
     complete = line.refunded == line.cash
     if complete:
         move_line(line, OrderLine.State.REFUNDED)
+    elif line.state in OPEN and not line.pieces_missing:
+        move_line(line, OrderLine.State.DELIVERED, delivered_at=at)
     return RefundedLine(
         id=line.pk,
         product_id=line.product_id,
@@ -86,6 +101,19 @@ def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal) 
         quantity=line.quantity,
         complete=complete,
     )
+
+
+def share_of(line: OrderLine, pieces: int) -> Decimal:
+    """What was paid for so many of the line's pieces, in yuan."""
+    return round_money(line.cash * pieces / line.pieces)
+
+
+def waived_by(line: OrderLine, refunded: Decimal) -> int:
+    """How many of the undelivered pieces `refunded` yuan in all have paid back."""
+    whole = int(refunded * line.pieces / line.cash)
+    if refunded and share_of(line, whole + 1) <= refunded:
+        whole += 1  # the share was rounded down
+    return min(whole, line.pieces - line.pieces_delivered)
 
 
 def _store(
@@ -112,18 +140,21 @@ def _move(order: Order, total: Decimal, *, at: datetime, actor: User | None, rea
     note_act(order, at=at, cause="refund", actor_id=actor_id, note=note)
     if order.refunded_total == order.paid_total:
         move_order(order, Order.State.REFUNDED, at=at, cause="refund", actor_id=actor_id, note=note)
-    elif order.state == Order.State.PAID and not order.lines.filter(state__in=OPEN).exists():
-        # The lines that were open are refunded, the rest is with the buyer.
-        move_order(order, Order.State.DELIVERED, at=at, cause="refund", actor_id=actor_id, delivered_at=at)
 
 
 def refund_overdue_short(*, limit: int = 200) -> int:
-    """Refund short lines that waited longer than SHORT_REFUND_HOURS, for the pieces that are missing; returns how many."""
+    """Refund short lines that waited longer than SHORT_REFUND_HOURS, for the pieces that are missing; returns how many.
+
+    Each in a transaction of its own: one that fails stops no other.
+    """
     before = clock.now() - timedelta(hours=settings.SHORT_REFUND_HOURS)
     overdue = OrderLine.objects.filter(state=OrderLine.State.SHORT, order__paid_at__lt=before).order_by("pk")
     done = 0
     for line_id in list(overdue.values_list("pk", flat=True)[:limit]):
-        done += _refund_missing(line_id)
+        try:
+            done += _refund_missing(line_id)
+        except Exception:
+            logger.exception("cannot refund what is missing on line %s", line_id)
     return done
 
 
@@ -134,11 +165,8 @@ def _refund_missing(line_id: int) -> int:
         line = order.lines.get(pk=line_id)
         if line.state != OrderLine.State.SHORT:
             return 0
-        missing = line.pieces - line.pieces_delivered
-        share = (line.cash * missing / line.pieces).quantize(Decimal("0.01"))
-        amount = min(max(share, Decimal("0.01")), line.cash - line.refunded)
-        if line.pieces_delivered:
-            # Part of it is with the buyer: the line counts as delivered, its missing part as refunded.
-            move_line(line, OrderLine.State.DELIVERED, delivered_at=clock.now())
+        # What was given back so far was for pieces that are missing; some cent is owed however little a piece costs.
+        owed = share_of(line, line.pieces - line.pieces_delivered) - line.refunded
+        amount = min(max(owed, CENT), line.cash - line.refunded)
         refund(order_id=order.pk, amounts={line_id: amount}, ref=f"short:{line_id}", reason="short", actor=None)
     return 1

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.urls import reverse
 
 from common import clock
@@ -77,6 +78,37 @@ def test_a_mail_that_fails_is_tried_again_and_given_up_at_last(shelf, settings):
         with clock.travel(at + timedelta(hours=attempt)):
             assert services.send_due_mails(limit=1) == 0
     assert Mail.objects.get().state == Mail.State.FAILED
+
+
+class OutOfOrder(BaseEmailBackend):
+    """A mail system whose library raises what nobody expected, for one recipient."""
+
+    def send_messages(self, email_messages) -> int:
+        if email_messages[0].to == ["odd@example.com"]:
+            raise ValueError("a header that cannot be written")
+        return len(email_messages)
+
+
+def test_a_mail_that_cannot_be_sent_at_all_is_given_up_and_holds_up_no_other(settings):
+    settings.EMAIL_BACKEND = f"{__name__}.OutOfOrder"
+    at = clock.now()
+    for number, recipient in enumerate(["odd@example.com", "fine@example.com"]):
+        services.queue_mail(
+            ref=f"r{number}",
+            recipient=recipient,
+            kind="topped_up",
+            params={"amount": "1"},
+            link="",
+            language="en",
+            at=at + timedelta(seconds=number),
+        )
+    with clock.travel(at + timedelta(minutes=1)):
+        assert services.send_due_mails() == 1
+    for attempt in range(1, services.MAX_ATTEMPTS + 1):
+        with clock.travel(at + timedelta(hours=attempt)):
+            services.send_due_mails()
+    bad = Mail.objects.get(recipient="odd@example.com")
+    assert (bad.state, bad.last_error, bad.attempts) == (Mail.State.FAILED, "ValueError", services.MAX_ATTEMPTS)
 
 
 def test_reading_all_leaves_other_peoples_messages_alone(client, shelf, alice, bob):

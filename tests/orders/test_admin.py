@@ -10,9 +10,19 @@ import pytest
 from audit.models import AuditEntry
 from catalog.models import Key, Product
 from common import clock
+from orders.exceptions import IllegalMove, NothingToDeliver
 from orders.models import Order, OrderLine
 from orders.selectors import STUCK_AFTER, delivered_of
-from orders.services import expire, pay_from_wallet, receive_payment, refund
+from orders.services import (
+    expire,
+    hold_line,
+    pay_from_wallet,
+    receive_payment,
+    redeliver,
+    refund,
+    refund_overdue_short,
+    release_held,
+)
 from tests.desk import Act, at_desk, staff
 from tests.shelf import books
 from wallet.selectors import balance_of
@@ -21,7 +31,15 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/orders/order/"
 EVERYTHING = [
     f"orders.{name}"
-    for name in ("view_order", "refund_order", "deliver_order", "cancel_order", "note_order", "reveal_keys")
+    for name in (
+        "view_order",
+        "refund_order",
+        "deliver_order",
+        "hold_order",
+        "cancel_order",
+        "note_order",
+        "reveal_keys",
+    )
 ]
 
 
@@ -177,15 +195,55 @@ def test_a_line_is_delivered_by_hand(shelf, alice, desk):
     assert "13800000000" not in desk.get(page(order)).content.decode()
 
 
-def test_held_lines_are_released(shelf, alice, desk):
-    order = shelf.buy(alice, (shelf.sku(keys=2), 1), from_wallet=True)
-    other = shelf.buy(alice, (shelf.sku(kind=Product.Kind.MANUAL), 1), from_wallet=True)
-    OrderLine.objects.filter(order=other).update(state=OrderLine.State.HELD, hold_reason="风控复核")
-    assert desk.get(page(order, "release")).status_code == 200
-    act = Act(desk, page(other, "release"))
+def test_lines_are_held_with_a_reason_and_released(shelf, alice, desk):
+    order = shelf.buy(alice, (shelf.sku(kind=Product.Kind.MANUAL), 1), from_wallet=True)
+    Act(desk, page(order, "hold")).fill(reason=" ")
+    assert order.lines.get().state == OrderLine.State.QUEUED
+    act = Act(desk, page(order, "hold")).fill(reason="风控复核")
+    assert "测试商品" in act.text
+    assert "已暂缓 1 项商品" in act.confirm().done()
+    line = order.lines.get()
+    assert (line.state, line.hold_reason) == ("held", "风控复核")
+    assert listed(desk, "?waiting=held") == [order]
+    told = desk.get(page(order)).content.decode()
+    assert "暂缓发货" in told and "风控复核" in told and page(order, "deliver") not in told
+    act = Act(desk, page(order, "release"))
     assert "风控复核" in act.text
+    assert "已放行 1 项商品" in act.confirm().done()
+    line.refresh_from_db()
+    assert (line.state, line.hold_reason) == ("queued", "")
+    logged = AuditEntry.objects.filter(action__in=["order.hold", "order.release"]).order_by("pk")
+    assert [(one.action, one.actor, one.detail["reason"]) for one in logged] == [
+        ("order.hold", "sue", "风控复核"),
+        ("order.release", "sue", "风控复核"),
+    ]
+
+
+def test_a_held_line_is_neither_refilled_nor_refunded_until_it_is_released(shelf, alice, olga):
+    order = short_order(shelf, alice, keys=1)
+    line = order.lines.get()
+    hold_line(line_id=line.pk, reason="核对", actor=olga)
+    shelf.stock(line.sku, 5)
+    with pytest.raises(NothingToDeliver):
+        redeliver(order_id=order.pk, actor=olga)
+    with clock.travel(order.paid_at + timedelta(days=9)):
+        assert refund_overdue_short() == 0
+    release_held(line_id=line.pk, actor=olga)
+    line.refresh_from_db()
+    assert (line.state, line.pieces_delivered, len(delivered_of(order))) == ("delivered", 3, 3)
+    with pytest.raises(IllegalMove):
+        hold_line(line_id=line.pk, reason="太晚", actor=olga)
+    assert books() == {}
+
+
+def test_a_refund_says_which_pieces_are_not_delivered_any_more(shelf, alice, desk):
+    order = short_order(shelf, alice, keys=1)
+    line = order.lines.get()
+    act = Act(desk, page(order, "refund")).fill(**{f"line_{line.pk}": "10.00", "reason": "缺货"})
+    assert "其中 1 件退款后不再补发" in act.text
     act.confirm()
-    assert other.lines.get().state == OrderLine.State.QUEUED
+    line.refresh_from_db()
+    assert (line.state, line.pieces_missing) == ("short", 1)
 
 
 def test_an_unpaid_order_is_cancelled_and_its_keys_return(shelf, alice, desk):
@@ -231,7 +289,7 @@ def test_a_note_is_kept_and_what_it_was_too(shelf, alice, desk):
     assert AuditEntry.objects.filter(action="order.note").latest("pk").detail["before"] == "客户来电，先不发"
 
 
-@pytest.mark.parametrize("act", ["refund", "redeliver", "deliver", "release", "reveal", "note", "cancel"])
+@pytest.mark.parametrize("act", ["refund", "redeliver", "deliver", "hold", "release", "reveal", "note", "cancel"])
 def test_looking_permits_no_act(shelf, alice, act):
     order = shelf.buy(alice, (shelf.sku(keys=2), 1), from_wallet=True)
     desk = at_desk(staff("lars", "orders.view_order"))
@@ -247,14 +305,16 @@ def test_only_acts_that_fit_are_offered(shelf, alice, desk):
     def offered(order):
         text = desk.get(page(order)).content.decode()
         return {
-            act for act in ("refund", "redeliver", "deliver", "release", "reveal", "cancel") if page(order, act) in text
+            act
+            for act in ("refund", "redeliver", "deliver", "hold", "release", "reveal", "cancel")
+            if page(order, act) in text
         }
 
     sku = shelf.sku(keys=9)
     unpaid = shelf.buy(alice, (sku, 1))
     assert offered(unpaid) == {"cancel"}
     assert offered(shelf.buy(alice, (sku, 1), from_wallet=True)) == {"refund", "reveal"}
-    assert offered(short_order(shelf, alice)) == {"refund", "reveal", "redeliver", "deliver"}
+    assert offered(short_order(shelf, alice)) == {"refund", "reveal", "redeliver", "deliver", "hold"}
     Order.objects.filter(pk=unpaid.pk).update(pay_deadline=clock.now())
     expire(order_id=unpaid.pk)
     assert offered(unpaid) == set()

@@ -174,12 +174,28 @@ def test_two_products_in_either_order_do_not_deadlock(race, shelf, make_member):
     assert books() == {}
 
 
+def locking(act) -> list[str]:
+    """The statements of `act` that lock rows."""
+    with CaptureQueriesContext(connection) as captured:
+        act()
+    return [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
+
+
 def test_the_locks_are_really_taken(shelf, alice):
     order = shelf.buy(alice, (shelf.sku(keys=1), 1))
-    with CaptureQueriesContext(
-        connection,
-    ) as captured:
-        services.pay_from_wallet(order_id=order.pk, user=alice)
-    locked = [query["sql"] for query in captured if "FOR UPDATE" in query["sql"]]
+    locked = locking(lambda: services.pay_from_wallet(order_id=order.pk, user=alice))
     assert any('"orders_order"' in sql for sql in locked)
     assert any('"wallet_account"' in sql for sql in locked)
+
+
+@pytest.mark.parametrize("close", ["cancel", "expire"])
+def test_an_order_is_locked_before_it_is_judged_and_closed(shelf, alice, close):
+    order = shelf.buy(alice, (shelf.sku(keys=1), 1))
+    acts = {
+        "cancel": lambda: services.cancel(order_id=order.pk, actor=alice),
+        "expire": lambda: services.expire(order_id=order.pk),
+    }
+    with clock.travel(order.pay_deadline):
+        locked = locking(acts[close])
+    assert len([sql for sql in locked if 'FOR UPDATE OF "orders_order"' in sql]) == 1
+    assert Order.objects.get(pk=order.pk).state == {"cancel": "cancelled", "expire": "expired"}[close]
