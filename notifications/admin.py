@@ -1,7 +1,4 @@
-"""What people were told: mails and their fate, and messages on the pages of members and orders.
-
-A mail's link opens a guest's order without asking; no page here shows it.
-"""
+"""What people were told: mails and their fate, and messages on the pages of members and orders."""
 
 from collections.abc import Iterable
 

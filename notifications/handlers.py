@@ -2,7 +2,6 @@
 
 from datetime import datetime
 
-from django.conf import settings
 from django.urls import reverse
 
 from events.contracts import OrderDelivered, OrderRefunded, TierChanged, WalletToppedUp
@@ -10,29 +9,19 @@ from events.registry import subscribe
 from notifications import services
 from notifications.models import Kind
 from orders.models import Order
-from orders.selectors import link_token
-
-
-def order_path(order: Order) -> str:
-    return reverse("shop:order", args=[order.public_id])
-
-
-def signed_link(order: Order) -> str:
-    """An address that opens a guest's order from a mail."""
-    return f"{settings.PUBLIC_URL}{order_path(order)}?key={link_token(order)}"
 
 
 def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime) -> None:
     """A member reads it in the inbox, a guest who left a mail address by mail."""
     if order.buyer_id is not None:
-        services.tell(ref=ref, user_id=order.buyer_id, kind=kind, params=params, link=order_path(order), at=at)
+        services.tell(ref=ref, user_id=order.buyer_id, kind=kind, params=params, link=services.order_path(order), at=at)
     else:
         services.queue_mail(
             ref=ref,
             recipient=order.contact,
             kind=kind,
             params=params,
-            link=signed_link(order),
+            order=order,
             language=order.language,
             at=at,
         )

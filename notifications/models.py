@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
+from orders.models import Order
 
 
 class Kind(models.TextChoices):
@@ -42,7 +43,7 @@ class Message(models.Model):
 
 
 class Mail(models.Model):
-    """One mail to somebody outside, such as a guest. Never holds a key, only a signed link."""
+    """One mail to somebody outside, such as a guest. Holds no key and no link that opens anything."""
 
     class State(models.TextChoices):
         QUEUED = "queued", _("待发送")
@@ -54,7 +55,10 @@ class Mail(models.Model):
     recipient = models.EmailField(_("收件人"))
     kind = models.CharField(_("类型"), max_length=30, choices=Kind)
     params = models.JSONField(_("参数"), default=dict)
-    link = models.CharField(_("链接"), max_length=400, blank=True)
+    # The order whose signed link goes into the mail; the link itself is made at sending and kept nowhere.
+    order = models.ForeignKey(
+        Order, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("订单")
+    )
     language = models.CharField(_("语言"), max_length=10)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.QUEUED)
     attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.core.mail import EmailMessage
 from django.core.validators import validate_email
 from django.db import transaction
+from django.urls import reverse
 from django.utils import translation
 
 from accounts.models import User
@@ -16,12 +17,23 @@ from audit.services import record
 from common import clock
 from notifications.models import Mail, Message
 from notifications.texts import text_of
+from orders.models import Order
+from orders.selectors import link_token
 
 logger = logging.getLogger(__name__)
 
 MAX_ATTEMPTS = 6
 # A mail taken by a worker that died is taken again after this long.
 CLAIM = timedelta(minutes=5)
+
+
+def order_path(order: Order) -> str:
+    return reverse("shop:order", args=[order.public_id])
+
+
+def signed_link(order: Order) -> str:
+    """An address that opens a guest's order from a mail, for some time from now."""
+    return f"{settings.PUBLIC_URL}{order_path(order)}?key={link_token(order)}"
 
 
 def tell(*, ref: str, user_id: int, kind: str, params: Mapping[str, str], link: str, at: datetime) -> None:
@@ -33,9 +45,19 @@ def tell(*, ref: str, user_id: int, kind: str, params: Mapping[str, str], link: 
 
 
 def queue_mail(
-    *, ref: str, recipient: str, kind: str, params: Mapping[str, str], link: str, language: str, at: datetime
+    *,
+    ref: str,
+    recipient: str,
+    kind: str,
+    params: Mapping[str, str],
+    language: str,
+    at: datetime,
+    order: Order | None = None,
 ) -> bool:
-    """Queue a mail, once per `ref`, in the caller's transaction; False where the recipient is no mail address."""
+    """Queue a mail, once per `ref`, in the caller's transaction; False where the recipient is no mail address.
+
+    It will carry a link that opens `order`.
+    """
     try:
         validate_email(recipient)
     except ValidationError:
@@ -45,7 +67,7 @@ def queue_mail(
         recipient=recipient,
         kind=kind,
         params=dict(params),
-        link=link,
+        order=order,
         language=language,
         not_before=at,
         created_at=at,
@@ -102,7 +124,9 @@ def _send(mail: Mail) -> int:
     try:
         with translation.override(mail.language):
             text = text_of(mail.kind, mail.params)
-        EmailMessage(text.title, f"{text.body}\n\n{mail.link}\n", settings.DEFAULT_FROM_EMAIL, [mail.recipient]).send()
+        paragraphs = [text.body, signed_link(mail.order)] if mail.order else [text.body]
+        body = "\n\n".join(paragraphs) + "\n"
+        EmailMessage(text.title, body, settings.DEFAULT_FROM_EMAIL, [mail.recipient]).send()
     except Exception as error:
         # A mail server that is away is usual (smtplib's errors are OSErrors), anything else is a fault of ours to look at.
         logger.warning("mail %s was not sent", mail.pk, exc_info=not isinstance(error, OSError))

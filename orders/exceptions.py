@@ -8,6 +8,13 @@ class OrderNotFound(NotFound):
     message = _("没有找到这个订单")
 
 
+class LinkExpired(NotFound):
+    """A signed link of this very order that is too old."""
+
+    code = "link_expired"
+    message = _("这个链接已过期。请用联系方式和订单密码查询订单")
+
+
 class SkuUnavailable(Conflict):
     code = "sku_unavailable"
     message = _("「%(name)s」已下架，请重新选择")

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.core import signing
 from django.db.models import F, Max, Q, QuerySet, Window
 from django.db.models.functions import RowNumber
@@ -13,32 +14,25 @@ from accounts.models import User
 from catalog.models import Key, Product, Sku
 from catalog.services.sealing import open_key, open_reusable
 from catalog.services.stock import keys_of_lines
-from common import crypto
 from common.findings import Findings, find
-from orders.exceptions import OrderNotFound
+from orders.exceptions import LinkExpired, OrderNotFound
+from orders.guests import lookup_mark, secret_of
 from orders.models import Cart, CartItem, LineSecret, Order, OrderLine
 from orders.sealing import open_secret
 from tenancy.models import Storefront
 
-_SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-SECRET_LENGTH = 10
 # What comes from stock takes seconds; what staff or a supplier delivers is late after this.
 STUCK_AFTER = timedelta(minutes=30)
 _LINK_SALT = "orders.link"
 
 
 def order_secret(order: Order) -> str:
-    """The secret that opens a guest's order together with its contact; derived, so that no database holds it."""
-    digest = int.from_bytes(crypto.fingerprint(order.public_id, "order-secret"))
-    characters = []
-    for _ in range(SECRET_LENGTH):
-        digest, index = divmod(digest, len(_SPEAKABLE))
-        characters.append(_SPEAKABLE[index])
-    return "".join(characters)
+    """The secret that opens a guest's order together with its contact."""
+    return secret_of(order.public_id)
 
 
 def link_token(order: Order) -> str:
-    """A signed token for a link in a mail; opens this order only."""
+    """A signed token for a link in a mail; opens this order only, for ORDER_LINK_DAYS from now."""
     return signing.dumps(order.public_id, salt=_LINK_SALT)
 
 
@@ -46,34 +40,40 @@ def order_for(
     *, public_id: str, user: User | None, device: str = "", token: str = "", granted: frozenset[str] = frozenset()
 ) -> Order:
     """The order, when this visitor may see it: its buyer; for a guest's order the device that placed it, a signed link,
-    or a look-up that this session passed (`granted` public ids). Raises OrderNotFound for everybody else.
+    or a look-up that this session passed (`granted` public ids). Raises LinkExpired for whoever comes with a link of
+    this order that is too old, OrderNotFound for everybody else.
     """
     order = Order.objects.filter(public_id=public_id).select_related("storefront", "buyer").first()
-    if order is None or not _may_see(order, user, device, token, granted):
+    if order is None:
+        raise OrderNotFound
+    if order.buyer_id is not None:
+        allowed = user is not None and user.is_authenticated and user.pk == order.buyer_id
+    else:
+        own = bool(device) and constant_time_compare(device, order.device)
+        allowed = own or order.public_id in granted or _opened_by(token, order)
+    if not allowed:
         raise OrderNotFound
     return order
 
 
-def _may_see(order: Order, user: User | None, device: str, token: str, granted: frozenset[str]) -> bool:
-    if order.buyer_id is not None:
-        return user is not None and user.is_authenticated and user.pk == order.buyer_id
-    if device and constant_time_compare(device, order.device):
-        return True
-    if token:
-        try:
-            return constant_time_compare(signing.loads(token, salt=_LINK_SALT), order.public_id)
-        except signing.BadSignature:
+def _opened_by(token: str, order: Order) -> bool:
+    """Whether a signed link opens the order. Raises LinkExpired."""
+    try:
+        signed = signing.loads(token, salt=_LINK_SALT)
+        if not constant_time_compare(str(signed), order.public_id):
             return False
-    return order.public_id in granted
+        signing.loads(token, salt=_LINK_SALT, max_age=timedelta(days=settings.ORDER_LINK_DAYS))
+    except signing.SignatureExpired as error:
+        raise LinkExpired from error
+    except signing.BadSignature:
+        return False
+    return True
 
 
 def find_guest_orders(*, contact: str, secret: str, limit: int = 20) -> list[Order]:
-    """A guest's orders by contact and order secret; [] where nothing fits. The caller limits the rate."""
-    contact, secret = contact.strip(), secret.strip().upper()
-    if not contact or len(secret) != SECRET_LENGTH:
-        return []
-    candidates = Order.objects.filter(contact=contact, buyer=None).order_by("-pk")[:200]
-    return [order for order in candidates if constant_time_compare(order_secret(order), secret)][:limit]
+    """A guest's orders by contact and order secret, newest first; [] where nothing fits. The caller limits the rate."""
+    found = Order.objects.filter(lookup=lookup_mark(contact, secret), buyer=None)
+    return list(found.order_by("-pk")[:limit])
 
 
 def orders_of(user: User) -> QuerySet[Order]:

@@ -40,6 +40,10 @@ class Order(models.Model):
     contact = models.CharField(_("联系方式"), max_length=120, blank=True)
     device = models.CharField(_("设备"), max_length=22, blank=True)
     address = models.GenericIPAddressField(_("网络地址"), null=True)
+    # The name under which the address is counted (common.addresses.counted_as): of IPv6 the /64.
+    counted_address = models.CharField(_("计数地址"), max_length=43, blank=True, db_default="", default="")
+    # Of a guest's order: contact and secret in one (orders.guests.lookup_mark), so that a look-up finds it at once.
+    lookup = models.BinaryField(_("查单标记"), max_length=32, null=True)
     language = models.CharField(_("语言"), max_length=10, default="zh-hans")
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
     list_total = models.DecimalField(_("原价合计"), max_digits=12, decimal_places=2)
@@ -77,16 +81,21 @@ class Order(models.Model):
                 | Q(state__in=["paid", "delivered", "refunded"], paid_at__isnull=False, paid_total=F("total")),
                 name="order_paid_has_money",
             ),
+            models.CheckConstraint(
+                condition=Q(buyer__isnull=False, lookup=None) | Q(buyer=None, lookup__isnull=False),
+                name="order_of_guest_can_be_found",
+            ),
         ]
         indexes = [
             models.Index(fields=["buyer", "-id"], condition=Q(buyer__isnull=False), name="order_buyer"),
             models.Index(fields=["device", "-id"], condition=~Q(device=""), name="order_device"),
             models.Index(fields=["pay_deadline"], condition=Q(state="unpaid"), name="order_unpaid"),
-            models.Index(fields=["address"], condition=Q(state="unpaid"), name="order_unpaid_address"),
+            models.Index(fields=["counted_address"], condition=Q(state="unpaid"), name="order_unpaid_counted"),
             models.Index(fields=["paid_at"], condition=Q(state="paid"), name="order_undelivered"),
             models.Index(fields=["placed_at"], name="order_placed"),
             models.Index(fields=["paid_at", "id"], condition=Q(paid_at__isnull=False), name="order_paid"),
             models.Index(fields=["contact"], condition=~Q(contact=""), name="order_contact"),
+            models.Index(fields=["lookup"], condition=Q(lookup__isnull=False), name="order_lookup"),
         ]
 
     def __str__(self) -> str:

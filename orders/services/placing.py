@@ -13,10 +13,12 @@ from accounts.models import User
 from audit.services import run_once
 from catalog.models import Product
 from common import clock
+from common.addresses import counted_as
 from common.ids import order_number
 from events.contracts import OrderPlaced
 from events.services import emit
 from orders.exceptions import BadQuantity, ContactNeeded, PriceMoved, TooManyUnpaid
+from orders.guests import lookup_mark, secret_of
 from orders.models import Order, OrderLine, OrderMove, PriceStep
 from orders.services.paying import settle_from_wallet
 from orders.services.pieces import pieces_per_unit, reserve_line
@@ -39,6 +41,10 @@ class Buyer:
     def caller(self) -> str:
         """Whose idempotency keys these are."""
         return f"user:{self.user.pk}" if self.user else f"device:{self.device}"
+
+    @property
+    def counted_address(self) -> str:
+        return counted_as(self.address) if self.address else ""
 
 
 def place(
@@ -98,34 +104,40 @@ def place(
 def check_unpaid_caps(buyer: Buyer) -> None:
     """Refuse hoarding: unpaid orders are capped per account, device and address. Raises TooManyUnpaid.
 
-    An advisory lock makes parallel requests of one buyer count each other; strangers behind one address do not wait.
+    Advisory locks make parallel requests of one buyer, and of one address, count each other; always in this order, and
+    before any key is locked. A guest without a cookie is a new buyer each time, so the address is what holds.
     """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"unpaid:{buyer.caller}"])
+        for one in filter(None, [buyer.caller, buyer.counted_address]):
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"unpaid:{one}"])
     unpaid = Order.objects.filter(state=Order.State.UNPAID)
     caps = settings.UNPAID_CAPS
     if buyer.user is not None and unpaid.filter(buyer=buyer.user).count() >= caps["account"]:
         raise TooManyUnpaid
     if buyer.device and unpaid.filter(device=buyer.device).count() >= caps["device"]:
         raise TooManyUnpaid
-    if buyer.address and unpaid.filter(address=buyer.address).count() >= caps["address"]:
+    if buyer.address and unpaid.filter(counted_address=buyer.counted_address).count() >= caps["address"]:
         raise TooManyUnpaid
 
 
 def _store(storefront: Storefront, buyer: Buyer, contact: str, quoted: Quote, at: datetime) -> Order:
-    order = Order.objects.create(
+    order = Order(
         number=order_number(at),
         storefront=storefront,
         buyer=buyer.user,
         contact=contact,
         device=buyer.device,
         address=buyer.address,
+        counted_address=buyer.counted_address,
         language=get_language() or settings.LANGUAGE_CODE,
         list_total=quoted.list_total,
         total=quoted.total,
         placed_at=at,
         pay_deadline=at + timedelta(minutes=settings.ORDER_PAY_MINUTES),
     )
+    if order.is_guest:
+        order.lookup = lookup_mark(contact, secret_of(order.public_id))
+    order.save(force_insert=True)
     OrderMove.objects.create(
         order=order, to_state=order.state, cause="placed", actor_id=buyer.user.pk if buyer.user else None, at=at
     )

@@ -14,6 +14,7 @@ from common.device import device_of
 from common.exceptions import DomainError
 from common.money import ZERO
 from membership.selectors import member_standing
+from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
 from orders.services import cancel
@@ -53,7 +54,11 @@ def orders(request: HttpRequest) -> HttpResponse:
 @private
 @missing_is_404
 def order(request: HttpRequest, public_id: str) -> HttpResponse:
-    found = visitor.order(request, public_id)
+    try:
+        found = visitor.order(request, public_id)
+    except LinkExpired as refusal:
+        messages.info(request, str(refusal))
+        return redirect("shop:lookup")
     if request.GET.get("key"):
         # A signed link: keep it out of the address bar, the history and what the next site is told.
         visitor.grant(request, [found])

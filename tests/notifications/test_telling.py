@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.db import connection
 from django.urls import reverse
 
 from common import clock
@@ -43,8 +44,32 @@ def test_a_guest_gets_a_signed_link_by_mail_and_never_a_key(client, shelf):
     key = delivered_of(order)[0].text
     assert key not in sent.body + sent.subject
     link = next(word for word in sent.body.split() if word.startswith("http"))
-    path = link.split("/", 3)[3]
-    assert key in client.get(f"/{path}", follow=True).content.decode()
+    assert key in client.get(path_of(link), follow=True).content.decode()
+    assert Mail.objects.get().order == order
+    token = link.partition("key=")[2]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT m::text FROM notifications_mail m")
+        assert token not in cursor.fetchone()[0], "no database holds a link that opens an order"
+
+
+def path_of(link: str) -> str:
+    return "/" + link.split("/", 3)[3]
+
+
+def test_the_link_of_a_mail_ends_and_then_contact_and_secret_are_asked_for(client, shelf, settings):
+    order = shelf.buy(None, (shelf.sku(keys=1), 1))
+    path = path_of(services.signed_link(order))
+    settings.ORDER_LINK_DAYS = 0
+    answer = client.get(path, follow=True)
+    assert answer.redirect_chain == [(reverse("shop:lookup"), 302)]
+    page = answer.content.decode()
+    assert "链接已过期" in page and order.number not in page
+    assert client.get(path.replace("key=", "key=x")).status_code == 404, "a forged link learns nothing"
+    settings.ORDER_LINK_DAYS = 90
+    client.get(path)
+    settings.ORDER_LINK_DAYS = 0
+    assert client.get(path).status_code == 302
+    assert order.number in client.get(path, follow=True).content.decode(), "this browser has proved the order before"
 
 
 def test_a_contact_that_is_no_mail_address_gets_none(shelf):
@@ -72,7 +97,7 @@ def test_a_mail_that_fails_is_tried_again_and_given_up_at_last(shelf, settings):
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1
     at = clock.now()
     services.queue_mail(
-        ref="r", recipient="guest@example.com", kind="topped_up", params={"amount": "1"}, link="", language="en", at=at
+        ref="r", recipient="guest@example.com", kind="topped_up", params={"amount": "1"}, language="en", at=at
     )
     for attempt in range(1, services.MAX_ATTEMPTS + 1):
         with clock.travel(at + timedelta(hours=attempt)):
@@ -98,7 +123,6 @@ def test_a_mail_that_cannot_be_sent_at_all_is_given_up_and_holds_up_no_other(set
             recipient=recipient,
             kind="topped_up",
             params={"amount": "1"},
-            link="",
             language="en",
             at=at + timedelta(seconds=number),
         )

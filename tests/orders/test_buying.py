@@ -4,7 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from audit.exceptions import KeyReused
 from catalog.exceptions import OutOfStock
@@ -211,11 +212,11 @@ def test_a_manual_line_waits_for_staff_and_is_read_by_the_buyer(shelf, alice, ol
     order = shelf.buy(alice, (sku, 1), fields={"account": "123456"}, from_wallet=True)
     assert order.state == Order.State.PAID
     line = order.lines.get()
-    services.deliver_by_hand(line_id=line.pk, text="已充值，流水 889", actor=olga)
+    services.deliver_by_hand(line_id=line.pk, text="已充值，流水 88912345678", actor=olga)
     order.refresh_from_db()
     assert order.state == Order.State.DELIVERED
-    assert [one.text for one in selectors.delivered_of(order)] == ["已充值，流水 889"]
-    assert "889" not in line.secrets.get().sealed
+    assert [one.text for one in selectors.delivered_of(order)] == ["已充值，流水 88912345678"]
+    assert "88912345678" not in line.secrets.get().sealed
     assert books() == {}
 
 
@@ -308,3 +309,40 @@ def test_a_guest_finds_the_order_by_contact_and_secret(shelf):
     assert selectors.find_guest_orders(contact="guest@example.com", secret=secret.lower()) == [order]
     assert selectors.find_guest_orders(contact="other@example.com", secret=secret) == []
     assert selectors.find_guest_orders(contact="guest@example.com", secret="A" * 10) == []
+
+
+@pytest.mark.parametrize("typed", ["foe.case@example.com", "FOE.CASE@EXAMPLE.COM", " ｆｏｅ.case＠example.com　"])
+def test_a_contact_is_the_same_however_it_is_typed(shelf, typed):
+    order = shelf.buy(None, (shelf.sku(keys=1), 1), buyer={"contact": "Foe.Case@Example.com"})
+    assert order.contact == "Foe.Case@Example.com", "shown as it was typed"
+    assert selectors.find_guest_orders(contact=typed, secret=selectors.order_secret(order)) == [order]
+
+
+def test_further_orders_under_a_contact_hide_no_order(shelf):
+    order = shelf.buy(None, (shelf.sku(keys=1), 1))
+    row = Order.objects.filter(pk=order.pk).values().get()
+    del row["id"]
+    Order.objects.bulk_create(
+        Order(**{**row, "number": f"K{number}", "public_id": f"flood-{number}", "lookup": bytes([number % 256, 1])})
+        for number in range(300)
+    )
+    secret = selectors.order_secret(order)
+    with CaptureQueriesContext(connection) as captured:
+        assert selectors.find_guest_orders(contact=order.contact, secret=secret) == [order]
+    assert len(captured) == 1
+    assert selectors.find_guest_orders(contact=order.contact, secret="") == []
+
+
+@pytest.mark.parametrize(
+    "addresses",
+    [["203.0.113.9"] * 4, [f"2001:db8:1:2:{number}:5:6:7" for number in range(1, 5)]],
+)
+def test_one_network_is_one_hoarder_whatever_device_it_names(shelf, settings, addresses):
+    settings.UNPAID_CAPS = {"account": 9, "device": 9, "address": 3}
+    sku = shelf.sku(keys=9)
+    for number, address in enumerate(addresses[:3]):
+        order = shelf.buy(None, (sku, 1), buyer={"device": f"device-{number}", "address": address})
+        assert order.address == address
+    with pytest.raises(TooManyUnpaid):
+        shelf.buy(None, (sku, 1), buyer={"device": "device-new", "address": addresses[3]})
+    shelf.buy(None, (sku, 1), buyer={"device": "device-new", "address": "2001:db8:1:3::1"})

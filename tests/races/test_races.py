@@ -165,6 +165,17 @@ def test_parallel_hoarding_stops_at_the_cap(race, shelf, alice, settings):
     assert kinds(results) == ["Order"] * 3 + ["TooManyUnpaid"] * (BUYERS - 3)
 
 
+def test_guests_without_a_cookie_do_not_slip_past_the_cap_of_their_address(race, shelf, settings):
+    settings.UNPAID_CAPS = {"account": 99, "device": 99, "address": 3}
+    sku = shelf.sku(keys=20)
+
+    def guest(number: int):
+        return shelf.buy(None, (sku, 1), buyer={"device": f"device-{number}", "address": f"2001:db8::{number}"})
+
+    results = race.run(*[lambda n=n: guest(n) for n in range(1, BUYERS + 1)])
+    assert kinds(results) == ["Order"] * 3 + ["TooManyUnpaid"] * (BUYERS - 3)
+
+
 def test_two_products_in_either_order_do_not_deadlock(race, shelf, make_member):
     one, two = shelf.sku(keys=40), shelf.sku(keys=40)
     buyers = [make_member(balance="1000.00") for _ in range(BUYERS)]
