@@ -110,6 +110,13 @@ def test_buyer_fields_are_asked_checked_and_kept(as_member, alice, shelf):
     assert Order.objects.get().lines.get().fields == {"phone": "13800138000"}
 
 
+def test_what_staff_write_about_a_field_is_text_and_not_markup(as_member, alice, shelf):
+    field = {"name": "uid", "label": "<b>UID</b>", "help": "<img src=x onerror=alert(1)>"}
+    html = as_member(alice).see(f"/checkout/?sku={shelf.sku(buyer_fields=[field]).public_id}")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in html and "&lt;b&gt;UID&lt;/b&gt;" in html
+    assert "<img src=x" not in html and "<b>UID" not in html
+
+
 def test_the_sheet_is_the_form_alone(as_member, alice, shelf):
     sku = shelf.sku(keys=1)
     answer = as_member(alice).get(f"/checkout/?sku={sku.public_id}", headers={"Sheet": "1"})
