@@ -5,6 +5,8 @@ import re
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from common.patterns import MAX_PATTERN, BadPattern, check_pattern
+
 TYPES = ("text", "tel", "number", "email", "select")
 TEXTS = ("label_en", "help", "help_en", "regex")
 KNOWN = {"name", "label", "required", "type", "options", *TEXTS}
@@ -17,7 +19,7 @@ def check_buyer_fields(specs: object) -> None:
     """Raises ValidationError unless `specs` is a list of fields.
 
     Each is a dictionary: `name` (a-z, 0-9, _) and `label`; optional `label_en`, `help`, `help_en`, `regex` (must fit the
-    whole answer), `required` (default true), `type` (text, tel, number, email, select) and, for select, `options`:
+    whole answer, see common.patterns), `required` (default true), `type` (text, tel, number, email, select) and, for select, `options`:
     a list of {"value", "label", "label_en"}.
     """
     if not isinstance(specs, list) or len(specs) > MAX_FIELDS:
@@ -44,9 +46,11 @@ def _fault(spec: object):
     if spec.get("type", "text") not in TYPES:
         return _("type 只能是 text、tel、number、email、select")
     try:
-        re.compile(spec.get("regex", ""))
-    except re.error:
-        return _("regex 不是正确的正则表达式")
+        check_pattern(spec.get("regex", ""))
+    except BadPattern:
+        return _("regex 不是正确的正则表达式（不支持环视、反向引用和 \\u，不超过 %(max)s 个字符）") % {
+            "max": MAX_PATTERN
+        }
     return _option_fault(spec)
 
 

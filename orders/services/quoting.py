@@ -4,15 +4,16 @@ Each stage is a named function that leaves a step: what, how much on the whole l
 come after these two when their rooms exist.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, QuantityBreak, Sku
 from common.money import CENT, MAX_AMOUNT, round_money
+from common.patterns import fits
 from membership.selectors import MemberPrice, member_prices
 from orders.exceptions import (
     BadField,
@@ -157,12 +158,19 @@ def clean_fields(product: Product, given: Mapping[str, str]) -> dict[str, str]:
     cleaned = {}
     for spec in product.buyer_fields:
         value = str(given.get(spec["name"], "")).strip()
-        fits = re.fullmatch(spec["regex"], value) if value and spec.get("regex") else True
-        if (not value and spec.get("required", True)) or not fits or len(value) > MAX_FIELD_LENGTH or "\0" in value:
+        if not _answers(spec, value):
             raise BadField(label=spec.get("label", spec["name"]), field=spec["name"])
         if value:
             cleaned[spec["name"]] = value
     return cleaned
+
+
+def _answers(spec: Mapping[str, Any], value: str) -> bool:
+    if not value:
+        return not spec.get("required", True)
+    if len(value) > MAX_FIELD_LENGTH or "\0" in value:
+        return False
+    return not spec.get("regex") or fits(spec["regex"], value)
 
 
 def _line_total(unit_price: Decimal, quantity: int) -> Decimal:

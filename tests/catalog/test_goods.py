@@ -87,6 +87,7 @@ class TestBuyerFields:
             [{"name": "Phone", "label": "手机"}],
             [{"name": "phone", "label": ""}],
             [{"name": "phone", "label": "手机", "regex": "("}],
+            [{"name": "phone", "label": "手机", "regex": r"(?!0)\d+"}],
             [{"name": "phone", "label": "手机", "type": "password"}],
             [{"name": "phone", "label": "手机", "onclick": "x"}],
             [{"name": "a", "label": "甲"}, {"name": "a", "label": "乙"}],
