@@ -3,10 +3,13 @@
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from accounts import services
 from accounts.models import User
+from accounts.names import plain_name
 from common import clock
 from common.exceptions import TooManyRequests
 
@@ -16,6 +19,8 @@ class AccountAdapter(DefaultAccountAdapter):
 
     Tries to sign in are counted in the database instead of allauth's cache, which forgets while Redis is down.
     """
+
+    error_messages = {**DefaultAccountAdapter.error_messages, "username_taken": _("这个用户名已被使用")}
 
     def new_user(self, request: HttpRequest) -> User:
         user = super().new_user(request)
@@ -29,6 +34,9 @@ class AccountAdapter(DefaultAccountAdapter):
             services.register(user=user, storefront_id=request.storefront.pk)
         return user
 
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        return super().clean_username(plain_name(username), shallow)
+
     def get_client_ip(self, request: HttpRequest) -> str:
         # Behind our proxy allauth itself would count all visitors as one.
         return request.client_address
@@ -37,7 +45,7 @@ class AccountAdapter(DefaultAccountAdapter):
         try:
             services.count_try(name=_name(credentials), address=request.client_address)
         except TooManyRequests as error:
-            raise self.validation_error("too_many_login_attempts") from error
+            raise ValidationError(str(error), code=error.code, params=error.params) from error
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user = super().authenticate(request, **credentials)

@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from accounts import services
 from accounts.authentication import TokenAuthentication
 from accounts.exceptions import WrongPassword
+from accounts.names import plain_name
 from accounts.selectors import usable_tokens
 from common.api.reading import StrictCharField, StrictSerializer, read_body
 from common.api.views import PrivateView
@@ -75,7 +76,7 @@ class Tokens(PrivateView):
         wish = read_body(TokenWish, request)
         address = request.client_address
         services.count_try(name=wish["username"], address=address)
-        user = authenticate(request, username=wish["username"], password=wish["password"])
+        user = authenticate(request, username=plain_name(wish["username"]), password=wish["password"])
         if user is None:
             raise WrongPassword
         services.forgive_try(name=wish["username"], address=address)

@@ -25,7 +25,7 @@ class SignInForm(AuthenticationForm):
         try:
             count_try(name=name, address=address)
         except TooManyRequests as error:
-            raise ValidationError(str(error), code=error.code) from error
+            raise ValidationError(str(error), code=error.code, params=error.params) from error
         cleaned = super().clean()
         forgive_try(name=name, address=address)
         with transaction.atomic():

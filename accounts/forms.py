@@ -4,6 +4,8 @@ from allauth.account.forms import LoginForm as BaseLogin
 from allauth.account.forms import SignupForm as BaseSignup
 from django.utils.translation import gettext_lazy as _
 
+from accounts.names import plain_name
+
 
 class LoginForm(BaseLogin):
     def __init__(self, *args, **kwargs) -> None:
@@ -13,6 +15,9 @@ class LoginForm(BaseLogin):
         self.fields["password"].help_text = ""
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+
+    def clean_login(self) -> str:
+        return plain_name(self.cleaned_data["login"])
 
 
 class SignupForm(BaseSignup):

@@ -3,13 +3,13 @@
 import hashlib
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.indexes import OpClass
 from django.db import models
 from django.db.models.functions import Lower, Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from accounts.names import NameValidator, plain_name
 from common import clock
 from common.ids import public_id
 from tenancy.models import MAIN_ID, Storefront
@@ -17,13 +17,13 @@ from tenancy.models import MAIN_ID, Storefront
 
 class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(username__iexact=username)
+        return self.get(username__iexact=plain_name(username or ""))
 
     def create_user(self, username: str, password: str | None = None, **fields) -> "User":
         """A saved user. For registrations use accounts.services.register, which tells the other rooms."""
         fields.setdefault("date_joined", clock.now())
         fields.setdefault("home_storefront_id", MAIN_ID)
-        user = self.model(username=username, **fields)
+        user = self.model(username=plain_name(username), **fields)
         user.set_password(password)
         user.full_clean(exclude=["password"])
         user.save(using=self._db)
@@ -39,7 +39,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         _("用户名"),
         max_length=150,
         unique=True,
-        validators=[UnicodeUsernameValidator()],
+        validators=[NameValidator()],
         error_messages={"unique": _("这个用户名已被使用")},
     )
     email = models.EmailField(_("邮箱"), blank=True)

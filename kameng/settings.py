@@ -103,6 +103,7 @@ MIDDLEWARE = [
     "common.middleware.AdminPolicyMiddleware",
     "tenancy.middleware.StorefrontMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.SignInLimitMiddleware",
     "shop.middleware.NulMiddleware",
 ]
 

@@ -11,6 +11,7 @@ from unfold.widgets import (
 )
 
 from accounts.models import User
+from accounts.names import NameValidator, plain_name
 
 
 class ReasonForm(forms.Form):
@@ -47,7 +48,6 @@ class StaffForm(forms.Form):
     username = forms.CharField(
         label=_("用户名"),
         max_length=150,
-        validators=User._meta.get_field("username").validators,
         widget=UnfoldAdminTextInputWidget({"autocomplete": "off"}),
     )
     display_name = forms.CharField(
@@ -66,7 +66,8 @@ class StaffForm(forms.Form):
     )
 
     def clean_username(self) -> str:
-        name = self.cleaned_data["username"]
+        name = plain_name(self.cleaned_data["username"])
+        NameValidator()(name)
         if User.objects.filter(username__iexact=name).exists():
             raise forms.ValidationError(_("这个用户名已被使用"))
         return name

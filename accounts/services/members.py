@@ -3,6 +3,7 @@
 from django.db import transaction
 
 from accounts.models import User
+from accounts.names import plain_name
 from common import clock
 from events.contracts import UserRegistered
 from events.services import emit
@@ -21,7 +22,7 @@ def register(*, user: User, storefront_id: int) -> User:
 
 def create_member(*, username: str, password: str, storefront_id: int, email: str = "", display_name: str = "") -> User:
     """Register somebody by name and password. Raises django's ValidationError for a name that is taken or malformed."""
-    user = User(username=username, email=email, display_name=display_name, home_storefront_id=storefront_id)
+    user = User(username=plain_name(username), email=email, display_name=display_name, home_storefront_id=storefront_id)
     user.set_password(password)
     user.date_joined = clock.now()
     user.full_clean(exclude=["password"])

@@ -7,6 +7,7 @@ for a name from everywhere is wide, because with it a stranger could keep its ow
 from collections.abc import Iterator
 from datetime import timedelta
 
+from accounts.names import plain_name
 from audit.services import Limit, give_back, take
 from common import clock
 from common.addresses import counted_as
@@ -30,7 +31,7 @@ def forgive_try(*, name: str, address: str) -> None:
 
 
 def _limits(name: str, address: str) -> Iterator[tuple[Limit, str]]:
-    name, address = name.strip().casefold(), counted_as(address)
+    name, address = plain_name(name).casefold(), counted_as(address)
     yield BY_NAME_AND_ADDRESS, f"{address} {name}"
     yield BY_ADDRESS, address
     yield BY_NAME, name

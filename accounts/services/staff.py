@@ -12,6 +12,7 @@ from django.db import transaction
 
 from accounts.exceptions import NotYours, NotYourself, ReasonNeeded, RightsBeyondOwn, UserNotFound
 from accounts.models import User
+from accounts.names import plain_name
 from audit.services import record
 from common import clock
 from common.locks import lock_one
@@ -111,7 +112,9 @@ def create_staff(
         raise NotYours
     with transaction.atomic():
         at = clock.now()
-        user = User(username=username, display_name=display_name, date_joined=at, home_storefront_id=MAIN_ID)
+        user = User(
+            username=plain_name(username), display_name=display_name, date_joined=at, home_storefront_id=MAIN_ID
+        )
         user.set_password(password)
         user.full_clean(exclude=["password"])
         user.save()

@@ -135,7 +135,10 @@ def test_a_newcomer_can_sign_in(olga, support_group):
     assert newcomer.get(USERS).status_code == 200
 
 
-@pytest.mark.parametrize("fields", [{"username": "OLGA"}, {"password": "12345"}, {"username": "a b"}])
+@pytest.mark.parametrize(
+    "fields",
+    [{"username": "OLGA"}, {"username": "ｏｌｇａ"}, {"username": "оlga"}, {"password": "12345"}, {"username": "a b"}],
+)
 def test_a_newcomer_needs_a_free_name_and_a_real_password(olga, support_group, fields):
     good = {"username": "nina", "password": "long-enough-9", "groups": [support_group.pk]}
     act = Act(at_desk(olga), f"{USERS}add-staff/").fill(**{**good, **fields})

@@ -29,6 +29,33 @@ def test_mistakes_are_said_at_their_field(guest, alice):
     assert User.objects.count() == 1
 
 
+@pytest.mark.parametrize(
+    "name", ["ａｌｉｃｅ", "Ａlice", "аlice", "al\u0456ce", "аdmin", "ali ce", "ali\u200bce", "vip①!"]
+)
+def test_no_name_looks_like_another(guest, alice, name):
+    """Full width letters are the same name; Cyrillic ones and what cannot be seen are no part of any."""
+    html = sign_up(guest, username=name).content.decode()
+    assert "这个用户名已被使用" in html or "用户名只能由汉字、英文字母、数字和 @ . + - _ 组成" in html
+    assert User.objects.count() == 1
+
+
+def test_a_name_is_kept_as_a_keyboard_writes_it_and_signs_in_however_it_is_typed(guest):
+    assert sign_up(guest, username="小Ｄｏｒａ８").status_code == 302
+    assert User.objects.get().username == "小Dora8"
+    for typed in ("小Dora8", "小ｄｏｒａ8"):
+        guest.client.logout()
+        assert guest.client.post("/account/login/", {"login": typed, "password": PASSWORD}).status_code == 302
+
+
+def test_trying_too_often_is_told_to_people_and_to_programs(guest, alice):
+    typed = {"login": "alice", "password": "wrong"}
+    answers = [guest.client.post("/account/login/", typed) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [200] * 5 + [429]
+    assert "操作太频繁" in answers[-1].content.decode() and 0 < int(answers[-1]["Retry-After"]) <= 60
+    wide = guest.client.post("/account/login/", {**typed, "login": "ａｌｉｃｅ"})
+    assert wide.status_code == 429
+
+
 def test_sign_in_leads_back_to_where_one_was(guest, alice):
     answer = guest.client.post(
         "/account/login/?next=/wallet/", {"login": "alice", "password": PASSWORD, "next": "/wallet/"}
