@@ -1,4 +1,4 @@
-"""What somebody means to buy. Holds no price and reserves nothing."""
+"""What somebody means to buy. Promises no price and reserves nothing."""
 
 from django.db import models
 from django.db.models import Q
@@ -38,8 +38,8 @@ class CartItem(models.Model):
     sku = models.ForeignKey(Sku, on_delete=models.CASCADE, related_name="+", verbose_name=_("规格"))
     quantity = models.PositiveIntegerField(_("数量"))
     fields = models.JSONField(_("购买信息"), default=dict, blank=True)
-    # The unit price last shown for this item, so that a change is told before payment.
-    seen_price = models.DecimalField(_("上次显示的单价"), max_digits=12, decimal_places=4, null=True)
+    # The unit price when the buyer last chose the quantity, so that a change is told before payment.
+    seen_price = models.DecimalField(_("选购时的单价"), max_digits=12, decimal_places=4, null=True)
 
     class Meta:
         verbose_name = _("购物车商品")

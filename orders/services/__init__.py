@@ -1,4 +1,4 @@
-from orders.services.carts import add_to_cart, clear_cart, merge_carts, set_cart_quantity
+from orders.services.carts import add_to_cart, merge_carts, set_cart_quantity
 from orders.services.closing import cancel, expire, expire_due
 from orders.services.delivering import deliver_by_hand, redeliver
 from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
@@ -18,7 +18,6 @@ __all__ = [
     "Step",
     "add_to_cart",
     "cancel",
-    "clear_cart",
     "deliver_by_hand",
     "expire",
     "expire_due",

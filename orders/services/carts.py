@@ -1,15 +1,15 @@
 """Filling and emptying the cart."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from django.db import transaction
 
 from accounts.models import User
 from catalog.models import Product, Sku
 from common import clock
-from orders.exceptions import BadQuantity, SkuUnknown, TooManyLines
+from orders.exceptions import BadQuantity, SkuUnavailable, SkuUnknown, TooManyLines
 from orders.models import Cart, CartItem
-from orders.services.quoting import MAX_LINES
+from orders.services.quoting import MAX_LINES, Item, preview
 from tenancy.models import Storefront
 
 
@@ -31,16 +31,15 @@ def add_to_cart(
             raise SkuUnknown
         cart = cart_of(storefront=storefront, user=user, device=device)
         item = cart.items.select_for_update().filter(sku=found, fields=dict(fields)).first()
-        wanted = quantity + (item.quantity if item else 0)
+        wanted = max(quantity + (item.quantity if item else 0), found.min_quantity)
         if quantity < 1 or wanted > found.max_quantity:
             raise BadQuantity(min=found.min_quantity, max=found.max_quantity)
         if item is not None:
-            item.quantity = wanted
-            item.save(update_fields=["quantity"])
+            _choose(item, wanted)
         elif cart.items.count() >= MAX_LINES:
             raise TooManyLines(max=MAX_LINES)
         else:
-            CartItem.objects.create(cart=cart, sku=found, quantity=max(wanted, found.min_quantity), fields=dict(fields))
+            _choose(CartItem(cart=cart, sku=found, fields=dict(fields)), wanted)
         Cart.objects.filter(pk=cart.pk).update(updated_at=clock.now())
     return cart
 
@@ -54,17 +53,39 @@ def set_cart_quantity(*, cart: Cart, item_id: int, quantity: int) -> None:
         if quantity <= 0:
             item.delete()
             return
-        sku = Sku.objects.get(pk=item.sku_id)
+        sku = item.sku
         if not sku.min_quantity <= quantity <= sku.max_quantity:
             raise BadQuantity(min=sku.min_quantity, max=sku.max_quantity)
-        item.quantity = quantity
-        item.save(update_fields=["quantity"])
+        _choose(item, quantity)
 
 
-def clear_cart(*, cart: Cart) -> None:
-    """Take everything out, after an order was placed from it."""
-    with transaction.atomic():
-        cart.items.all().delete()
+def _choose(item: CartItem, quantity: int) -> None:
+    """Keep how many the buyer wants, and the unit price that this buyer is shown for so many."""
+    item.quantity = quantity
+    wish = Item(item.sku.public_id, quantity, item.fields)
+    cart = item.cart
+    try:
+        item.seen_price = preview(storefront=cart.storefront, user_id=cart.user_id, items=[wish]).lines[0].unit_price
+    except (SkuUnavailable, SkuUnknown):
+        item.seen_price = None  # off the shelf: it has no price
+    item.save()
+
+
+def take_from_cart(*, cart: Cart, ordered: Iterable[tuple[int, int]]) -> None:
+    """Take out what was ordered, (SKU id, quantity), in the transaction of the order. What was put in since stays.
+
+    Locks the cart's items.
+    """
+    items = list(cart.items.select_related("sku").select_for_update(of=("self",)).order_by("pk"))
+    for sku_id, count in ordered:
+        for item in items:
+            taken = min(count, item.quantity) if item.sku_id == sku_id else 0
+            if taken and taken == item.quantity:
+                item.delete()
+            elif taken:
+                item.quantity = max(item.quantity - taken, item.sku.min_quantity)
+                item.save(update_fields=["quantity"])
+            count -= taken
 
 
 def merge_carts(*, storefront: Storefront, user: User, device: str) -> None:

@@ -19,7 +19,8 @@ from events.contracts import OrderPlaced
 from events.services import emit
 from orders.exceptions import BadQuantity, ContactNeeded, PriceMoved, TooManyUnpaid
 from orders.guests import lookup_mark, secret_of
-from orders.models import Order, OrderLine, OrderMove, PriceStep
+from orders.models import Cart, Order, OrderLine, OrderMove, PriceStep
+from orders.services.carts import take_from_cart
 from orders.services.paying import settle_from_wallet
 from orders.services.pieces import pieces_per_unit, reserve_line
 from orders.services.quoting import Item, Quote, QuoteLine, quote
@@ -55,12 +56,14 @@ def place(
     idempotency_key: str,
     expected_total: Decimal | None = None,
     from_wallet: bool = False,
+    cart: Cart | None = None,
 ) -> Order:
     """Place an order once per (buyer, key); the same call again answers with the same order.
 
-    Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. Locks: the
-    wallet account, then keys. Raises what `quote` raises, ContactNeeded, PriceMoved, TooManyUnpaid, OutOfStock,
-    InsufficientBalance, KeyReused; nothing is kept then.
+    Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. What is
+    ordered from a `cart` leaves it in this transaction too. Locks: the cart's items, the wallet account, then keys.
+    Raises what `quote` raises, ContactNeeded, PriceMoved, TooManyUnpaid, OutOfStock, InsufficientBalance, KeyReused;
+    nothing is kept then.
     """
     contact = buyer.contact.strip()[:MAX_CONTACT]
     if buyer.user is None and (not contact or not buyer.device):
@@ -82,6 +85,8 @@ def place(
                 check_unpaid_caps(buyer)
             order = _store(storefront, buyer, contact, quoted, at)
             lines = _store_lines(order, quoted)
+            if cart is not None:
+                take_from_cart(cart=cart, ordered=[(line.sku_id, line.quantity) for line in lines])
             if from_wallet:
                 settle_from_wallet(order, lines, user=buyer.user, at=at)
             else:

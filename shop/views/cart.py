@@ -1,6 +1,7 @@
 """The cart. A guest's hangs on the device, a member's on the account."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -30,6 +31,12 @@ class Row:
     item: CartItem
     line: QuoteLine | None
     stock: Stock
+
+    @property
+    def price_was(self) -> Decimal | None:
+        """The unit price when it was chosen, if it is another one now."""
+        seen = self.item.seen_price
+        return seen if self.line and seen is not None and seen != self.line.unit_price else None
 
     @property
     def short(self) -> bool:

@@ -1,6 +1,7 @@
 """Checkout: a page, and on the product page a sheet with the same form."""
 
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -15,7 +16,7 @@ from common.ids import public_id
 from common.money import parse_money
 from orders.models import Order
 from orders.selectors import cart_items, orders_of_device
-from orders.services import Item, Quote, clear_cart, place, preview
+from orders.services import Item, Quote, place, preview
 from shop import paying, visitor
 from shop.cards import Stock
 from shop.forms import BuyerFieldsForm, ContactForm, read_quantity
@@ -36,23 +37,40 @@ class Wanted:
     def back(self) -> str:
         return reverse("shop:cart") if self.source == FROM_CART else reverse("shop:home")
 
+    @property
+    def address(self) -> str:
+        """Where the same purchase begins anew, such as after signing in."""
+        if self.source == FROM_CART:
+            asked = {"from": FROM_CART}
+        else:
+            asked = {"sku": self.items[0].sku, "quantity": self.items[0].quantity} if self.items else {}
+        return f"{reverse('shop:checkout')}?{urlencode(asked)}"
+
 
 @private
 @missing_is_404
 def checkout(request: HttpRequest) -> HttpResponse:
     """Show what is bought and ask for the rest; a post places the order."""
+    if request.method == "GET" and not request.GET.keys() & {"sku", "from"}:
+        # Reached by the address bar, after a refusal was shown here.
+        return redirect("shop:cart")
     wanted = _sent(request) if request.method == "POST" else _asked(request)
     try:
         quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
     except DomainError as refusal:
-        if refusal.status == 404:
-            raise
-        messages.error(request, str(refusal))
-        return redirect(wanted.back)
+        return _back(request, wanted, refusal)
     form = CheckoutForm(request, quoted)
     if request.method == "POST" and form.is_valid():
         return _place(request, wanted, quoted, form)
     return _show(request, wanted, quoted, form)
+
+
+def _back(request: HttpRequest, wanted: Wanted, refusal: DomainError) -> HttpResponse:
+    """To where the visitor came from, when what is wanted cannot be bought at all."""
+    if refusal.status == 404:
+        raise refusal
+    messages.error(request, str(refusal))
+    return redirect(wanted.back)
 
 
 class CheckoutForm:
@@ -138,13 +156,15 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
             idempotency_key=request.POST.get("token", ""),
             expected_total=parse_money(request.POST.get("expected", "")),
             from_wallet=chosen == paying.WALLET,
+            cart=visitor.cart(request) if wanted.source == FROM_CART else None,
         )
     except DomainError as refusal:
-        fresh = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
+        try:
+            fresh = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
+        except DomainError as moved:
+            # It left the shelf in between.
+            return _back(request, wanted, moved)
         return _show(request, wanted, fresh, form, refusal)
-    found = visitor.cart(request) if wanted.source == FROM_CART else None
-    if found is not None:
-        clear_cart(cart=found)
     response = _onward(request, order, chosen)
     paying.remember(response, chosen)
     return response

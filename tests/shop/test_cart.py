@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 
@@ -17,6 +19,31 @@ def test_a_guest_fills_changes_and_empties_the_cart(guest, shelf):
     item = CartItem.objects.get()
     assert "50.00" in guest.client.post("/cart/", {"item": item.pk, "quantity": 5}).content.decode()
     assert "购物车是空的" in guest.client.post("/cart/", {"item": item.pk, "quantity": 0}).content.decode()
+
+
+def test_a_price_that_changed_since_is_told_in_the_cart(as_member, alice, shelf):
+    browser, sku, same = as_member(alice), shelf.sku("10.00", keys=9), shelf.sku("5.00", keys=9)
+    for one in (sku, same):
+        browser.add_to_cart(one)
+    assert "单价有变" not in browser.see("/cart/")
+    Sku.objects.filter(pk=sku.pk).update(list_price=Decimal("12.00"))
+    for _ in range(2):
+        html = browser.see("/cart/")
+        assert html.count("单价有变") == 1
+        assert "加入时 ¥10.00，现在 ¥12.00" in html
+    item = CartItem.objects.get(sku=sku)
+    assert "单价有变" not in browser.client.post("/cart/", {"item": item.pk, "quantity": 2}).content.decode(), (
+        "who chose a quantity at the new price knows it"
+    )
+
+
+def test_a_price_that_falls_by_the_chosen_quantity_is_no_surprise(as_member, alice, shelf):
+    browser, sku = as_member(alice), shelf.sku("10.00", keys=20)
+    sku.breaks.create(min_quantity=10, unit_price=Decimal("9.5000"))
+    browser.add_to_cart(sku, 2)
+    item = CartItem.objects.get()
+    html = browser.client.post("/cart/", {"item": item.pk, "quantity": 10}).content.decode()
+    assert "95.00" in html and "单价有变" not in html
 
 
 def test_looking_at_an_empty_cart_makes_none(guest):

@@ -1,12 +1,17 @@
 """From wanting to paying, as a browser without scripts does it."""
 
+import re
 from decimal import Decimal
+from html import unescape
+from urllib.parse import unquote
 
 import pytest
 from django.test import Client
 
 from catalog.models import Product, Sku
 from orders.models import CartItem, Order
+from orders.services import place
+from shop.views import checkout
 from tests.people import Visitor, form_fields
 from tests.shelf import books
 from wallet.selectors import balance_of
@@ -50,6 +55,62 @@ def test_a_double_click_on_a_cart_buys_once_and_both_arrive(as_member, alice, sh
     order = Order.objects.get()
     assert order.total == Decimal("40.00")
     assert not CartItem.objects.exists()
+
+
+def test_what_another_tab_added_stays_in_the_cart(as_member, alice, shelf):
+    browser = as_member(alice)
+    ordered, later = shelf.sku("10.00", keys=9), shelf.sku("3.00", keys=9)
+    browser.add_to_cart(ordered, 2)
+    fields = browser.open_checkout("from=cart")
+    browser.add_to_cart(later, 1)
+    browser.add_to_cart(ordered, 1)
+    for _ in range(2):
+        assert browser.client.post("/checkout/", fields).status_code == 302
+    left = [(item.sku, item.quantity) for item in CartItem.objects.order_by("sku")]
+    assert left == [(ordered, 1), (later, 1)], "a repeated click takes out nothing more"
+    assert Order.objects.get().total == Decimal("20.00")
+
+
+def test_an_order_that_fails_leaves_the_cart_as_it_was(as_member, make_member, shelf):
+    browser = as_member(make_member("poor", balance="10.00"))
+    sku = shelf.sku("10.00", keys=9)
+    browser.add_to_cart(sku, 2)
+    browser.checkout("from=cart", pay="wallet")
+    assert CartItem.objects.get().quantity == 2
+    assert not Order.objects.exists()
+
+
+@pytest.mark.parametrize("from_cart", [False, True])
+def test_signing_in_leads_back_to_the_purchase_also_after_a_refusal(guest, shelf, make_member, from_cart):
+    sku = shelf.sku(keys=9)
+    guest.add_to_cart(sku, 2)
+    query = "from=cart" if from_cart else f"sku={sku.public_id}&quantity=2"
+    refused = guest.checkout(query, contact="").content.decode()
+    ways = re.findall(r'href="(/account/login/[^"]*)">登录享会员价', refused)
+    (way,) = [unquote(unescape(one).partition("next=")[2]) for one in ways]
+    guest.client.force_login(make_member())
+    assert guest.open_checkout(way.partition("?")[2])["item"] == [f"{sku.public_id}:2"]
+
+
+def test_a_checkout_of_nothing_leads_to_the_cart(guest):
+    assert guest.get("/checkout/")["Location"] == "/cart/"
+
+
+def test_what_leaves_the_shelf_while_it_is_ordered_is_told(as_member, alice, shelf, monkeypatch):
+    sku = shelf.sku("10.00", keys=9)
+    browser = as_member(alice)
+    fields = browser.open_checkout(f"sku={sku.public_id}")
+
+    def slower(**wish):
+        """The same, but staff were faster."""
+        Sku.objects.filter(pk=sku.pk).update(status=Sku.Status.OFF)
+        return place(**wish)
+
+    monkeypatch.setattr(checkout, "place", slower)
+    answer = browser.client.post("/checkout/", fields, follow=True)
+    assert answer.redirect_chain == [("/", 302)]
+    assert "已下架" in answer.content.decode()
+    assert not Order.objects.exists()
 
 
 def test_a_price_that_moved_is_told_before_money_moves(as_member, alice, shelf):
