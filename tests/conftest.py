@@ -11,7 +11,8 @@ from pytest_django.plugin import blocking_manager_key
 from accounts.services import create_member
 from common import clock
 from tenancy.models import MAIN_ID
-from tests.shelf import Shelf
+from tests.shelf import Shelf, books
+from wallet.models import Transfer
 
 migrated_rows = pytest.StashKey[str]()
 _names = itertools.count(1)
@@ -81,6 +82,24 @@ def sessions_left(patience: float = 5) -> list[tuple]:
         if not rows or time.monotonic() > deadline:
             return rows
         time.sleep(0.1)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Whatever a test does to money and keys by the services, the books stay true. `damages_books` is for who breaks them."""
+    result = yield
+    if _moves_money(item):
+        # Events of a travelled past wait for a relay that tests do not run.
+        wrong = {name: found for name, found in books().items() if not name.startswith("events.")}
+        assert wrong == {}, "the books are wrong after this test"
+    return result
+
+
+def _moves_money(item) -> bool:
+    fixtures = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+    if item.get_closest_marker("damages_books") or not (fixtures or item.get_closest_marker("django_db")):
+        return False
+    return not connection.needs_rollback and Transfer.objects.exists()
 
 
 @pytest.hookimpl(wrapper=True)

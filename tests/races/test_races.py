@@ -76,6 +76,7 @@ class TestDoubleSpend:
         Account.objects.filter(pk=account.pk).update(balance=account.balance - amount)
         return True
 
+    @pytest.mark.damages_books
     def test_the_naive_twin_spends_it_eight_times(self, race, make_member):
         user = make_member(balance="100.00")
         barrier = threading.Barrier(BUYERS)

@@ -175,6 +175,7 @@ def test_the_command_on_clean_books(history):
     assert report["at"] == clock.now().isoformat()
 
 
+@pytest.mark.damages_books
 def test_the_command_counts_everything_and_shows_a_little(history, shelf):
     shelf.stock(shelf.sku(), SHOWN + 15)
     damage("UPDATE catalog_key SET state = 'reserved', line_id = 999999999 WHERE state = 'available'")
@@ -189,6 +190,7 @@ def test_the_command_counts_everything_and_shows_a_little(history, shelf):
     assert all(len(example) == 2 for example in found["examples"])
 
 
+@pytest.mark.damages_books
 def test_no_key_is_shown(history):
     damage("UPDATE catalog_key SET line_id = 999999999 WHERE state = 'sold'")
     assert "TEST-" not in json.dumps(run()[0])
