@@ -80,6 +80,11 @@ class RefundTooLarge(Conflict):
     message = _("退款不能超过可退金额 ¥%(refundable)s")
 
 
+class CreditTooSmall(Conflict):
+    code = "credit_too_small"
+    message = _("这个订单的待退款只有 ¥%(left)s")
+
+
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写原因")

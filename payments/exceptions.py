@@ -35,6 +35,11 @@ class GatewaySilent(Conflict):
     message = _("支付渠道没有响应，请稍后再试一次")
 
 
+class AlreadyAssigned(Conflict):
+    code = "already_assigned"
+    message = _("这笔款项已经认领")
+
+
 class TransactionTaken(Conflict):
     """A gateway's transaction that was booked already, for something else."""
 

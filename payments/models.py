@@ -257,6 +257,7 @@ class NotifyLog(models.Model):
     class Meta:
         verbose_name = _("支付通知")
         verbose_name_plural = pgettext_lazy("plural", "支付通知")
+        permissions = [("assign_unclaimed", _("认领无主款项"))]
         indexes = [
             models.Index(fields=["channel", "-id"], name="notify_channel"),
             models.Index(fields=["received_at"], name="notify_received"),

@@ -14,6 +14,7 @@ from common.money import ZERO, round_money
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for
 from payments.models import Channel, PaymentAttempt
+from wallet.models import Account, Transfer
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,11 @@ def refused_channels(attempts: QuerySet[PaymentAttempt]) -> set[int]:
 def parked_attempts() -> QuerySet[PaymentAttempt]:
     """Attempts about which no gateway gave an answer and nobody asks any more: work for staff."""
     return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
+
+
+def unclaimed_amount(transfer: Transfer) -> Decimal:
+    """What a transfer booked as money that nobody expected, in yuan."""
+    return transfer.entries.get(account__purpose=Account.Purpose.UNCLAIMED).amount
 
 
 def audit_payments() -> dict[str, Findings]:

@@ -32,6 +32,7 @@ urlpatterns = [
     path("orders/<public_id:public_id>/status/", orders.status, name="order_status"),
     path("orders/<public_id:public_id>/pay/", orders.pay, name="order_pay"),
     path("orders/<public_id:public_id>/cancel/", orders.cancel_order, name="order_cancel"),
+    path("orders/<public_id:public_id>/claim/", orders.claim, name="order_claim"),
     re_path(r"^orders/(?P<public_id>[\w-]+)/keys\.(?P<ending>txt|csv)$", orders.download, name="order_keys"),
     path("library/", library.library, name="library"),
     path("library/keys.csv", library.export, name="library_export"),

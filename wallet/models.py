@@ -34,6 +34,7 @@ class Account(models.Model):
         ADJUSTMENT = "adjustment", _("人工调整")
         UNCLAIMED = "unclaimed", _("待认领款项")
         FEES = "fees", _("代收手续费")
+        PAYOUT = "payout", _("人工打款")
 
     id = models.BigAutoField(primary_key=True)
     code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))
@@ -99,6 +100,9 @@ class Transfer(models.Model):
         LATE_PAYMENT = "late_payment", _("逾期到账转余额")
         ADJUSTMENT = "adjustment", _("人工调整")
         UNCLAIMED = "unclaimed", _("待认领款项")
+        CREDIT_CLAIMED = "credit_claimed", _("订单待退款转入余额")
+        PAID_OUT = "paid_out", _("人工打款")
+        ASSIGNED = "assigned", _("待认领款项转入余额")
         REVERSAL = "reversal", _("冲正")
 
     id = models.BigAutoField(primary_key=True)

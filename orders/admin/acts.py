@@ -17,7 +17,7 @@ from orders.admin.forms import BY_HAND, DeliverForm, HoldForm, NoteForm, ReasonF
 from orders.admin.shown import line_chip, order_chip
 from orders.models import Order, OrderLine
 from orders.services.refunding import OPEN, waived_by
-from wallet.selectors import balance_of
+from wallet.selectors import balance_of, credit_of_order
 
 REVEALED = 100
 
@@ -30,6 +30,8 @@ def fitting(order: Order, lines: list[OrderLine]) -> set[str]:
         fit.add("refund")
     if order.state == Order.State.UNPAID:
         fit.add("cancel")
+    if order.is_guest and credit_of_order(order.pk):
+        fit |= {"give_credit", "pay_out"}
     if OrderLine.State.SHORT in states:
         fit.add("redeliver")
     if states & set(BY_HAND):

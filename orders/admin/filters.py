@@ -9,6 +9,7 @@ from common import clock
 from common.registries import pay_names
 from orders.models import Order, OrderLine
 from orders.selectors import stuck_orders
+from wallet.models import Account
 
 
 class WaitingFilter(admin.SimpleListFilter):
@@ -34,13 +35,14 @@ class WaitingFilter(admin.SimpleListFilter):
 
 
 class MoneyFilter(admin.SimpleListFilter):
-    """`?money=paid`, `unpaid` (never paid, whatever became of the order) or `refunded` (some of it given back)."""
+    """`?money=paid`, `unpaid` (never paid, whatever became of the order) `refunded` (some of it given back), or `owed` (a
+    guest has not taken out what the order owes)."""
 
     title = _("付款")
     parameter_name = "money"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
-        return [("paid", _("已付款")), ("unpaid", _("未付款")), ("refunded", _("有退款"))]
+        return [("paid", _("已付款")), ("unpaid", _("未付款")), ("refunded", _("有退款")), ("owed", _("有待退款"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Order]) -> QuerySet[Order]:
         if self.value() == "paid":
@@ -49,6 +51,9 @@ class MoneyFilter(admin.SimpleListFilter):
             return queryset.filter(paid_at=None)
         if self.value() == "refunded":
             return queryset.filter(refunded_total__gt=0)
+        if self.value() == "owed":
+            owing = Account.objects.filter(purpose=Account.Purpose.ORDER_CREDIT, balance__gt=0)
+            return queryset.filter(pk__in=owing.values("order_id"))
         return queryset
 
 

@@ -17,6 +17,7 @@ from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
 from orders.admin.acts import OrderActs, fitting
+from orders.admin.credits import CreditActs
 from orders.admin.filters import MoneyFilter, PaidWithFilter, WaitingFilter
 from orders.admin.shown import line_chip, order_chip, paid_with
 from orders.models import Order, OrderLine
@@ -30,7 +31,7 @@ _NUMBER = re.compile(r"[Kk]\d{1,18}")
 
 
 @admin.register(Order)
-class OrderAdmin(OrderActs, ReadOnlyAdmin):
+class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
     list_display = ["shown_number", "goods", "who", "shown_state", "amount"]
     list_display_links = ["shown_number"]
     list_filter = [
@@ -47,7 +48,18 @@ class OrderAdmin(OrderActs, ReadOnlyAdmin):
     search_help_text = _("按订单号（可只填开头）、联系方式、买家用户名或手机号查找")
     ordering = ["-id"]
     fields: list[str] = []
-    actions_detail = ["refund", "redeliver", "deliver", "hold", "release", "reveal", "note", "cancel"]
+    actions_detail = [
+        "refund",
+        "redeliver",
+        "deliver",
+        "hold",
+        "release",
+        "give_credit",
+        "pay_out",
+        "reveal",
+        "note",
+        "cancel",
+    ]
     change_form_template = "orders/admin/order.html"
     export_columns = [
         "number",

@@ -9,6 +9,7 @@ from accounts.models import User
 from audit.selectors import history_of
 from common.registries import TimelineEntry, act_names, timelines
 from orders.models import Order, OrderMove, OrderRefund
+from orders.services.crediting import GIVE, PAY_OUT
 from orders.services.holding import HOLD, RELEASE
 from orders.services.staff import NOTE, REVEAL
 
@@ -16,6 +17,8 @@ act_names.update(
     {
         "order.refund": _("退款"),
         "order.deliver_by_hand": _("人工发货"),
+        GIVE: _("待退款转给会员"),
+        PAY_OUT: _("待退款已人工打款"),
         HOLD: _("暂缓发货"),
         RELEASE: _("放行"),
         REVEAL: _("查看卡密"),
@@ -38,6 +41,9 @@ CAUSES = {
     "release": (_("放行"), "lock_open", "info"),
     "deliver_by_hand": (_("人工发货"), "front_hand", "info"),
     "refund": (_("退款"), "undo", "danger"),
+    "credit_claimed": (_("买家领取待退款"), "savings", "success"),
+    "credit_given": (_("待退款转给会员"), "savings", "warning"),
+    "credit_paid_out": (_("待退款已人工打款"), "payments", "warning"),
 }
 DELIVERED = (_("全部发货"), "check_circle", "success")
 
@@ -84,7 +90,7 @@ def reason_of(refund: OrderRefund) -> str:
 
 
 def looks_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
-    return history_of(order, but=["order.refund"])
+    return history_of(order, but=["order.refund", GIVE, PAY_OUT])
 
 
 timelines.add("orders.Order", moves_of)

@@ -65,6 +65,7 @@ class Order(models.Model):
             ("refund_order", _("退款")),
             ("deliver_order", _("补发、人工发货")),
             ("hold_order", _("暂缓发货、放行")),
+            ("settle_credit", _("转出订单待退款")),
             ("cancel_order", _("取消未支付订单")),
             ("note_order", _("修改内部备注")),
             ("reveal_keys", _("查看订单卡密")),

@@ -1,5 +1,6 @@
 from orders.services.carts import add_to_cart, merge_carts, set_cart_quantity
 from orders.services.closing import cancel, expire, expire_due
+from orders.services.crediting import claim_credit, give_credit, pay_out_credit
 from orders.services.delivering import deliver_by_hand, redeliver
 from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
 from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
@@ -18,10 +19,13 @@ __all__ = [
     "Step",
     "add_to_cart",
     "cancel",
+    "claim_credit",
     "deliver_by_hand",
     "expire",
     "expire_due",
+    "give_credit",
     "hold_line",
+    "pay_out_credit",
     "merge_carts",
     "pay_from_wallet",
     "place",

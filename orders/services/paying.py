@@ -69,10 +69,19 @@ def _debit(order: Order, user: User, at: datetime) -> None:
 
 
 def receive_payment(
-    *, order_id: int, amount: Decimal, channel: str, ref: str, at: datetime, fee: Decimal = ZERO, paid_with: str = ""
+    *,
+    order_id: int,
+    amount: Decimal,
+    channel: str,
+    ref: str,
+    at: datetime,
+    fee: Decimal = ZERO,
+    paid_with: str = "",
+    source: Account | None = None,
 ) -> PaymentOutcome:
     """Book money that a gateway holds for an order, once per `ref`, in the caller's transaction.
 
+    It comes from the channel's clearing account, or from `source`, where it was kept until somebody knew what it was for.
     `fee` of the amount was charged for the way of paying; it is kept only when the order gets paid. Enough for an open
     order pays it; for a closed one it is delivered when stock allows. Everything else (too little, the excess, a second
     payment, late money without stock) is credited: to the member's wallet, or for a guest to the order's own account.
@@ -81,22 +90,23 @@ def receive_payment(
     order = lock_order(order_id)
     if is_posted(ref):
         return PaymentOutcome.ALREADY_BOOKED
+    source = source or shop_account(Account.Purpose.CLEARING, channel)
     payable = order.paid_at is None and amount - fee >= order.total
     lines = list(order.lines.select_related("sku__product__category")) if payable else []
     sold: dict[int, int] | None = None
     if payable and order.state == Order.State.UNPAID:
-        _book(order, amount, order.total, channel, ref, at, fee)
+        _book(order, amount, order.total, source, ref, at, fee)
         sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
     elif payable:
         # Wallet before keys: so the money is booked inside the savepoint that is rolled back when stock is short.
         try:
             with transaction.atomic():
-                _book(order, amount, order.total, channel, ref, at, fee)
+                _book(order, amount, order.total, source, ref, at, fee)
                 sold = {line.pk: sell_line(line, at=at) for line in lines}
         except OutOfStock:
             sold = None
     if sold is None:
-        _book(order, amount, ZERO, channel, ref, at)
+        _book(order, amount, ZERO, source, ref, at)
         note_act(order, at=at, cause="credited", actor_id=None, note=f"¥{amount}")
         return PaymentOutcome.CREDITED
     cause = "gateway" if order.state == Order.State.UNPAID else "late_payment"
@@ -105,11 +115,11 @@ def receive_payment(
 
 
 def _book(
-    order: Order, amount: Decimal, sales: Decimal, channel: str, ref: str, at: datetime, fee: Decimal = ZERO
+    order: Order, amount: Decimal, sales: Decimal, source: Account, ref: str, at: datetime, fee: Decimal = ZERO
 ) -> None:
     """Post the gateway's money as one transfer: `sales` of it as income, `fee` as fee, the rest as the buyer's credit."""
     postings = [
-        Posting(shop_account(Account.Purpose.CLEARING, channel), -amount),
+        Posting(source, -amount),
         Posting(shop_account(Account.Purpose.SALES), sales),
         Posting(shop_account(Account.Purpose.FEES), fee),
         Posting(credit_account(order), amount - sales - fee),

@@ -3,11 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.registries import act_names, pay_names
-from payments.admin import attempts, channels, notifies, telling, top_ups
+from payments.admin import attempts, channels, notifies, telling, top_ups, unclaimed
 from payments.models import Channel
-from payments.services.staff import CONFIRM
+from payments.services.staff import ASSIGN, CONFIRM
 
-__all__ = ["attempts", "channels", "notifies", "telling", "top_ups"]
+__all__ = ["attempts", "channels", "notifies", "telling", "top_ups", "unclaimed"]
 
 pay_names.update(Channel.Method.choices)
-act_names[CONFIRM] = _("人工确认到账")
+act_names.update({CONFIRM: _("人工确认到账"), ASSIGN: _("认领款项")})

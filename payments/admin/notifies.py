@@ -1,13 +1,17 @@
 """Notifies as gateways sent them, with what was made of each."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from common.admin import DayRangeFilter, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
+from payments.admin.unclaimed import assign
 from payments.models import NotifyLog, PaymentAttempt
 from payments.services import process_notify
 
@@ -75,6 +79,14 @@ class NotifyLogAdmin(ReadOnlyAdmin):
     ]
     actions_detail = ["take_up"]
     has_ask_permission = allowed("payments.ask_gateway")
+
+    def get_urls(self) -> list:
+        by_transfer = path(
+            "unclaimed/<int:transfer_id>/assign/",
+            self.admin_site.admin_view(partial(assign, self)),
+            name="payments_notifylog_assign",
+        )
+        return [by_transfer, *super().get_urls()]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         if not term.strip():

@@ -1,4 +1,4 @@
-"""What staff do by hand where a gateway cannot be asked."""
+"""What staff do by hand: confirm where a gateway cannot be asked, assign money that nobody expected."""
 
 from decimal import Decimal
 
@@ -7,11 +7,17 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from payments.exceptions import ReasonNeeded
-from payments.models import PaymentAttempt
+from common.locks import lock_one
+from orders.models import Order
+from orders.services import PaymentOutcome, receive_payment
+from payments.exceptions import AlreadyAssigned, ReasonNeeded
+from payments.models import Channel, PaymentAttempt
+from payments.selectors import unclaimed_amount
 from payments.services.applying import apply_payment
+from wallet.models import Account, Transfer
+from wallet.services import Posting, is_posted, post, shop_account, user_wallet
 
-CONFIRM = "payments.confirm"
+CONFIRM, ASSIGN = "payments.confirm", "payments.assign"
 
 
 def confirm_payment(
@@ -35,3 +41,67 @@ def confirm_payment(
                 address=address,
             )
     return new
+
+
+def assign_ref(transfer_id: int) -> str:
+    """The ledger's reference for giving unclaimed money its owner: it can have but one."""
+    return f"unclaimed:{transfer_id}"
+
+
+def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User, address: str | None = None) -> None:
+    """Move gateway money that nobody expected into a member's wallet, with an audit entry.
+
+    Locks the transfer that booked it, then the wallet. Raises ReasonNeeded, AlreadyAssigned.
+    """
+    reason = _checked(reason)
+    with transaction.atomic():
+        at = clock.now()
+        transfer = _locked_unclaimed(transfer_id)
+        amount, user = unclaimed_amount(transfer), User.objects.get(pk=user_id)
+        legs = [Posting(shop_account(Account.Purpose.UNCLAIMED), -amount), Posting(user_wallet(user.pk), amount)]
+        ref = assign_ref(transfer.pk)
+        post(ref=ref, kind=Transfer.Kind.ASSIGNED, postings=legs, at=at, memo=transfer.memo, actor=actor)
+        detail = {"amount": str(amount), "member": user.get_username(), "reason": reason}
+        record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
+
+
+def assign_to_order(
+    *, transfer_id: int, order_id: int, reason: str, actor: User, address: str | None = None
+) -> PaymentOutcome:
+    """Let gateway money that nobody expected pay an order, as if it had just come in for it, with an audit entry.
+
+    Locks the transfer that booked it, then what `receive_payment` locks. Raises ReasonNeeded, AlreadyAssigned,
+    OrderNotFound.
+    """
+    reason = _checked(reason)
+    with transaction.atomic():
+        at = clock.now()
+        transfer = _locked_unclaimed(transfer_id)
+        amount = unclaimed_amount(transfer)
+        channel = Channel.objects.get(pk=int(transfer.ref.split(":")[1]))
+        outcome = receive_payment(
+            order_id=order_id,
+            amount=amount,
+            channel=channel.code,
+            ref=assign_ref(transfer.pk),
+            at=at,
+            source=shop_account(Account.Purpose.UNCLAIMED),
+        )
+        number = Order.objects.get(pk=order_id).number
+        detail = {"amount": str(amount), "order": number, "reason": reason}
+        record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
+    return outcome
+
+
+def _checked(reason: str) -> str:
+    reason = reason.strip()[:200]
+    if not reason:
+        raise ReasonNeeded
+    return reason
+
+
+def _locked_unclaimed(transfer_id: int) -> Transfer:
+    transfer = lock_one(Transfer.objects.filter(pk=transfer_id, kind=Transfer.Kind.UNCLAIMED))
+    if is_posted(assign_ref(transfer.pk)):
+        raise AlreadyAssigned
+    return transfer

@@ -17,7 +17,7 @@ from membership.selectors import member_standing
 from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
-from orders.services import cancel
+from orders.services import cancel, claim_credit
 from shop import paying, visitor
 from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
@@ -95,6 +95,24 @@ def cancel_order(request: HttpRequest, public_id: str) -> HttpResponse:
     try:
         cancel(order_id=found.pk, actor=visitor.member(request))
         messages.success(request, _("订单已取消，没有扣款"))
+    except DomainError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("shop:order", public_id)
+
+
+@private
+@missing_is_404
+@require_POST
+def claim(request: HttpRequest, public_id: str) -> HttpResponse:
+    """Whoever proved a guest's order takes what it owes into the own wallet; a visitor is asked to sign in first."""
+    found = visitor.order(request, public_id)
+    user = visitor.member(request)
+    if user is None:
+        return redirect(f"{reverse('account_login')}?next={reverse('shop:order', args=[public_id])}")
+    try:
+        amount = claim_credit(order_id=found.pk, user=user)
+        if amount:
+            messages.success(request, _("¥%(amount)s 已转入你的余额") % {"amount": amount})
     except DomainError as refusal:
         messages.error(request, str(refusal))
     return redirect("shop:order", public_id)

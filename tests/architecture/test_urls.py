@@ -71,6 +71,7 @@ POLICY = {
     # Opened by whoever the order belongs to; tests/shop/test_orders.py has who that is.
     "shop:order": PUBLIC,
     "shop:order_cancel": PUBLIC,
+    "shop:order_claim": PUBLIC,
     "shop:order_keys": PUBLIC,
     "shop:order_pay": PUBLIC,
     "shop:order_status": PUBLIC,

@@ -289,7 +289,9 @@ def test_a_note_is_kept_and_what_it_was_too(shelf, alice, desk):
     assert AuditEntry.objects.filter(action="order.note").latest("pk").detail["before"] == "客户来电，先不发"
 
 
-@pytest.mark.parametrize("act", ["refund", "redeliver", "deliver", "hold", "release", "reveal", "note", "cancel"])
+@pytest.mark.parametrize(
+    "act", ["refund", "redeliver", "deliver", "hold", "release", "give-credit", "pay-out", "reveal", "note", "cancel"]
+)
 def test_looking_permits_no_act(shelf, alice, act):
     order = shelf.buy(alice, (shelf.sku(keys=2), 1), from_wallet=True)
     desk = at_desk(staff("lars", "orders.view_order"))

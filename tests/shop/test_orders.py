@@ -205,7 +205,7 @@ def test_a_guest_sees_what_is_owed(own_device, guest_order, olga):
     pay(guest_order)
     line = guest_order.lines.get()
     refund(order_id=guest_order.pk, amounts={line.pk: Decimal("5.00")}, ref="r2", reason="坏卡", actor=olga)
-    assert "有 ¥5.00 记在这个订单名下" in own_device.see(path(guest_order))
+    assert "有 ¥5.00 要退给你" in own_device.see(path(guest_order))
 
 
 def test_the_list_is_the_members_own_and_turns_by_state(as_member, alice, bob, shelf):
