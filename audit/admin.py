@@ -1,17 +1,15 @@
 """The audit log, to read. Also hands the base admin, which lies below this room, the pen to write it with."""
 
-import json
-from typing import Any
-
 from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
 from audit.services import record
+from audit.words import in_words
 from common.admin import DayRangeFilter, ReadOnlyAdmin, display, when
 from common.registries import act_names, set_recorder
 
@@ -44,17 +42,13 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
     @display(description=_("详情"))
     def summary(self, entry: AuditEntry) -> str:
-        told = (f"{key}: {_plain(value)}" for key, value in entry.detail.items())
-        text = " · ".join(told)
+        text = " · ".join(f"{name} {value}" for name, value in in_words(entry))
         return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
 
     @display(description=_("详情"))
     def shown_detail(self, entry: AuditEntry):
-        return format_html('<pre class="desk-json">{}</pre>', json.dumps(entry.detail, ensure_ascii=False, indent=2))
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        rows = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", in_words(entry))
+        return format_html('<dl class="desk-facts">{}</dl>', rows) if rows else "–"
 
 
 def target_of(entry: AuditEntry) -> SafeString | str:

@@ -7,10 +7,15 @@ from urllib.parse import parse_qsl
 from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
+from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
+from unfold.dataclasses import SearchResult
+
+SEARCHED = ("orders.Order", "accounts.User", "catalog.Product")
+FOUND_OF_EACH = 20
 
 
 @dataclass(frozen=True)
@@ -110,9 +115,25 @@ def _best(entry: Entry, request: HttpRequest) -> bool:
     return not any(_best(other, request) for other in others)
 
 
-def searched_models(request: HttpRequest) -> list[str]:
-    """What the command palette searches beside page names: few, and by indexed columns only."""
-    return ["orders.Order", "accounts.User", "catalog.Product"]
+def found(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What the command palette finds beside page names: few kinds, by indexed columns, and not more than people read.
+
+    Instead of unfold's `search_models`, which loads every row that fits and calls rooms by their folder's name.
+    """
+    results = []
+    for label in SEARCHED:
+        desk = admin.site.get_model_admin(apps.get_model(label))
+        if desk.has_view_or_change_permission(request):
+            rows, _twice = desk.get_search_results(request, desk.get_queryset(request), term)
+            results += [_result(row) for row in rows[:FOUND_OF_EACH]]
+    return results
+
+
+def _result(row: Model) -> SearchResult:
+    meta = row._meta
+    link = reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[row.pk])
+    # Results are kept for a while: only what is lazy follows the reader's language.
+    return SearchResult(title=str(row), description=meta.verbose_name, link=link, icon="data_object")
 
 
 def environment(request: HttpRequest) -> list[str] | None:

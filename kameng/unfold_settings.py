@@ -59,5 +59,5 @@ UNFOLD = {
     "ENVIRONMENT": "kameng.desk.environment",
     "LOGIN": {"form": "accounts.desk_sign_in.SignInForm"},
     "SIDEBAR": {"show_search": True, "command_search": True, "navigation": "kameng.desk.navigation"},
-    "COMMAND": {"search_models": "kameng.desk.searched_models", "show_history": True},
+    "COMMAND": {"search_callback": "kameng.desk.found", "show_history": True},
 }

@@ -1,8 +1,9 @@
 """Reading orders: who may see one, what it holds, and whether the books of orders are in order."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
@@ -15,6 +16,7 @@ from catalog.models import Key, Product, Sku
 from catalog.services.sealing import open_key, open_reusable
 from catalog.services.stock import keys_of_lines
 from common.findings import Findings, find
+from common.texts import in_language
 from orders.exceptions import LinkExpired, OrderNotFound
 from orders.guests import lookup_mark, secret_of
 from orders.models import Cart, CartItem, LineSecret, Order, OrderLine
@@ -109,6 +111,20 @@ def cart_items(cart: Cart) -> list[CartItem]:
 def lines_of(order: Order) -> list[OrderLine]:
     """The order's lines with what a page shows of them."""
     return list(order.lines.select_related("sku", "product").prefetch_related("price_steps"))
+
+
+def answers_of(line: OrderLine) -> list[tuple[str, str]]:
+    """What the buyer filled in, with the labels that the product gives now, in the reader's language."""
+    specs = {spec["name"]: spec for spec in line.product.buyer_fields}
+    return [_answer(specs.get(name, {"name": name}), value) for name, value in line.fields.items()]
+
+
+def _answer(spec: Mapping[str, Any], value: str) -> tuple[str, str]:
+    label = in_language(spec.get("label", spec["name"]), spec.get("label_en", ""))
+    for option in spec.get("options", ()):
+        if option["value"] == value:
+            return label, in_language(option["label"], option.get("label_en", ""))
+    return label, value
 
 
 @dataclass(frozen=True)

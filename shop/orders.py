@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from orders.models import Order, OrderLine
-from orders.selectors import Delivered, delivered_of, lines_of
+from orders.selectors import Delivered, answers_of, delivered_of, lines_of
 from shop.markdown import to_html
 
 # Longer orders are turned in pages and downloaded; a page of thousands of keys would choke a phone.
@@ -66,9 +66,7 @@ class LineView:
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """What the buyer filled in, with the labels that the product has now."""
-        labels = {spec["name"]: spec.get("label", spec["name"]) for spec in self.line.product.buyer_fields}
-        return [(labels.get(name, name), value) for name, value in self.line.fields.items()]
+        return answers_of(self.line)
 
 
 @dataclass(frozen=True)

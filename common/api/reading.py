@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
+from rest_framework.settings import api_settings
 
 from common.exceptions import BadInput
 from common.ids import PUBLIC_ID_LENGTH
@@ -115,6 +116,9 @@ class IdField(PatternField):
 
 def read_body(serializer: type[serializers.Serializer], request: Request) -> dict:
     """The body as the serializer describes it. Raises ValidationError."""
+    if request.data is None:
+        # DRF says of `null`, in English only, that there was no data.
+        raise serializers.ValidationError({api_settings.NON_FIELD_ERRORS_KEY: [_("请求内容不能是 null")]})
     reader = serializer(data=request.data)
     reader.is_valid(raise_exception=True)
     return reader.validated_data

@@ -16,6 +16,7 @@ from orders import services
 from orders.admin.forms import BY_HAND, DeliverForm, HoldForm, NoteForm, ReasonForm, RefundForm
 from orders.admin.shown import line_chip, order_chip
 from orders.models import Order, OrderLine
+from orders.selectors import answers_of
 from orders.services.refunding import OPEN, waived_by
 from wallet.selectors import balance_of, credit_of_order
 
@@ -308,7 +309,7 @@ def _stock(count: int) -> str:
 
 def preview_delivery(answer: Answer) -> Preview:
     line: OrderLine = answer.data["line"]
-    given = [Fact(name, value) for name, value in line.fields.items()]
+    given = [Fact(label, answer) for label, answer in answers_of(line)]
     return Preview(
         facts=[
             Fact(_("商品"), line, strong=True),

@@ -12,6 +12,7 @@ from common.admin.telling import names_of
 from orders.admin.shown import line_chip
 from orders.admin.timeline import reason_of
 from orders.models import OrderLine, OrderRefund
+from orders.selectors import answers_of
 
 
 def order_link(order_id: int, number: str) -> SafeString:
@@ -35,7 +36,7 @@ class NoPage(ReadOnlyAdmin):
 class OrderLineAdmin(NoPage):
     list_display = ["number", "goods", "bought_for", "shown_state", "progress", "waits_since"]
     list_filter = ["state", "kind"]
-    list_select_related = ["order"]
+    list_select_related = ["order", "product"]
     search_fields = ["=order__number", "=sku__code"]
     search_help_text = _("按订单号或商品编码精确查找")
     ordering = ["-id"]
@@ -50,7 +51,7 @@ class OrderLineAdmin(NoPage):
 
     @display(description=_("购买信息"))
     def bought_for(self, line: OrderLine) -> str:
-        return "；".join(f"{name} {value}" for name, value in line.fields.items()) or "–"
+        return "；".join(f"{label} {answer}" for label, answer in answers_of(line)) or "–"
 
     @display(description=_("状态"))
     def shown_state(self, line: OrderLine):

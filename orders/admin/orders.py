@@ -21,7 +21,7 @@ from orders.admin.credits import CreditActs
 from orders.admin.filters import MoneyFilter, PaidWithFilter, WaitingFilter
 from orders.admin.shown import line_chip, order_chip, paid_with
 from orders.models import Order, OrderLine
-from orders.selectors import STUCK_AFTER, lines_of, orders_of, previews_of
+from orders.selectors import STUCK_AFTER, answers_of, lines_of, orders_of, previews_of
 from wallet.models import Account
 
 PREVIEWS = 5
@@ -169,7 +169,7 @@ def page_of(order: Order, viewer: User) -> dict:
                 "state": line_chip(line),
                 "previews": previews.get(line.pk, []),
                 "hidden": max(0, line.pieces_delivered - len(previews.get(line.pk, []))),
-                "fields": line.fields.items(),
+                "fields": answers_of(line),
                 "steps": list(line.price_steps.all()),
             }
             for line in lines

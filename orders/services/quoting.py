@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product, QuantityBreak, Sku
 from common.money import CENT, MAX_AMOUNT, round_money
 from common.patterns import fits
+from common.texts import in_language
 from membership.selectors import MemberPrice, member_prices
 from orders.exceptions import (
     BadField,
@@ -159,7 +160,9 @@ def clean_fields(product: Product, given: Mapping[str, str]) -> dict[str, str]:
     for spec in product.buyer_fields:
         value = str(given.get(spec["name"], "")).strip()
         if not _answers(spec, value):
-            raise BadField(label=spec.get("label", spec["name"]), field=spec["name"])
+            raise BadField(
+                label=in_language(spec.get("label", spec["name"]), spec.get("label_en", "")), field=spec["name"]
+            )
         if value:
             cleaned[spec["name"]] = value
     return cleaned

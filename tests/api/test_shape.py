@@ -84,6 +84,13 @@ def test_bodies_that_cannot_be_read(as_alice, body, code):
     assert is_error(answer.json())
 
 
+def test_null_is_refused_in_the_callers_language(as_alice):
+    def complaint(**headers: str) -> dict:
+        return as_alice.raw("POST", "/quotes/", b"null", **headers).json()["error"]["fields"]
+
+    assert list(complaint().values()) == [["请求内容不能是 null"]]
+
+
 def test_a_body_too_large(as_alice):
     answer = as_alice.raw("POST", "/quotes/", b'{"items": "' + b"x" * 300_000 + b'"}')
     assert (answer.status_code, answer.json()["error"]["code"]) == (413, "body_too_large")

@@ -353,3 +353,25 @@ def test_lines_and_refunds_have_lists_of_their_own(shelf, alice, desk):
     assert stranger.get("/admin/orders/orderline/").status_code == 403
     assert stranger.get("/admin/orders/orderrefund/").status_code == 403
     assert stranger.get(page(order)).status_code == 403
+
+
+def test_what_the_buyer_filled_in_goes_by_the_names_that_the_product_gives(desk, shelf, alice):
+    zone = {"value": "ios-wechat", "label": "苹果微信区", "label_en": "iOS WeChat"}
+    fields = [
+        {"name": "zone", "label": "区服", "label_en": "Server", "type": "select", "options": [zone]},
+        {"name": "account", "label": "账号", "label_en": "Account"},
+    ]
+    sku = shelf.sku("30.00", kind=Product.Kind.MANUAL, buyer_fields=fields)
+    answers = {"zone": "ios-wechat", "account": "123456"}
+    order = shelf.buy(alice, (sku, 1), fields=answers, from_wallet=True)
+    line = order.lines.get()
+    listed_line = desk.get("/admin/orders/orderline/").content.decode()
+    assert "区服 苹果微信区；账号 123456" in listed_line and "ios-wechat" not in listed_line
+    shown = desk.get(page(order)).content.decode()
+    assert "<dt>区服</dt><dd>苹果微信区</dd>" in shown
+    act = Act(desk, page(order, "deliver")).fill(line=line.pk, text="已充值")
+    assert "区服" in act.text and "苹果微信区" in act.text and "ios-wechat" not in act.text
+    # A field that the product no longer has keeps what it was called.
+    sku.product.buyer_fields = []
+    sku.product.save()
+    assert "<dt>zone</dt><dd>ios-wechat</dd>" in desk.get(page(order)).content.decode()

@@ -1,0 +1,98 @@
+"""The detail of an entry in words. Rooms store short keys and plain values; people read their names."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.db.models import Field
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import AuditEntry
+
+# Every key that a room writes; what changed in a row goes by the names of its model's fields.
+WORDS: dict[str, Any] = {
+    "added": _("增加"),
+    "after": _("更改后"),
+    "amount": _("金额"),
+    "batch": _("批次"),
+    "before": _("更改前"),
+    "breaks": _("批发价"),
+    "count": _("数量"),
+    "duplicates": _("重复"),
+    "effective_from": _("生效时间"),
+    "errors": _("错误"),
+    "file": _("文件"),
+    "filters": _("筛选条件"),
+    "first": _("第一条"),
+    "groups": _("员工组"),
+    "ids": _("编号"),
+    "imported": _("已导入"),
+    "items": _("套餐内容"),
+    "keys": _("卡密数量"),
+    "labels": _("标签"),
+    "last": _("最后一条"),
+    "name": _("名称"),
+    "note": _("备注"),
+    "order": _("订单"),
+    "provider_txn": _("渠道流水号"),
+    "reason": _("原因"),
+    "ref": _("编号"),
+    "removed": _("减少"),
+    "rows": _("行数"),
+    "sha256": _("校验值"),
+    "sku": _("商品编码"),
+    "staff": _("可登录后台"),
+    "state": _("状态"),
+    "superuser": _("超级管理员"),
+    "total": _("合计"),
+    "what": _("内容"),
+}
+# The note that Django's forms make of a change.
+FORM_NOTE = "what"
+
+
+def in_words(entry: AuditEntry) -> list[tuple[str, str]]:
+    """(name, value) of everything in the entry's detail."""
+    fields = _fields(entry.target_type)
+    told = []
+    for key, value in entry.detail.items():
+        field = fields.get(key)
+        if field is not None and isinstance(value, list) and len(value) == 2:
+            old, new = (_choice(field, one) for one in value)
+            told.append((str(field.verbose_name), new if old == "–" else f"{old} → {new}"))
+        elif key == FORM_NOTE and isinstance(value, list):
+            told.append((_name(key), LogEntry(change_message=json.dumps(value)).get_change_message()))
+        else:
+            told.append((_name(key), _plain(value)))
+    return told
+
+
+def _fields(label: str) -> dict[str, Field]:
+    try:
+        model = apps.get_model(label)
+    except (LookupError, ValueError):
+        return {}
+    return {name: field for field in model._meta.concrete_fields for name in (field.name, field.attname)}
+
+
+def _choice(field: Field, value: Any) -> str:
+    return str(dict(field.flatchoices).get(value, _plain(value)))
+
+
+def _name(key: str) -> str:
+    return str(WORDS.get(key, key))
+
+
+def _plain(value: Any) -> str:
+    if value is None or value == "" or value == [] or value == {}:
+        return "–"
+    if isinstance(value, bool):
+        return gettext("是") if value else gettext("否")
+    if isinstance(value, Mapping):
+        return "；".join(f"{_name(key)} {_plain(one)}" for key, one in value.items())
+    if isinstance(value, list):
+        return "、".join(map(_plain, value))
+    return {"True": gettext("是"), "False": gettext("否"), "None": "–"}.get(str(value), str(value))
