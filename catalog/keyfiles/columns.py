@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from .normal import SEPARATOR, clean
+from .normal import SEPARATOR, clean, trim
 from .rows import RowError
 
 
@@ -39,7 +39,6 @@ NOTE = re.compile(
     r"^(合计|总计|小计|共计|共\s*\d+\s*[张条个行]|备注|说明[：:]|使用说明|注意|注[：:]|温馨提示|制表|打印时间)"
 )
 ROUNDED = re.compile(r"^\d(\.\d+)?[eE]\+\d{1,3}$")
-HTML = re.compile(r"<(a|div|span|p|i|td|img|button|select|option|br)\b[^>]*>", re.IGNORECASE)
 EXCEL_TEXT = re.compile(r'^="(.*)"$', re.DOTALL)
 
 
@@ -98,7 +97,7 @@ def join_cells(
 
 def unwrap(cell: str) -> str:
     """`="0012"` is how exports stop Excel from eating leading zeros."""
-    cell = cell.strip()
+    cell = trim(cell)
     if cell.startswith('="') and (match := EXCEL_TEXT.match(cell)):
         return match.group(1).replace('""', '"').strip()
     return cell

@@ -4,7 +4,8 @@ Two mistakes are possible and neither is cheap. If two writings of one key get t
 If two keys get one fingerprint, the second is refused and a paid key lies unused. So the forms fold exactly what a
 keyboard, a word processor or an export changes by itself, and nothing that an issuer could mean:
 
-* Characters that nobody can see or type (BOM, zero width, direction marks, NUL and other controls, soft hyphens) go.
+* Characters that nobody can see or type (BOM, zero width, direction marks, soft hyphens) go. Control characters go from
+  the ends, where programs pad; inside they stand for letters that were lost, and `is_torn` says so.
 * White space at both ends goes; inside, the fingerprint sees any run of it as one space.
 * A Chinese input method's full-width letters and digits become ASCII: no issuer prints them, no redeem page takes them.
 * Full-width punctuation between two ASCII characters becomes ASCII; after a Chinese word (`账号：`) it is prose and
@@ -20,13 +21,16 @@ import re
 
 SEPARATOR = "----"
 
+_CONTROLS = "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f"
 _INVISIBLE = (
-    "\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f"
+    f"{_CONTROLS}"
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f"
     "\u200b-\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 INVISIBLE = re.compile(f"[{_INVISIBLE}]+")
+CONTROL = re.compile(f"[{_CONTROLS}]")
+PADDING = re.compile(rf"\A[\s{_INVISIBLE}]+|[\s{_INVISIBLE}]+\Z")
 # Line and page breaks of other systems: one key per line is what they meant.
 BREAKS = re.compile("\r\n|[\n\r\u000b\u000c\u0085\u2028\u2029]")
 
@@ -61,6 +65,16 @@ def clean(raw: str) -> str:
     if SEPARATOR in raw:
         raw = SPACED_SEPARATOR.sub(SEPARATOR, raw)
     return raw
+
+
+def trim(raw: str) -> str:
+    """Without what surrounds a text unseen."""
+    return raw.strip() if raw.isprintable() else PADDING.sub("", raw)
+
+
+def is_torn(raw: str) -> bool:
+    """Whether control characters stand inside: what the issuer printed in their place is not known."""
+    return not raw.isprintable() and bool(CONTROL.search(trim(raw)))
 
 
 def normal_form(text: str) -> str:

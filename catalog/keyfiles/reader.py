@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
 from . import columns, normal, sheet, table
+from .html import is_html
 from .lines import Line, detect_encoding, read_lines
 from .rows import MAX_FILE_BYTES, MAX_KEY_CHARS, MAX_ROWS, FileError, KeyRow, Layout, RowError
 
@@ -198,7 +199,7 @@ def split_acg(text: str) -> tuple[str, str]:
 def make_row(number: int, raw: str, preview: str = "") -> KeyRow:
     """A row from the raw text of one key: cleaned, judged, masked. `preview` is what the file itself wants shown."""
     text = normal.clean(raw)
-    error = _text_error(text)
+    error = RowError("torn") if normal.is_torn(raw) else _text_error(text)
     if error:
         return KeyRow(number, error=error)
     shown = normal.clean(preview)[: normal.PREVIEW_CHARS] or normal.mask(text)
@@ -210,7 +211,7 @@ def _text_error(text: str) -> RowError | None:
         return RowError("too_long", {"limit": MAX_KEY_CHARS})
     if "\ufffd" in text:
         return RowError("damaged")
-    if "<" in text and columns.HTML.search(text):
+    if is_html(text):
         return RowError("html")
     if not CONTENT.search(text):
         return RowError("no_content")

@@ -124,7 +124,6 @@ class TestFilesOfShops:
             "ab12cd34----Zx9Qw7",
             "账号王五----密码甲乙丙",
             "RTL8-KEY7-5M2Q",
-            "NULK-778A-QP",
             "FULL-8W2D-THKE",
             "user01----pass01",
             "user02----pass02",
@@ -136,6 +135,7 @@ class TestFilesOfShops:
             "SEP-22",
         ]
         assert errors(rows) == {
+            5: "torn",
             14: "no_content",
             15: "half_pair",
             16: "damaged",
@@ -211,6 +211,44 @@ class TestForms:
         text = keyfiles.clean(raw)
         letters = sum(character.isalnum() for character in text)
         assert sum(character.isalnum() for character in keyfiles.mask(text)) <= letters / 3
+
+
+class TestRubbish:
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "<script>alert(1)</script>",
+            '<svg/onload="x">',
+            "<IMG SRC=x>",
+            "</td>",
+            "AAAA-1<br/>BBBB-2",
+            "<x-card data-code=1>",
+            "<!-- AAAA-1 -->",
+            "<!DOCTYPE html>",
+        ],
+    )
+    def test_no_tag_of_any_name_is_sold(self, line):
+        assert errors(read(line.encode())) == {1: "html"}
+
+    @pytest.mark.parametrize(
+        "line", ["Q&A<7>X", "1<2>3", "pass<>word", "x<y----z>w", "<<AAAA-1>>", "<ABCD-1234-EFGH>", "a < b > c"]
+    )
+    def test_signs_that_are_no_tag_belong_to_the_key(self, line):
+        rows = read(line.encode())
+        assert texts(rows) == [line], errors(rows)
+
+    @pytest.mark.parametrize("control", ["\0", "\x01", "\x1b", "\x7f", "\u0090"])
+    def test_a_key_with_a_hole_is_not_sold(self, control):
+        content = f"AAA{control}BBB-1\nGOOD-1".encode()
+        assert errors(read(content)) == {1: "torn"} and texts(read(content)) == ["GOOD-1"]
+        cells = f"卡号,密码\nuser1,pa{control}ss\nuser2,pass2".encode()
+        assert errors(read(cells, "a.csv")) == {2: "torn"} and texts(read(cells, "a.csv")) == ["user2----pass2"]
+
+    def test_padding_is_not_a_hole(self):
+        content = b"AAA-1\0\0\0\n\x1a\nBBB-2 \x00\n"
+        assert texts(read(content)) == ["AAA-1", "BBB-2"] and not errors(read(content))
+        cells = "卡号,密码\nuser1\0\0,pass1\0".encode()
+        assert texts(read(cells, "a.csv")) == ["user1----pass1"]
 
 
 class TestTables:
