@@ -8,6 +8,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from django import forms
+
+from tests.architecture.source import modules
 
 ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
@@ -15,6 +18,7 @@ STATIC = ROOT / "static"
 # The operator's pages are styled by unfold and static/desk.css.
 TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.html") if not {"admin", "unfold"} & set(path.parts))
 BUILT = ["shop.css", "shop.js", "icons.svg"]
+NAME = re.compile(r"[A-Za-z][\w-]*")
 # Set on elements that only scripts look at, or by scripts on the html element.
 SCRIPT_CLASSES = {"count-down-live"}
 
@@ -47,6 +51,50 @@ def classes_used() -> dict[str, str]:
     return found
 
 
+def classes_defined() -> dict[str, str]:
+    """Class names by the file of assets/css that styles them."""
+    found: dict[str, str] = {}
+    for path in sorted((ASSETS / "css").glob("*.css")):
+        text = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        for selector in re.findall(r"([^{};]+)\{", text):
+            for name in re.findall(r"\.([A-Za-z][\w-]*)", "" if selector.strip().startswith("@") else selector):
+                found.setdefault(name, path.name)
+    return found
+
+
+def classes_said() -> tuple[set[str], set[str]]:
+    """(names that a page can carry, beginnings that a variable ends, such as `badge-`).
+
+    A page's names stand in the class attributes and the class blocks of templates, in any string of a script, and where
+    Python, Django's own forms among it, speaks of a class.
+    """
+    names, beginnings = set(), set()
+    for path in TEMPLATES:
+        text = path.read_text()
+        for value in re.findall(r'class="((?:\{[{%].*?[}%]\}|[^"])*)"|block \w*class %\}(.*?)\{%', text):
+            words = without_tags("".join(value)).split()
+            names |= {word for word in words if "\0" not in word}
+            beginnings |= {word.split("\0")[0] for word in words if "\0" in word}
+    for path in (ASSETS / "js").glob("*.js"):
+        names |= {
+            word
+            for quoted in re.findall(r"""(["'`])(.*?)\1""", path.read_text(), re.DOTALL)
+            for word in NAME.findall(quoted[1])
+        }
+    for path in [*modules(), *Path(forms.__file__).parent.glob("*.py")]:
+        for value in re.findall(r"""class\w*["']?\s*[:=]\s*f?\\?["']([^"'\\]*)""", path.read_text()):
+            names |= set(value.split())
+    return names, beginnings
+
+
+def endings_said() -> set[str]:
+    """What a variable of a template may hold: arguments of an include, values that Python names."""
+    words = set()
+    for path in [*TEMPLATES, *modules()]:
+        words |= set(re.findall(r'"([a-z0-9-]+)"', path.read_text()))
+    return words
+
+
 def icons_used() -> set[str]:
     names = {line.strip() for line in (ASSETS / "icons.txt").read_text().splitlines() if line.strip()}
     names = {name for name in names if not name.startswith("#")}
@@ -64,6 +112,17 @@ def test_every_class_in_a_template_has_a_style():
     defined = {re.sub(r"\\(.)", r"\1", name) for name in re.findall(r"\.((?:\\.|[\w-])+)", css())}
     missing = {name: path for name, path in classes_used().items() if name not in defined | SCRIPT_CLASSES}
     assert not missing, "unknown class, or run bin/assets"
+
+
+def test_every_style_has_a_page():
+    names, beginnings = classes_said()
+    endings = endings_said()
+
+    def put_together(name: str) -> bool:
+        return any(name.startswith(one) and name.removeprefix(one) in endings for one in beginnings if one)
+
+    dead = {name: file for name, file in classes_defined().items() if name not in names and not put_together(name)}
+    assert dead == {}, "styled in assets/css, used by no page"
 
 
 def test_the_sprite_holds_exactly_the_icons_in_use():
