@@ -6,8 +6,6 @@ from datetime import datetime
 from common.clock import day_of
 
 PUBLIC_ID_LENGTH = 22
-# No 0/O, 1/I/L: the secret is typed by people.
-_SPEAKABLE = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 
 
 def public_id() -> str:
@@ -23,8 +21,3 @@ def order_number(at: datetime) -> str:
 def payment_number(at: datetime) -> str:
     """Day and twelve random digits, such as P20261122123456789012: letters and digits, as every gateway takes them."""
     return f"P{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"
-
-
-def speakable_secret(length: int = 8) -> str:
-    """A secret that a person can copy from one screen to another; about 5 bits a character."""
-    return "".join(secrets.choice(_SPEAKABLE) for _ in range(length))

@@ -119,11 +119,6 @@ class Product(models.Model):
     def __str__(self) -> str:
         return in_language(self.name, self.name_en)
 
-    @property
-    def is_automatic(self) -> bool:
-        """Whether paying is enough: the goods come from our own stock."""
-        return self.kind in {self.Kind.KEY, self.Kind.REUSABLE}
-
 
 class Sku(models.Model):
     class SaleOrder(models.TextChoices):

@@ -53,9 +53,3 @@ def as_alice(alice) -> Caller:
 @pytest.fixture
 def as_bob(bob) -> Caller:
     return Caller(bob)
-
-
-@pytest.fixture
-def as_olga(olga) -> Caller:
-    """Staff: the API knows no counter, so she is a stranger like any other."""
-    return Caller(olga)

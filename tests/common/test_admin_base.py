@@ -57,7 +57,8 @@ def test_small_lists_are_counted_exactly(desk):
 
 
 def test_days_are_shanghai_days_and_both_ends_belong(desk):
-    first, after = clock.today_range(clock.now())
+    first = clock.start_of_day(clock.day_of(clock.now()))
+    after = first + timedelta(days=1)
     entries(1, at=first, action="test.first")
     entries(1, at=after - timedelta(microseconds=1), action="test.last")
     entries(1, at=first - timedelta(microseconds=1), action="test.before")
