@@ -26,6 +26,11 @@ def at_desk(user: User) -> Client:
     return client
 
 
+def text_of(answer: Any) -> str:
+    """What a page says, without its tags."""
+    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", answer.content.decode()))
+
+
 class Act:
     """An act with a preview, step by step, carrying the hidden fields of each page on like a browser.
 

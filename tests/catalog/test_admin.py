@@ -1,52 +1,27 @@
 """What goods staff does at the desk, and what staff of another group must not see."""
 
-import io
-import re
-from pathlib import Path
-
 import pytest
+from django.core.files.base import ContentFile
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from audit.models import AuditEntry
-from catalog.models import Category, Key, KeyBatch, Label, PriceHistory, Product, Sku
+from catalog.models import Category, Key, Label, PriceHistory, Product, Sku
 from catalog.services import goods, importing
+from catalog.services.covers import set_cover
 from kameng.desk import navigation
 from tests.catalog.test_covers import PLAIN, picture
 from tests.catalog.test_import import bring_in, lines
-from tests.desk import Act, at_desk, staff
+from tests.desk import Act, at_desk, staff, text_of
 
 pytestmark = pytest.mark.django_db
-DATA = Path(__file__).parent.parent / "data" / "keys"
 PRODUCTS, SKUS, BATCHES, KEYS = (f"/admin/catalog/{name}/" for name in ("product", "sku", "keybatch", "key"))
-GOODS = (
-    "catalog.view_product",
-    "catalog.add_product",
-    "catalog.change_product",
-    "catalog.view_sku",
-    "catalog.add_sku",
-    "catalog.change_sku",
-    "catalog.view_category",
-    "catalog.view_keybatch",
-    "catalog.import_keys",
-    "catalog.view_key",
-)
-
-
-@pytest.fixture
-def gina(db) -> Client:
-    """Keeps the goods."""
-    return at_desk(staff("gina", *GOODS))
 
 
 @pytest.fixture
 def otto(db) -> Client:
     """Is staff of another group."""
     return at_desk(staff("otto", "orders.view_order"))
-
-
-def text_of(answer) -> str:
-    return re.sub(r"\s+", " ", re.sub("<[^>]+>", " ", answer.content.decode()))
 
 
 def product_form(**fields) -> dict:
@@ -212,86 +187,6 @@ class TestSkus:
         assert sku.reusable_secrets.get().preview
 
 
-class TestImport:
-    def upload(self, client: Client, sku: Sku, **fields) -> KeyBatch | str:
-        answer = client.post(f"{BATCHES}upload/", {"sku": sku.pk, **fields})
-        if answer.status_code == 302:
-            return KeyBatch.objects.latest("pk")
-        return text_of(answer)
-
-    def test_upload_preview_confirm_progress(self, gina, shelf):
-        sku = shelf.sku()
-        name = "mixed-nasty.txt"
-        batch = self.upload(gina, sku, file=SimpleUploadedFile(name, (DATA / name).read_bytes()))
-        page = f"{BATCHES}{batch.pk}/change/"
-        waiting = gina.get(page)
-        assert "正在检查" in text_of(waiting) and 'http-equiv="refresh"' in waiting.content.decode()
-        importing.check_batch(batch_id=batch.pk)
-        preview = gina.get(page)
-        assert "确认导入 11 条" in text_of(preview) and "第 2 行" in text_of(preview)
-        assert "这一行只有符号，没有内容" in text_of(preview)
-        assert "Zx9Qw7" not in preview.content.decode() and "no-store" in preview["Cache-Control"]
-        assert 'http-equiv="refresh"' not in preview.content.decode()
-        rows = gina.get(f"{BATCHES}{batch.pk}/errors/").content.decode()
-        assert "14,这一行只有符号，没有内容" in rows and "与第 2 行重复" in rows
-        gina.post(f"{BATCHES}{batch.pk}/confirm/")
-        assert "正在导入" in text_of(gina.get(page))
-        importing.import_batch(batch_id=batch.pk)
-        assert "导入完成" in text_of(gina.get(page)) and Key.objects.filter(sku=sku).count() == 11
-        history = text_of(gina.get(page))
-        assert "上传卡密文件" in history and "确认导入" in history and "gina" in history
-
-    def test_pasted_lines(self, gina, shelf):
-        batch = self.upload(gina, shelf.sku(), text="K-1\r\nK-2\r\n\r\nK-1")
-        report = importing.check_batch(batch_id=batch.pk).report
-        assert (report["fresh"], report["file_duplicates"]) == (2, 1)
-
-    def test_mistakes_are_told_and_nothing_is_stored(self, gina, shelf):
-        sku = shelf.sku()
-        workbook = SimpleUploadedFile("face-values.xlsx", (DATA / "face-values.xlsx").read_bytes())
-        assert "10元、50元" in self.upload(gina, sku, file=workbook)
-        assert "二选一" in self.upload(gina, sku)
-        assert "二选一" in self.upload(gina, sku, text="x", file=SimpleUploadedFile("a.txt", b"y"))
-        assert "只支持文本" in self.upload(gina, sku, file=SimpleUploadedFile("a.pdf", b"%PDF-1.7"))
-        assert "列号" in self.upload(gina, sku, text="a,b", columns="0")
-        assert (
-            "有效的选项" in self.upload(gina, shelf.sku(kind=Product.Kind.TOP_UP), text="x")
-            or not KeyBatch.objects.exists()
-        )
-        assert not KeyBatch.objects.exists()
-
-    def test_a_sheet_can_be_chosen(self, gina, shelf):
-        workbook = SimpleUploadedFile("face-values.xlsx", (DATA / "face-values.xlsx").read_bytes())
-        batch = self.upload(gina, shelf.sku(), file=workbook, sheet="50元")
-        assert importing.check_batch(batch_id=batch.pk).report["fresh"] == 8
-
-    def test_a_batch_can_be_dropped_and_each_step_goes_once(self, gina, shelf):
-        batch = self.upload(gina, shelf.sku(), text="K-1")
-        importing.check_batch(batch_id=batch.pk)
-        gina.post(f"{BATCHES}{batch.pk}/cancel/")
-        batch.refresh_from_db()
-        assert batch.state == "cancelled"
-        page = gina.post(f"{BATCHES}{batch.pk}/confirm/", follow=True)
-        assert "状态已经改变" in text_of(page) and not Key.objects.exists()
-        assert gina.get(f"{BATCHES}{batch.pk}/confirm/").status_code == 405
-
-    def test_the_page_of_a_sku_leads_to_the_upload(self, gina, shelf):
-        sku = shelf.sku()
-        answer = gina.get(f"{SKUS}{sku.pk}/bring-in/")
-        assert answer["Location"] == f"{BATCHES}upload/?sku={sku.pk}"
-        assert sku.code in gina.get(answer["Location"]).content.decode()
-
-    def test_looking_does_not_make_an_importer(self, shelf):
-        viewer = at_desk(staff("vera", "catalog.view_keybatch", "catalog.view_sku"))
-        batch = importing.receive_file(sku=shelf.sku(), file=io.BytesIO(b"K-1"), filename="a.txt")
-        importing.check_batch(batch_id=batch.pk)
-        assert viewer.get(f"{BATCHES}upload/").status_code == 403
-        assert "确认导入" not in text_of(viewer.get(f"{BATCHES}{batch.pk}/change/"))
-        assert viewer.post(f"{BATCHES}{batch.pk}/confirm/").status_code == 403
-        assert viewer.post(f"{BATCHES}{batch.pk}/cancel/").status_code == 403
-        assert KeyBatch.objects.get().state == "ready"
-
-
 class TestKeys:
     @pytest.fixture
     def key(self, shelf) -> Key:
@@ -363,10 +258,6 @@ class TestRights:
 
 def test_the_cover_of_a_product_is_served_locked_up(client, shelf, settings, tmp_path):
     settings.MEDIA_ROOT = tmp_path
-    from django.core.files.base import ContentFile
-
-    from catalog.services.covers import set_cover
-
     product = shelf.sku().product
     set_cover(product=product, file=ContentFile(PLAIN.format("").encode()))
     answer = client.get(product.cover.url)

@@ -20,6 +20,7 @@ from common.crypto import DecryptionFailed
 from common.exceptions import BadInput
 from events.models import Event
 from events.services import relay
+from orders.selectors import delivered_of
 
 pytestmark = pytest.mark.django_db
 DATA = Path(__file__).parent.parent / "data" / "keys"
@@ -305,8 +306,6 @@ class TestStaff:
         assert keys.void_keys(key_ids=ids[1:], actor=olga) == 0
 
     def test_a_reusable_secret_is_replaced_and_the_old_one_stays(self, shelf, olga, alice):
-        from orders.selectors import delivered_of
-
         sku = shelf.sku(kind=Product.Kind.REUSABLE)
         keys.set_reusable(sku=sku, text="https://example.com/pack 提取码 8888", actor=olga)
         order = shelf.buy(alice, (sku, 1), from_wallet=True)

@@ -18,6 +18,7 @@ from events.models import Delivery, Event, Heartbeat
 from insights.board import board_for
 from insights.periods import Period, period_of
 from membership.models import MemberTier, TierDecision
+from membership.services import ensure_member
 from orders.models import Order, OrderLine
 from orders.services import expire, receive_payment, refund
 from payments.models import Channel, PaymentAttempt
@@ -189,8 +190,6 @@ def decide(alice, *ranks: tuple[int, int]) -> None:
 @pytest.fixture
 def member(alice):
     """Alice, whom membership knows."""
-    from membership.services import ensure_member
-
     with clock.travel(ago(days=40)):
         ensure_member(user_id=alice.pk, storefront_id=MAIN_ID, at=clock.now())
     return alice

@@ -7,12 +7,14 @@ from urllib.parse import urlencode
 import pytest
 from django.test import Client
 
+from catalog.models import Key
 from orders.models import Order
 from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.services import save_channel, start_attempt
 from sandbox.epay.signing import signed
 from tests.races.conftest import Race
 from tests.sandboxes import KEY, PID, RunningSandbox
+from tests.shelf import books
 
 _numbers = itertools.count(1)
 PHONE = "Mozilla/5.0 (Linux; Android 14) AppleWebKit/537.36 Chrome/130.0 Mobile Safari/537.36"
@@ -108,3 +110,15 @@ def verdicts(channel: Channel) -> list[str]:
     """Verdict and reason of the channel's notifies, oldest first."""
     rows = NotifyLog.objects.filter(channel=channel).order_by("pk").values_list("verdict", "reason")
     return [" ".join(filter(None, row)) for row in rows]
+
+
+@pytest.fixture
+def clean_books(db):
+    """Whatever the test did, the books must be in order after it."""
+    yield
+    assert books() == {}
+
+
+def sold(order: Order) -> int:
+    """How many keys the order has got."""
+    return Key.objects.filter(line_id__in=order.lines.values("pk"), state="sold").count()
