@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import Conflict, DomainError
+from common.exceptions import BadInput, Conflict, DomainError, NotFound
 
 
 class OutOfStock(Conflict):
@@ -44,3 +44,35 @@ class TooManyReveals(DomainError):
     code = "too_many_reveals"
     status = 429
     message = _("一小时内最多查看 %(limit)s 条卡密明文")
+
+
+class ReviewNotFound(NotFound):
+    """No such review or right to one, or it is somebody else's."""
+
+    code = "review_not_found"
+    message = _("没有这条评价")
+
+
+class BadReview(BadInput):
+    """Stars or text are not what a review needs; the code says which."""
+
+
+class ReviewClosed(Conflict):
+    """The time for it is over, or the line was refunded."""
+
+    code = "review_closed"
+    message = _("这件商品的评价期已过，或已经退款，不能再评价")
+
+
+class AlreadyReviewed(Conflict):
+    """The line has another review; it can be edited."""
+
+    code = "already_reviewed"
+    message = _("这件商品已经评价过了，可以修改原来的评价")
+
+
+class ReviewMoved(Conflict):
+    """The review is no longer in the state that this step needs."""
+
+    code = "review_moved"
+    message = _("这条评价的状态已经改变，请刷新页面")

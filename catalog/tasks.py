@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from catalog.services import figures, importing
+from catalog.services import figures, importing, ratings
 
 
 @shared_task
@@ -28,3 +28,9 @@ def drop_unconfirmed_batches() -> int:
 def refresh_stock_figures() -> int:
     """Every minute: exact figures for lists, and low stock told."""
     return figures.refresh_figures()
+
+
+@shared_task
+def refresh_ratings() -> int:
+    """Nightly: every rating counted anew, should one ever be off."""
+    return ratings.refresh_ratings()

@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
+    "ratings counted anew": daily(4, 35, "catalog.tasks.refresh_ratings"),
     "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
     "open payments whose notify may be lost": every(15, "payments.tasks.ask_due_attempts"),
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),

@@ -1,7 +1,8 @@
-"""All books together: money, orders with their keys, gateways, and the news that keeps rooms in step."""
+"""All books together: money, orders with their keys, reviews, gateways, and the news that keeps rooms in step."""
 
 from datetime import datetime
 
+from catalog.selectors import audit_reviews
 from common.findings import Findings
 from events.selectors import audit_events
 from orders.selectors import audit_orders
@@ -13,6 +14,7 @@ def audit(*, at: datetime) -> dict[str, Findings]:
     """What is wrong, by room and rule such as "wallet.negative_balances"; empty findings where nothing is."""
     rooms = {
         "wallet": audit_ledger(),
+        "catalog": audit_reviews(),
         "orders": audit_orders(),
         "payments": audit_payments(),
         "events": audit_events(at=at),

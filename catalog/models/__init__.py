@@ -1,4 +1,5 @@
 from catalog.models.goods import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
+from catalog.models.reviews import ProductRating, Review, ReviewRules, ReviewTicket
 from catalog.models.stock import DataKey, Key, KeyBatch, KeyFilePart, ReusableSecret, StockFigure
 
 __all__ = [
@@ -11,8 +12,12 @@ __all__ = [
     "Label",
     "PriceHistory",
     "Product",
+    "ProductRating",
     "QuantityBreak",
     "ReusableSecret",
+    "Review",
+    "ReviewRules",
+    "ReviewTicket",
     "Sku",
     "StockFigure",
 ]

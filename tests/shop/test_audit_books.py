@@ -20,6 +20,7 @@ from orders import services
 from payments.services import place_top_up
 from shop.books import audit
 from tenancy.selectors import main_storefront
+from tests.opinions import published
 from tests.payments.conftest import channel, running_sandbox, sandbox, till
 
 pytestmark = pytest.mark.django_db
@@ -47,6 +48,7 @@ def history(shelf, alice, bob, olga, till, channel):
     services.refund(order_id=refunded.pk, amounts=amounts, ref="r1", reason="", actor=olga)
     shelf.buy(alice, (sku, 1))
     services.cancel(order_id=shelf.buy(alice, (sku, 1)).pk, actor=alice)
+    published(alice, sku)
     at = clock.now()
     event = Event.objects.create(kind=StockArrived.kind, payload={}, occurred_at=at, fanned_out_at=at)
     Delivery.objects.create(event=event, subscriber="somebody", not_before=at)
@@ -113,6 +115,8 @@ DAMAGES = {
     "orders.refunds_unlike_lines": ["UPDATE orders_orderline SET refunded = refunded + 1 WHERE refunded > 0"],
     "orders.refunds_unlike_orders": ["UPDATE orders_orderrefund SET amount = amount + 1"],
     "orders.refunds_without_money": ["UPDATE wallet_transfer SET ref = 'x' WHERE ref = 'refund:r1'"],
+    "catalog.ratings_unlike_reviews": ["UPDATE catalog_productrating SET stars_1 = 1"],
+    "catalog.reviews_of_other_lines": ["UPDATE catalog_reviewticket SET delivered_at = NULL"],
     "payments.paid_attempts_without_transfer": [
         "UPDATE payments_paymentattempt SET provider_txn = 'x' WHERE state = 'paid'"
     ],
