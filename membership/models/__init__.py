@@ -1,14 +1,16 @@
-from membership.models.activity import Activity, ActivitySeen, Bucket, Total
-from membership.models.members import MemberTier, Recalculation, TierDecision
+from membership.models.activity import Activity, ActivityMark, ActivitySeen, Bucket, Total
+from membership.models.members import MemberTier, Override, Recalculation, TierDecision, TierStay
 from membership.models.prices import ProductTierRate, SkuTierPrice
 from membership.models.rules import Benefit, Program, RuleSetVersion, TierRule
 
 __all__ = [
     "Activity",
+    "ActivityMark",
     "ActivitySeen",
     "Benefit",
     "Bucket",
     "MemberTier",
+    "Override",
     "ProductTierRate",
     "Program",
     "Recalculation",
@@ -16,5 +18,6 @@ __all__ = [
     "SkuTierPrice",
     "TierDecision",
     "TierRule",
+    "TierStay",
     "Total",
 ]

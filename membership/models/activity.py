@@ -16,7 +16,9 @@ from membership.models.members import MemberTier
 class Activity(models.Model):
     """One fact, dated by when it counts: spend by the payment, a refund by the payment that it takes back.
 
-    `amount` is yuan, `quantity` a number of orders, points or actions; negative in what takes something back.
+    `amount` is yuan, `quantity` a number of points or actions; negative in what takes something back by a part. `value`
+    is a state (real name 0 or 1, credit 0 to 100), the stars of a review, or whether a dispute was upheld. Spend with a
+    subject belongs to that order, and counts as one.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -31,6 +33,7 @@ class Activity(models.Model):
     recorded_at = models.DateTimeField(_("记录时间"))
     amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2, default=0)
     quantity = models.IntegerField(_("数量"), default=0)
+    value = models.PositiveSmallIntegerField(_("数值"), null=True)
     category = models.CharField(_("分类代码"), max_length=64, blank=True)
     reverses = models.CharField(_("冲销"), max_length=80, blank=True)
     valid = models.BooleanField(_("计入"), default=True)
@@ -44,7 +47,10 @@ class Activity(models.Model):
                 condition=Q(valid=True, invalid_reason="") | Q(Q(valid=False), ~Q(invalid_reason="")),
                 name="activity_invalid_has_reason",
             ),
-            models.CheckConstraint(condition=~Q(amount=0) | ~Q(quantity=0), name="activity_says_something"),
+            models.CheckConstraint(
+                condition=~Q(amount=0) | ~Q(quantity=0) | Q(value__isnull=False) | ~Q(reverses=""),
+                name="activity_says_something",
+            ),
         ]
         indexes = [
             models.Index(fields=["member", "-occurred_at"], name="activity_by_member"),
@@ -69,8 +75,42 @@ class ActivitySeen(models.Model):
         return self.ref
 
 
+class ActivityMark(models.Model):
+    """A fact that was found not to count (a wash trade), or was cleared again. The latest mark of a reference holds.
+
+    Append-only, so that an appeal finds what was said and when; the fact keeps its date throughout.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("会员")
+    )
+    ref = models.CharField(_("来源"), max_length=80)
+    valid = models.BooleanField(_("计入"))
+    reason = models.CharField(_("原因"), max_length=40)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("计入标记")
+        verbose_name_plural = pgettext_lazy("plural", "计入标记")
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="activity_mark_has_reason"),
+        ]
+        indexes = [models.Index(fields=["member", "ref", "-id"], name="activity_mark_by_ref")]
+        triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
+
+    def __str__(self) -> str:
+        return self.ref
+
+
 class Bucket(models.Model):
-    """What counted on one Shanghai day. The key begins with member and day: a window is one range of it."""
+    """What counted on one Shanghai day. The key begins with member and day: a window is one range of it.
+
+    `amount` and `quantity` are final: a window is their sum. `earned` is what the facts say before multipliers and caps;
+    what bundles grant stands in rows of the category `bundle`, and earned nothing. A state (real name, credit) is
+    the last of its day.
+    """
 
     pk = models.CompositePrimaryKey("member_id", "day", "metric", "category")
     member = models.ForeignKey(
@@ -81,15 +121,23 @@ class Bucket(models.Model):
     category = models.CharField(_("分类代码"), max_length=64, blank=True)
     amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2, default=0)
     quantity = models.IntegerField(_("数量"), default=0)
+    earned = models.IntegerField(_("上限与倍数之前"), db_default=0)
 
     class Meta:
         verbose_name = _("每日汇总")
         verbose_name_plural = pgettext_lazy("plural", "每日汇总")
-        constraints = [models.CheckConstraint(condition=Q(amount__gte=0, quantity__gte=0), name="bucket_not_negative")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, quantity__gte=0, earned__gte=0), name="bucket_not_negative"
+            )
+        ]
 
 
 class Total(models.Model):
-    """What counted in all, so that a condition over the whole life reads a few rows however long that life is."""
+    """What counted in all, so that a condition over the whole life reads a few rows however long that life is.
+
+    `first_day` is the first day that still counts. A state stands here as it is now.
+    """
 
     pk = models.CompositePrimaryKey("member_id", "metric", "category")
     member = models.ForeignKey(
@@ -99,6 +147,7 @@ class Total(models.Model):
     category = models.CharField(_("分类代码"), max_length=64, blank=True)
     amount = models.DecimalField(_("金额"), max_digits=16, decimal_places=2, default=0)
     quantity = models.BigIntegerField(_("数量"), default=0)
+    first_day = models.DateField(_("首日"), null=True)
 
     class Meta:
         verbose_name = _("累计汇总")

@@ -34,6 +34,10 @@ class MemberTier(models.Model):
         RuleSetVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("评定所用版本")
     )
     evaluated_at = models.DateTimeField(_("评定时间"))
+    # What the engine knows beyond rank and stage (membership.engine.state); empty until the member is first folded.
+    state = models.JSONField(_("引擎状态"), default=dict)
+    # Facts dated up to here are folded in; an earlier one refolds the member.
+    folded_to = models.DateTimeField(_("已计入至"), null=True)
     evaluation = models.JSONField(_("评定明细"))
 
     class Meta:
@@ -114,6 +118,91 @@ class TierDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.from_rank} → {self.to_rank}"
+
+
+class Override(models.Model):
+    """A rank that people or a coupon set beside the rules: held exactly (pin), at least (floor), at most (ceiling).
+
+    Proposed by one person and approved by another; a coupon's floor is in force as it is redeemed and has no persons.
+    In force from `starts_at` to `ends_at`, where it ended early, else to `expires_at`.
+    """
+
+    class Kind(models.TextChoices):
+        PIN = "pin", _("固定等级")
+        FLOOR = "floor", _("保底等级")
+        CEILING = "ceiling", _("封顶等级")
+
+    class Status(models.TextChoices):
+        PROPOSED = "proposed", _("待批准")
+        APPROVED = "approved", _("已批准")
+        REFUSED = "refused", _("已拒绝")
+
+    id = models.BigAutoField(primary_key=True)
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="overrides", db_index=False, verbose_name=_("会员")
+    )
+    # What gave it, once: coupon:12. Empty where a person did.
+    ref = models.CharField(_("来源"), max_length=80, blank=True)
+    kind = models.CharField(_("类型"), max_length=10, choices=Kind)
+    rank = models.PositiveSmallIntegerField(_("等级序号"))
+    reason = models.CharField(_("原因"), max_length=200)
+    status = models.CharField(_("状态"), max_length=10, choices=Status, default=Status.PROPOSED)
+    proposer = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("提出人")
+    )
+    decider = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("审批人")
+    )
+    proposed_at = models.DateTimeField(_("提出时间"))
+    decided_at = models.DateTimeField(_("审批时间"), null=True)
+    starts_at = models.DateTimeField(_("生效时间"), null=True)
+    expires_at = models.DateTimeField(_("到期时间"))
+    ended_at = models.DateTimeField(_("提前结束时间"), null=True)
+
+    class Meta:
+        verbose_name = _("等级调整")
+        verbose_name_plural = pgettext_lazy("plural", "等级调整")
+        permissions = [("approve_override", _("批准等级调整"))]
+        constraints = [
+            models.UniqueConstraint(fields=["ref"], condition=~Q(ref=""), name="override_once_per_ref"),
+            models.CheckConstraint(
+                condition=Q(status="approved", starts_at__isnull=False) | Q(~Q(status="approved"), starts_at=None),
+                name="override_approved_has_start",
+            ),
+            models.CheckConstraint(
+                condition=~Q(proposer=F("decider")),
+                name="override_second_person",
+                violation_error_message=_("提出人不能批准自己的调整"),
+            ),
+            models.CheckConstraint(condition=Q(expires_at__gt=F("proposed_at")), name="override_expires_later"),
+        ]
+        indexes = [models.Index(fields=["member", "-id"], name="override_by_member")]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.rank}"
+
+
+class TierStay(models.Model):
+    """How long members stay in a tier, in days on average, at the beginning of a Shanghai day.
+
+    Completed stays and those that go on. Written once a day where the rules have dynamic thresholds, and never revised:
+    what was offered on a day can be computed again.
+    """
+
+    pk = models.CompositePrimaryKey("program_id", "day", "rank")
+    program = models.ForeignKey(
+        Program, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("会员计划")
+    )
+    day = models.DateField(_("日期"))
+    rank = models.PositiveSmallIntegerField(_("等级序号"))
+    days = models.DecimalField(_("平均停留天数"), max_digits=8, decimal_places=2)
+
+    class Meta:
+        verbose_name = _("平均停留")
+        verbose_name_plural = pgettext_lazy("plural", "平均停留")
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.rank}"
 
 
 class Recalculation(models.Model):

@@ -55,6 +55,14 @@ class RuleSetVersion(models.Model):
         PUBLISHED = "published", _("已发布")
         RETIRED = "retired", _("已停用")
 
+    class Policy(models.TextChoices):
+        """What becomes of members whose tier the new rules would take away. Nobody waits for what they would gain."""
+
+        IMMEDIATE = "immediate", _("立即按新规则评定")
+        AT_NEXT_REVIEW = "at_next_review", _("到下次评审时按新规则评定")
+        GRANDFATHER_UNTIL = "grandfather_until", _("已有等级保留到指定日期")
+        KEEP_IF_HELD = "keep_if_held", _("已有等级按原规则保留")
+
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="versions", verbose_name=_("会员计划"))
     number = models.PositiveIntegerField(_("版本号"))
     status = models.CharField(_("状态"), max_length=10, choices=Status, default=Status.DRAFT)
@@ -71,6 +79,9 @@ class RuleSetVersion(models.Model):
     published_at = models.DateTimeField(_("发布时间"), null=True)
     effective_from = models.DateTimeField(_("生效时间"), null=True)
     retired_at = models.DateTimeField(_("停用时间"), null=True)
+    policy = models.CharField(_("过渡方式"), max_length=20, choices=Policy, default=Policy.IMMEDIATE)
+    # The first Shanghai day on which grandfathered members are judged by these rules.
+    policy_until = models.DateField(_("保留至"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("规则版本")
@@ -93,6 +104,12 @@ class RuleSetVersion(models.Model):
                 condition=Q(status="retired", retired_at__isnull=False) | Q(~Q(status="retired"), retired_at=None),
                 name="rule_set_retired_has_time",
             ),
+            models.CheckConstraint(
+                condition=Q(policy="grandfather_until", policy_until__isnull=False)
+                | Q(~Q(policy="grandfather_until"), policy_until=None),
+                name="rule_set_grandfather_has_date",
+                violation_error_message=_("请填写保留到哪一天"),
+            ),
         ]
         triggers = [
             pgtrigger.FSM(
@@ -108,6 +125,8 @@ class RuleSetVersion(models.Model):
                     | pgtrigger.Q(old__number__df=pgtrigger.F("new__number"))
                     | pgtrigger.Q(old__program__df=pgtrigger.F("new__program"))
                     | pgtrigger.Q(old__effective_from__df=pgtrigger.F("new__effective_from"))
+                    | pgtrigger.Q(old__policy__df=pgtrigger.F("new__policy"))
+                    | pgtrigger.Q(old__policy_until__df=pgtrigger.F("new__policy_until"))
                 ),
             ),
             pgtrigger.Protect(

@@ -1,4 +1,5 @@
 from membership.services.evaluation import evaluate_member
+from membership.services.facts import record_activity
 from membership.services.members import ensure_member
 from membership.services.recalculation import recalculate
 from membership.services.recording import record_order_lines, record_refund
@@ -11,6 +12,7 @@ __all__ = [
     "evaluate_member",
     "publish_rule_set",
     "recalculate",
+    "record_activity",
     "record_order_lines",
     "record_refund",
     "revise_draft",
