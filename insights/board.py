@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import User
-from catalog.models import Sku
-from catalog.selectors import low_stock
+from catalog.models import Review, Sku
+from catalog.selectors import low_stock, pending_reviews
 from common.admin import link_to, money
 from common.clock import SHANGHAI
 from common.registries import label_rows
@@ -218,6 +218,12 @@ def _available(sku: Sku) -> int:
     return sku.figure.available if hasattr(sku, "figure") else 0
 
 
+def _reviews(board: Board, user: User) -> None:
+    address = _list("catalog_review", state__exact="pending")
+    count = pending_reviews().order_by().count()
+    board.todo.append(_todo("reviews", _("待审核评价"), count, address, _("条评价等待审核"), "warning"))
+
+
 def _attempts(board: Board, user: User) -> None:
     address = _list("payments_paymentattempt", needs="parked")
     count = parked_attempts().count()
@@ -235,6 +241,7 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (User, _people),
     (TierDecision, _tiers),
     (Sku, _stock),
+    (Review, _reviews),
     (PaymentAttempt, _attempts),
     (Delivery, _deliveries),
 ]

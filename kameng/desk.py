@@ -45,6 +45,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(gettext_lazy("低库存"), "production_quantity_limits", "catalog.Sku", "?stock=low"),
             Entry(pgettext_lazy("plural", "卡密批次"), "upload_file", "catalog.KeyBatch"),
             Entry(pgettext_lazy("plural", "卡密"), "key", "catalog.Key"),
+            Entry(pgettext_lazy("plural", "评价"), "rate_review", "catalog.Review"),
             Entry(pgettext_lazy("plural", "分类"), "category", "catalog.Category"),
             Entry(pgettext_lazy("plural", "标签"), "label", "catalog.Label"),
         ],

@@ -11,7 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminFileFieldWidget,
+    UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordToggleWidget,
+    UnfoldAdminRadioSelectWidget,
     UnfoldAdminSelect2Widget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
@@ -19,7 +21,8 @@ from unfold.widgets import (
 
 from catalog.admin.buyer_fields import BuyerFieldsField
 from catalog.keyfiles import MAX_FILE_BYTES
-from catalog.models import Label, Product, Sku
+from catalog.models import Label, Product, Review, Sku
+from catalog.models.reviews import MAX_TEXT
 from catalog.services.covers import prepare
 from catalog.services.goods import check_breaks
 from common.exceptions import DomainError
@@ -203,3 +206,54 @@ class SecretForm(forms.Form):
         widget=UnfoldAdminTextareaWidget({"rows": 6, "spellcheck": "false", "autocomplete": "off"}),
         help_text=_("之后的买家都会收到这段内容；已售出的不变"),
     )
+
+
+class ReasonForm(forms.Form):
+    """Why a review is not shown; its author reads it."""
+
+    reason = forms.ChoiceField(
+        label=_("原因"), choices=Review.Reason.choices, widget=UnfoldAdminRadioSelectWidget(), help_text=_("作者会看到")
+    )
+    note = forms.CharField(
+        label=_("补充说明"),
+        max_length=200,
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text=_("作者会看到；选“其他原因”时必填"),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if data.get("reason") == Review.Reason.OTHER and not data.get("note", "").strip():
+            self.add_error("note", _("请写明原因，作者会看到"))
+        return data
+
+
+class ReplyForm(forms.Form):
+    text = forms.CharField(
+        label=_("回复"),
+        max_length=MAX_TEXT,
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 4}),
+        help_text=_("所有人都能看到；留空则撤回回复"),
+    )
+
+
+class ReviewRulesForm(forms.Form):
+    window_days = forms.IntegerField(
+        label=_("评价期限（天）"),
+        min_value=1,
+        max_value=3650,
+        widget=UnfoldAdminIntegerFieldWidget(),
+        help_text=_("发货后多少天内可以评价和修改"),
+    )
+    words = forms.CharField(
+        label=_("敏感词"),
+        max_length=20_000,
+        required=False,
+        widget=UnfoldAdminTextareaWidget({"rows": 12}),
+        help_text=_("每行一个；空格、标点、全角和大小写不影响。含有它们的评价会被标记，由人决定"),
+    )
+
+    def clean_words(self) -> list[str]:
+        return self.cleaned_data["words"].splitlines()

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from catalog.models import Key, KeyBatch, Product, Sku
+from catalog.models import Key, KeyBatch, Product, Review, Sku
+from catalog.wording import KINDS
 from common.admin import chip
 
 PRODUCT_TONES = {
@@ -29,6 +30,13 @@ BATCH_TONES = {
     KeyBatch.State.FAILED: "danger",
     KeyBatch.State.CANCELLED: "neutral",
 }
+REVIEW_TONES = {
+    Review.State.PENDING: "warning",
+    Review.State.PUBLISHED: "success",
+    Review.State.REJECTED: "danger",
+    Review.State.WITHDRAWN: "neutral",
+    Review.State.REMOVED: "neutral",
+}
 
 
 def product_chip(product: Product) -> SafeString:
@@ -45,6 +53,23 @@ def key_chip(key: Key) -> SafeString:
 
 def batch_chip(batch: KeyBatch) -> SafeString:
     return chip(batch.get_state_display(), BATCH_TONES[batch.state])
+
+
+def review_chip(review: Review) -> SafeString:
+    return chip(review.get_state_display(), REVIEW_TONES[Review.State(review.state)])
+
+
+def stars(review: Review) -> SafeString:
+    """Five stars, as many full ones as were given; read aloud as a figure."""
+    shown = "★" * review.stars + "☆" * (5 - review.stars)
+    return format_html('<span class="desk-nowrap" role="img" aria-label="{} / 5">{}</span>', review.stars, shown)
+
+
+def flag_chips(review: Review) -> SafeString | str:
+    """What staff should look at twice; a dash where nothing was found."""
+    found = [str(KINDS.get(kind, kind)) for kind in review.flags.get("kinds", [])]
+    found += review.flags.get("words", [])
+    return format_html_join(" ", "{}", ((chip(one, "danger"),) for one in found)) or "–"
 
 
 def unit_money(value: Decimal | None) -> SafeString | str:

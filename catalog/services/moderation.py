@@ -115,9 +115,8 @@ def _decide(
             change(review, at)
             review.decided_at, review.decided_by_id = at, actor.pk if actor else None
             review.save()
-            detail = {"version": review.version, "stars": review.stars}
-            if review.reason:
-                detail |= {"reason": review.reason, "note": review.reason_note}
+            facts = {"version": review.version, "stars": review.stars, "reason": review.reason}
+            detail = {"facts": facts, "note": review.reason_note}
             record(action=action, at=at, actor=actor, target=review, detail=detail)
         refresh_ratings(product_ids=[one.product_id for one in fit])
     return len(fit)
@@ -135,7 +134,7 @@ def reply_to_review(*, review_id: int, text: str, actor: User | None) -> Review:
             raise ReviewMoved
         if review.reply == text:
             return review
-        record(action="review.reply", at=at, actor=actor, target=review, detail={"reply": [review.reply, text]})
+        record(action="review.reply", at=at, actor=actor, target=review, detail={"was": review.reply, "reply": text})
         review.reply, review.replied_at = text, at if text else None
         review.save(update_fields=["reply", "replied_at"])
     return review

@@ -99,7 +99,7 @@ def write_review(*, ticket_id: str, user: User, stars: int, text: str, is_anonym
             written_at=at,
             waiting_since=at,
         )
-        record(action="review.write", at=at, actor=user, target=review, detail={"stars": stars, "flags": flags})
+        record(action="review.write", at=at, actor=user, target=review, detail={"facts": _facts(review)})
     return review
 
 
@@ -117,7 +117,7 @@ def edit_review(*, review_id: str, user: User, stars: int, text: str, is_anonymo
         move(review, State.PENDING)
         _check_open(review.ticket, rules, at)
         was_shown = review.state == State.PUBLISHED
-        changed = {"stars": [review.stars, stars], "text": [review.text, text]}
+        was = f"{'★' * review.stars} {review.text}"
         flags = wording.flags_of(text, rules.words.splitlines())
         review.state, review.stars, review.text, review.is_anonymous = State.PENDING, stars, text, is_anonymous
         review.flags, review.is_flagged = flags, bool(flags)
@@ -125,7 +125,7 @@ def edit_review(*, review_id: str, user: User, stars: int, text: str, is_anonymo
         review.edited_at = review.waiting_since = at
         review.reason = review.reason_note = ""
         review.save()
-        record(action="review.edit", at=at, actor=user, target=review, detail={**changed, "flags": flags})
+        record(action="review.edit", at=at, actor=user, target=review, detail={"was": was, "facts": _facts(review)})
         if was_shown:
             refresh_ratings(product_ids=[review.product_id])
     return review
@@ -187,6 +187,10 @@ def stop_counting(review: Review, *, at: datetime, cause: str) -> None:
         cause=cause,
     )
     emit(told, at=at)
+
+
+def _facts(review: Review) -> dict:
+    return {"stars": review.stars, "version": review.version, "flags": review.flags}
 
 
 def _own(review_id: str, user: User) -> Review:

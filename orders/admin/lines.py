@@ -7,8 +7,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
+from catalog.models import Review
 from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, moment, money
 from common.admin.telling import names_of
+from common.registries import Panel, panels
 from orders.admin.shown import line_chip
 from orders.admin.timeline import reason_of
 from orders.models import OrderLine, OrderRefund
@@ -109,3 +112,21 @@ class OrderRefundAdmin(NoPage):
         if refund.actor_id is None:
             return "–"
         return getattr(refund, "actor_name", "") or f"#{refund.actor_id}"
+
+
+def order_panel(review: Review, viewer: User) -> Panel | None:
+    """The order behind a review, on the review's page, for those who may see orders."""
+    line = OrderLine.objects.select_related("order").filter(pk=review.ticket.line_id).first()
+    if line is None or not viewer.has_perm("orders.view_order"):
+        return None
+    facts = [
+        (_("订单号"), order_link(line.order_id, line.order.number)),
+        (_("商品"), str(line)),
+        (_("状态"), line_chip(line)),
+        (_("实付小计"), money(line.cash)),
+        (_("已退"), money(line.refunded)),
+    ]
+    return Panel(title=_("订单"), facts=facts)
+
+
+panels.add("catalog.Review", order_panel)

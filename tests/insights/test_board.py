@@ -24,6 +24,7 @@ from orders.services import expire, receive_payment, refund
 from payments.models import Channel, PaymentAttempt
 from tenancy.models import MAIN_ID
 from tests.desk import at_desk, staff
+from tests.opinions import published, ticket_of, write
 from tests.shelf import Shelf
 
 pytestmark = pytest.mark.django_db
@@ -149,6 +150,9 @@ def busy(shop: Shop, alice, shelf) -> None:
     shelf.sku(keys=9, low_stock_at=5)
     shelf.sku(keys=0, low_stock_at=5)
     refresh_figures()
+    published(alice)
+    for _number in range(2):
+        write(ticket_of(alice))
     event = Event.objects.create(kind="order.paid", payload={}, occurred_at=NOW, fanned_out_at=NOW)
     for number, state in enumerate(("parked", "parked", "pending")):
         Delivery.objects.create(event=event, subscriber=f"room.{number}", state=state, not_before=NOW)
