@@ -27,3 +27,29 @@ class NotADraft(Conflict):
 class AlreadyRunning(Conflict):
     code = "already_running"
     message = _("另一个重新评定正在进行")
+
+
+class BadPoints(BadInput):
+    """Not a whole positive number of points, too many at once, or points that have ended before they begin."""
+
+    code = "bad_points"
+    message = _("请输入 1 到 1000000 之间的整数积分")
+
+
+class InsufficientPoints(Conflict):
+    """`balance` points are there, fewer than `wanted`."""
+
+    code = "insufficient_points"
+    message = _("积分不足：需要 %(wanted)s，现有 %(balance)s")
+
+
+class PointsRefReused(Conflict):
+    """A reference came again for another person, act or amount."""
+
+    code = "points_ref_reused"
+    message = _("业务编号已用于另一笔积分")
+
+
+class PointsReasonNeeded(BadInput):
+    code = "reason_needed"
+    message = _("请写明原因，会员会看到")

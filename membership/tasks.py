@@ -3,6 +3,7 @@ from datetime import timedelta
 
 from celery import shared_task
 
+from common import clock
 from common.queue import send
 from membership import services
 from membership.exceptions import AlreadyRunning
@@ -10,6 +11,7 @@ from membership.exceptions import AlreadyRunning
 logger = logging.getLogger(__name__)
 # Well below the time limit of a task; what is left goes on in another.
 SLICE = timedelta(minutes=10)
+EXPIRED_AT_ONCE = 5000
 
 
 @shared_task
@@ -22,3 +24,10 @@ def recalculate_tiers(everyone: bool = False) -> None:
         return
     if run.finished_at is None:
         send(recalculate_tiers.name, everyone)
+
+
+@shared_task
+def expire_points() -> None:
+    """Nightly: points that ended at midnight. Somebody who spends earlier has them taken off then."""
+    if services.expire_due_points(at=clock.now(), limit=EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
+        send(expire_points.name)

@@ -16,6 +16,8 @@ from common import clock
 from common.findings import SHOWN, find
 from events.contracts import StockArrived
 from events.models import Delivery, Event
+from membership.models import PointsEntry
+from membership.services import grant_points, reverse_points, spend_points
 from orders import services
 from payments.services import place_top_up
 from shop.books import audit
@@ -50,6 +52,9 @@ def history(shelf, alice, bob, olga, till, channel):
     services.cancel(order_id=shelf.buy(alice, (sku, 1)).pk, actor=alice)
     published(alice, sku)
     at = clock.now()
+    grant_points(user_id=alice.pk, amount=50, cause=PointsEntry.Cause.INVITE, ref="p1", at=at)
+    spend_points(user_id=alice.pk, amount=20, cause=PointsEntry.Cause.COUPON, ref="p2", at=at)
+    reverse_points(user_id=alice.pk, of_ref="p2", ref="p3", at=at)
     event = Event.objects.create(kind=StockArrived.kind, payload={}, occurred_at=at, fanned_out_at=at)
     Delivery.objects.create(event=event, subscriber="somebody", not_before=at)
     Event.objects.update(fanned_out_at=at)
@@ -65,7 +70,7 @@ def damage(*statements: str) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(
             "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-            " AND relname ~ '^(wallet|orders|catalog|payments|events)_'"
+            " AND relname ~ '^(wallet|orders|catalog|membership|payments|events)_'"
         )
         tables = [table for (table,) in cursor.fetchall() if any(table in statement for statement in statements)]
         cursor.execute(
@@ -117,6 +122,15 @@ DAMAGES = {
     "orders.refunds_without_money": ["UPDATE wallet_transfer SET ref = 'x' WHERE ref = 'refund:r1'"],
     "catalog.ratings_unlike_reviews": ["UPDATE catalog_productrating SET stars_1 = 1"],
     "catalog.reviews_of_other_lines": ["UPDATE catalog_reviewticket SET delivered_at = NULL"],
+    "membership.points_unlike_entries": ["UPDATE membership_pointsaccount SET balance = balance + 1"],
+    "membership.points_unlike_lots": ['UPDATE membership_pointslot SET "left" = "left" + 1'],
+    "membership.points_lots_unlike_draws": ["DELETE FROM membership_pointsdraw"],
+    "membership.points_entries_unlike_lots_and_draws": [
+        "UPDATE membership_pointsentry SET amount = 51 WHERE ref = 'p1'"
+    ],
+    "membership.points_owed_unlike_entries": ["UPDATE membership_pointsaccount SET owed = 1"],
+    "membership.points_undone_twice": ["UPDATE membership_pointsentry SET amount = 21 WHERE ref = 'p3'"],
+    "membership.points_entries_without_reference": ["DELETE FROM membership_pointsref WHERE ref = 'p1'"],
     "payments.paid_attempts_without_transfer": [
         "UPDATE payments_paymentattempt SET provider_txn = 'x' WHERE state = 'paid'"
     ],
