@@ -7,7 +7,7 @@ clock matters. Tests and the demo shop travel; production refuses to.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -35,6 +35,12 @@ def day_of(at: datetime) -> date:
 def start_of_day(day: date) -> datetime:
     """The first moment of an Asia/Shanghai day."""
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)
+
+
+def today_range(at: datetime) -> tuple[datetime, datetime]:
+    """First moment of the Asia/Shanghai day of `at`, and first moment of the next."""
+    start = start_of_day(day_of(at))
+    return start, start + timedelta(days=1)
 
 
 @contextmanager
