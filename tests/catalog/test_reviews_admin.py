@@ -217,7 +217,7 @@ def test_lines_delivered_before_there_were_reviews_get_their_tickets(alice, shel
     order = shelf.buy(alice, (shelf.sku(keys=1), 1), from_wallet=True)
     shelf.buy(alice, (shelf.sku(keys=1), 1))
     assert not ReviewTicket.objects.exists()
-    migration = importlib.import_module("shop.migrations.0003_tickets_for_lines_delivered_before")
+    migration = importlib.import_module("shop.migrations.0005_tickets_for_lines_delivered_before")
     for _time in range(2):
         migration.open_tickets(apps, None)
     ticket = ReviewTicket.objects.get()

@@ -20,6 +20,6 @@ def give_rights(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("shop", "0001_staff_groups"), ("catalog", "0006_first_review_rules")]
+    dependencies = [("shop", "0003_finance_may_settle_what_is_owed"), ("catalog", "0006_first_review_rules")]
 
     operations = [migrations.RunPython(give_rights, migrations.RunPython.noop)]

@@ -37,7 +37,7 @@ def open_tickets(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("shop", "0002_staff_read_reviews"),
+        ("shop", "0004_staff_read_reviews"),
         ("catalog", "0006_first_review_rules"),
         ("orders", "0002_staff_permissions"),
     ]
