@@ -3,7 +3,7 @@
 A trace is what the progress bar, nudges and "why am I here" read later, so it says all that they need.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -28,6 +28,7 @@ class LeafTrace:
     gap: Decimal | None  # what is missing, in the metric's unit; None when passed or undefined
     since: date | None = None  # the days whose buckets contributed, both included
     until: date | None = None
+    formula: Mapping[str, Any] | None = None  # how a personal threshold came about, in JSON values
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +49,43 @@ class TierTrace:
     enter: Trace | None
     gates: tuple[Trace, ...]
     passed: bool
+    # What keeps a member in the tier; only where the member holds it.
+    keep: Trace | None = None
 
 
-def evaluate(condition: Condition, metrics: Metrics, today: date) -> Trace:
+@dataclass(frozen=True, slots=True)
+class JumpTrace:
+    id: str
+    up: int
+    when: Trace
+    # A jump is made once; `when` may hold on long after.
+    used: bool
+
+
+# The threshold of a leaf for this member, and how it came about; None where it is the leaf's own.
+Personal = Callable[[Leaf], tuple[Value, Mapping[str, Any]] | None]
+
+
+def evaluate(condition: Condition, metrics: Metrics, today: date, personal: Personal | None = None) -> Trace:
     """The condition as of a Shanghai day. Groups do not stop early."""
     if isinstance(condition, Leaf):
-        return _leaf(condition, metrics, today)
-    children = tuple(evaluate(child, metrics, today) for child in condition.children)
+        return _leaf(condition, metrics, today, personal)
+    children = tuple(evaluate(child, metrics, today, personal) for child in condition.children)
     results = [child.passed for child in children]
     return GroupTrace(condition.kind, children, all(results) if condition.kind == "all" else any(results))
 
 
-def evaluate_tier(tier: Tier, metrics: Metrics, today: date) -> TierTrace:
-    enter = evaluate(tier.enter, metrics, today) if tier.enter is not None else None
+def holds(condition: Condition, metrics: Metrics, personal: Personal | None = None) -> bool:
+    """Whether the condition holds: the answer of `evaluate` without its trace, and no longer than it takes to know."""
+    if not isinstance(condition, Leaf):
+        results = (holds(child, metrics, personal) for child in condition.children)
+        return all(results) if condition.kind == "all" else any(results)
+    found = personal(condition) if personal is not None and condition.dyn else None
+    return compare(_read(condition, metrics), condition.op, condition.v if found is None else found[0])
+
+
+def evaluate_tier(tier: Tier, metrics: Metrics, today: date, personal: Personal | None = None) -> TierTrace:
+    enter = evaluate(tier.enter, metrics, today, personal) if tier.enter is not None else None
     gates = tuple(evaluate(gate, metrics, today) for gate in tier.gates)
     passed = enter is not None and enter.passed and all(gate.passed for gate in gates)
     return TierTrace(tier.rank, enter, gates, passed)
@@ -106,14 +131,19 @@ def gap_of(value: Value | None, op: str, threshold: Value, step: Decimal) -> Dec
     return distance + step if op in (">", "<") else distance
 
 
-def _leaf(leaf: Leaf, metrics: Metrics, today: date) -> LeafTrace:
-    value = metrics.value(leaf.m, leaf.win, leaf.w)
-    if value is None:
-        value = _MISSING[leaf.metric.missing]
-    passed = compare(value, leaf.op, leaf.v)
-    gap = gap_of(value, leaf.op, leaf.v, leaf.metric.step)
+def _leaf(leaf: Leaf, metrics: Metrics, today: date, personal: Personal | None) -> LeafTrace:
+    value = _read(leaf, metrics)
+    found = personal(leaf) if personal is not None and leaf.dyn else None
+    threshold, formula = (leaf.v, None) if found is None else found
+    passed = compare(value, leaf.op, threshold)
+    gap = gap_of(value, leaf.op, threshold, leaf.metric.step)
     since = leaf.win.first_day(today)
-    return LeafTrace(leaf, value, leaf.v, passed, gap, since, today if since else None)
+    return LeafTrace(leaf, value, threshold, passed, gap, since, today if since else None, formula)
+
+
+def _read(leaf: Leaf, metrics: Metrics) -> Value | None:
+    value = metrics.value(leaf.m, leaf.win, leaf.w)
+    return _MISSING[leaf.metric.missing] if value is None else value
 
 
 _MISSING: dict[Missing, Value | None] = {Missing.ZERO: Decimal(0), Missing.FALSE: False, Missing.UNDEFINED: None}

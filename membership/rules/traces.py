@@ -6,17 +6,22 @@ from typing import Any
 
 from membership.rules.catalogue import METRICS, Kind, Window
 from membership.rules.dump import dump_value
-from membership.rules.evaluate import GroupTrace, LeafTrace, TierTrace, Trace
+from membership.rules.evaluate import GroupTrace, JumpTrace, LeafTrace, TierTrace, Trace
 from membership.rules.nodes import Leaf, Value
 
 
 def dump_tier_trace(trace: TierTrace) -> dict[str, Any]:
-    return {
+    document = {
         "rank": trace.rank,
         "pass": trace.passed,
         "enter": dump_trace(trace.enter) if trace.enter is not None else None,
         "gates": [dump_trace(gate) for gate in trace.gates],
     }
+    return document | ({"keep": dump_trace(trace.keep)} if trace.keep is not None else {})
+
+
+def dump_jump_trace(trace: JumpTrace) -> dict[str, Any]:
+    return {"jump": trace.id, "up": trace.up, "used": trace.used, "when": dump_trace(trace.when)}
 
 
 def dump_trace(trace: Trace) -> dict[str, Any]:
@@ -35,13 +40,30 @@ def dump_trace(trace: Trace) -> dict[str, Any]:
         document["gap"] = dump_value(trace.gap, kind)
     if trace.since is not None and trace.until is not None:
         document |= {"since": trace.since.isoformat(), "until": trace.until.isoformat()}
+    if trace.formula is not None:
+        document["formula"] = dict(trace.formula)
     return document
 
 
 def load_tier_trace(document: dict[str, Any]) -> TierTrace:
     """Raises KeyError or ValueError for a document that `dump_tier_trace` did not write."""
     enter = load_trace(document["enter"]) if document["enter"] is not None else None
-    return TierTrace(document["rank"], enter, tuple(load_trace(gate) for gate in document["gates"]), document["pass"])
+    gates = tuple(load_trace(gate) for gate in document["gates"])
+    keep = load_trace(document["keep"]) if "keep" in document else None
+    return TierTrace(document["rank"], enter, gates, document["pass"], keep)
+
+
+def load_tier_traces(documents: list[dict[str, Any]]) -> list[TierTrace]:
+    """The tiers of a stored decision, in which jumps stand beside them."""
+    return [load_tier_trace(document) for document in documents if "rank" in document]
+
+
+def load_jump_traces(documents: list[dict[str, Any]]) -> list[JumpTrace]:
+    return [
+        JumpTrace(document["jump"], document["up"], load_trace(document["when"]), document["used"])
+        for document in documents
+        if "jump" in document
+    ]
 
 
 def load_trace(document: dict[str, Any]) -> Trace:
@@ -60,6 +82,7 @@ def load_trace(document: dict[str, Any]) -> Trace:
         gap=Decimal(str(document["gap"])) if "gap" in document else None,
         since=date.fromisoformat(document["since"]) if "since" in document else None,
         until=date.fromisoformat(document["until"]) if "until" in document else None,
+        formula=document.get("formula"),
     )
 
 

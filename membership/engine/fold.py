@@ -1,0 +1,140 @@
+"""A member's life as the fold of steps over days and the events within them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+
+from common.clock import day_of, start_of_day
+from membership.engine.decisions import Cause, Decision, decide
+from membership.engine.facts import History, Net
+from membership.engine.judge import Judge
+from membership.engine.state import ACTIVE, GRACE, State
+from membership.engine.step import World, begin, next_check, show_overrides, step
+from membership.engine.tally import DaySums, Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Spell:
+    """A completed stay in a tier, in days."""
+
+    rank: int
+    days: int
+
+
+@dataclass
+class Fold:
+    """Walks forward through time. What is heard must not be dated before what was heard."""
+
+    world: World
+    tally: Tally
+    state: State | None = None
+    decisions: list[Decision] = field(default_factory=list)
+    spells: list[Spell] = field(default_factory=list)
+    _day: date | None = None
+    _sums: DaySums = field(default_factory=DaySums)
+    _due: datetime | None = None
+    _due_known: bool = False
+    _moved: bool = True
+
+    @classmethod
+    def fresh(cls, world: World) -> "Fold":
+        return cls(world, Tally(world.timeline.rules_on))
+
+    def begin(self, at: datetime, ref: str = "") -> None:
+        self.state, decision = begin(self.world, self.tally.book, at, ref)
+        self.decisions.append(decision)
+        self.state, made = show_overrides(self.world, self.state, self.tally.book, at)
+        self.decisions += made
+
+    def due(self) -> datetime | None:
+        """The next moment at which time alone may change something."""
+        if not self._due_known and self.state is not None:
+            self._due = next_check(self.world, self.state, self.tally.book, self.state.at, moved=self._moved)
+            self._due_known = True
+        return self._due
+
+    def advance(self, to: datetime) -> None:
+        """Take every step that time alone brings, up to and including `to`."""
+        while (due := self.due()) is not None and due <= to:
+            self._step(due, "", midnight=due == start_of_day(day_of(due)))
+
+    def hear(self, at: datetime, nets: Sequence[Net], ref: str) -> None:
+        """Take what happened at one moment. What does not count is no step: folded again, nobody would see it."""
+        if self.state is not None:
+            self.advance(at)
+        self.count(at, nets)
+        if self.state is None:
+            self.begin(at, ref)
+        if nets:
+            self._step(at, ref, midnight=False)
+
+    def count(self, at: datetime, nets: Sequence[Net]) -> None:
+        """Add to the sums without a step."""
+        day = day_of(at)
+        if day != self._day:
+            self._day, self._sums = day, DaySums()
+        for net in nets:
+            self._sums.add(net)
+        if nets:
+            self.tally.put_day(day, self._sums)
+
+    def run(self, history: History, to: datetime) -> None:
+        """Hear all of a history up to a moment, and let time pass until then."""
+        for at, nets in history.moments():
+            if at > to:
+                break
+            self.hear(at, nets, nets[-1].fact.ref)
+        self.advance(to)
+
+    def _step(self, at: datetime, ref: str, *, midnight: bool) -> None:
+        before = self.state
+        if before is None:
+            raise ValueError("a fold begins before it steps")
+        # Facts from before the beginning count from the beginning on.
+        at = max(at, before.at)
+        self.state, made = step(self.world, before, self.tally.book, at, ref=ref, midnight=midnight)
+        self.decisions += made
+        self._due_known = False
+        self._moved = replace(self.state, at=before.at) != before
+        if self.state.rank != before.rank:
+            self.spells.append(Spell(before.rank, (day_of(self.state.since) - day_of(before.since)).days))
+
+
+def compensation(before: State, after: Fold, *, at: datetime, ref: str, reversal: bool) -> Decision | None:
+    """The decision that answers a fact which came late: from where the member stood to where the new fold ends.
+
+    None when nobody would see a difference. What a reversal moves is of that cause; what a late fact brings, of its own.
+    """
+    state = after.state
+    if state is None or (state.shown == before.shown and state.shown_stage in (before.shown_stage, ACTIVE)):
+        return None
+    brought = [one for one in after.decisions if one.to_rank == state.shown and one.from_rank != one.to_rank][-1]
+    if state.shown == before.shown:
+        cause = Cause.GRACE if state.shown_stage == GRACE else Cause.WARN
+    elif reversal or brought.cause == Cause.DEFAULT:
+        cause = Cause.REVERSAL
+    else:
+        cause = brought.cause
+    if state.shown > before.shown:
+        # The day on which it was reached explains it; today may not.
+        return replace(brought, at=at, from_rank=before.shown, stage=state.shown_stage, cause=cause, ref=ref)
+    judge = Judge(after.world.timeline.at(at), after.tally.book, state, at)
+    lost = sorted({name for name, _ in before.jumps} - {name for name, _ in state.jumps})
+    return decide(
+        judge,
+        at=at,
+        from_rank=before.shown,
+        to_rank=state.shown,
+        stage=state.shown_stage,
+        cause=cause,
+        ref=ref,
+        jump=lost[0] if lost else "",
+    )
+
+
+def refold(world: World, history: History, started: datetime, to: datetime) -> Fold:
+    """The whole life again, from what is known now."""
+    fold = Fold.fresh(world)
+    fold.begin(started)
+    fold.run(history, to)
+    return fold

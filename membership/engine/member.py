@@ -1,0 +1,64 @@
+"""A member as they are heard of: facts in any order, each answered by the decisions that it leads to."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from membership.engine.decisions import Decision
+from membership.engine.facts import Fact, History
+from membership.engine.fold import Fold, compensation, refold
+from membership.engine.step import World
+
+
+@dataclass
+class Member:
+    """All of it in memory. `decisions` collects what was decided, as it was decided."""
+
+    world: World
+    history: History = field(default_factory=History)
+    decisions: list[Decision] = field(default_factory=list)
+    started: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.fold = Fold.fresh(self.world)
+
+    def begin(self, at: datetime, ref: str = "") -> None:
+        self.started = at
+        self.fold.begin(at, ref)
+        self._take()
+
+    def advance(self, to: datetime) -> None:
+        if self.fold.state is not None:
+            self.fold.advance(to)
+            self._take()
+
+    def hear(self, facts: Sequence[Fact], at: datetime, ref: str = "") -> None:
+        """Hear facts at one moment. Those that are dated earlier, and reversals, fold the member again."""
+        self.advance(at)
+        fresh = [fact for fact in facts if self.history.add(fact)]
+        if not fresh:
+            return
+        now = [fact for fact in fresh if fact.at == at and not fact.reverses]
+        late = [fact for fact in fresh if fact.at != at or fact.reverses]
+        if now or self.fold.state is None:
+            nets = [net for fact in now if (net := self.history.net(fact.ref)) is not None]
+            self.fold.hear(at, nets, ref or (now or late)[-1].ref)
+            self.started = self.started or at
+            self._take()
+        if late:
+            self.refold(at, ref or late[-1].ref, reversal=any(fact.reverses for fact in late))
+
+    def refold(self, at: datetime, ref: str, *, reversal: bool) -> None:
+        before, started = self.fold.state, self.started
+        if before is None or started is None:
+            raise ValueError("a member begins before they are folded again")
+        again = refold(self.world, self.history, started, at)
+        answer = compensation(before, again, at=at, ref=ref, reversal=reversal)
+        self.fold = again
+        self.fold.decisions.clear()
+        if answer is not None:
+            self.decisions.append(answer)
+
+    def _take(self) -> None:
+        self.decisions += self.fold.decisions
+        self.fold.decisions.clear()

@@ -1,0 +1,225 @@
+"""Facts to sums by day: what a day's facts come to, what multipliers and caps leave of it, what bundles grant.
+
+Every day's sums follow from the day's facts and, where caps and bundles look further, from the sums of the week or month
+around it. So they are the same in whatever order the facts arrive.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+from membership.engine.book import ONE_DAY, Book
+from membership.engine.facts import GOOD_STARS, Net
+from membership.rules.catalogue import ACTION_METRICS, POINT_METRICS
+from membership.rules.nodes import Bundle, RuleSet
+
+# Limited by caps: what is earned and what counts of it are two figures.
+CAPPED = POINT_METRICS | ACTION_METRICS
+GRANTED = "bundle:"
+
+RulesOn = Callable[[date], RuleSet]
+Cell = tuple[str, date, str]
+
+
+@dataclass
+class DaySums:
+    """What the facts of one day come to, before multipliers and caps. Facts are added by time."""
+
+    cells: dict[tuple[str, str], tuple[Decimal, int]] = field(default_factory=dict)
+    orders: set[str] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, nets: Iterable[Net]) -> "DaySums":
+        sums = cls()
+        for net in nets:
+            sums.add(net)
+        return sums
+
+    def add(self, net: Net) -> None:
+        fact = net.fact
+        match fact.metric:
+            case "spend" | "invitee_spend":
+                self._plus(fact.metric, fact.category if fact.metric == "spend" else "", net.amount, 0)
+                if fact.metric == "spend" and fact.subject and fact.subject not in self.orders:
+                    self.orders.add(fact.subject)
+                    self._plus("orders", "", Decimal(0), 1)
+            case "dispute":
+                if fact.value:
+                    self._plus("disputes_upheld", "", Decimal(0), 1)
+            case "review":
+                self._plus("review", "", Decimal(0), net.quantity)
+                if fact.value is not None:
+                    self._plus("rated", "", Decimal(0), 1)
+                    self._plus("positive", "", Decimal(0), int(fact.value >= GOOD_STARS))
+            case "online_days":
+                self.cells["online_days", ""] = (Decimal(0), 1)
+            case "realname" | "credit":
+                self.cells[fact.metric, ""] = (Decimal(1), fact.value or 0)
+            case _:
+                self._plus(fact.metric, "", Decimal(0), net.quantity)
+
+    def _plus(self, metric: str, category: str, amount: Decimal, quantity: int) -> None:
+        known_amount, known_quantity = self.cells.get((metric, category), (Decimal(0), 0))
+        self.cells[metric, category] = (known_amount + amount, known_quantity + quantity)
+
+
+@dataclass
+class Tally:
+    """Keeps a book in step with the facts. `changed` collects the sums that moved, for those who store them.
+
+    `earned` is, by capped metric and day, what the facts say before multipliers and caps. `rules_on` tells the rules
+    whose multipliers, caps and bundles hold on a day.
+    """
+
+    rules_on: RulesOn
+    book: Book = field(default_factory=Book)
+    earned: dict[str, dict[date, int]] = field(default_factory=dict)
+    changed: set[Cell] = field(default_factory=set)
+
+    def put_day(self, day: date, sums: DaySums) -> None:
+        """Make a day's sums what its facts say, and whatever depends on them."""
+        touched = set()
+        for metric, category in self._cells(day, sums):
+            amount, quantity = sums.cells.get((metric, category), (Decimal(0), 0))
+            if metric in CAPPED:
+                if self.earned.setdefault(metric, {}).get(day, 0) != quantity:
+                    self.earned[metric][day] = quantity
+                    self.changed.add((metric, day, ""))
+                    touched.add(metric)
+            else:
+                self._put(metric, day, category, amount, quantity)
+        if touched:
+            self._settle(touched, day)
+
+    def _cells(self, day: date, sums: DaySums) -> set[tuple[str, str]]:
+        """What the facts say now, and what they said before."""
+        before = {
+            (metric, category)
+            for metric, by_day in self.book.days.items()
+            if metric not in CAPPED
+            for category in by_day.get(day, ())
+        }
+        return before | set(sums.cells) | {(metric, "") for metric, by_day in self.earned.items() if day in by_day}
+
+    def _put(self, metric: str, day: date, category: str, amount: Decimal, quantity: int) -> None:
+        if self.book.put(metric, day, category, amount, quantity):
+            self.changed.add((metric, day, category))
+
+    def _settle(self, metrics: set[str], day: date) -> None:
+        rules = self.rules_on(day)
+        last = max((end_of_reach(rules, metric, day) for metric in metrics), default=day)
+        for metric in metrics:
+            for when, count in self._counted(metric, day, last):
+                self._put(metric, when, "", Decimal(0), count)
+        for bundle_window, first in self._bundle_windows(metrics, day, last):
+            self._grant(bundle_window, first)
+
+    def _counted(self, metric: str, first: date, last: date) -> list[tuple[date, int]]:
+        """What counts on the days of a range, after multipliers and caps.
+
+        Each cap lets a day have what it leaves of its period so far; the tightest decides.
+        """
+        earned = self.earned.get(metric, {})
+        periods = [cap.per for cap in self.rules_on(first).caps if cap.m == metric]
+        start = min((start_of(period, first) for period in periods), default=first)
+        sums = {"week": 0, "month": 0}
+        found = []
+        for when in _range(start, last):
+            if when.weekday() == 0:
+                sums["week"] = 0
+            if when.day == 1:
+                sums["month"] = 0
+            if when not in earned:
+                continue
+            rules = self.rules_on(when)
+            points = _capped_by_day(rules, metric, _multiplied(rules, metric, when, earned[when]))
+            count = points
+            for cap in rules.caps:
+                if cap.m == metric and cap.per in sums:
+                    count = min(count, max(0, cap.max - sums[cap.per]))
+            sums = {period: total + points for period, total in sums.items()}
+            if when >= first:
+                found.append((when, count))
+        return found
+
+    def _bundle_windows(self, metrics: set[str], first: date, last: date) -> set[tuple[str, date]]:
+        return {
+            (bundle.window, start_of(bundle.window, when))
+            for when in _range(first, last)
+            for bundle in self.rules_on(when).bundles
+            if any(name in metrics for name, _ in bundle.needs)
+        }
+
+    def _grant(self, window: str, first: date) -> None:
+        """Grant the bundles of one window on the days on which their needs were complete, and take back others."""
+        last = end_of(window, first)
+        granted: dict[Cell, int] = {}
+        done: set[str] = set()
+        sums: dict[str, int] = {}
+        for when in _range(first, last):
+            bundles = [bundle for bundle in self.rules_on(when).bundles if bundle.window == window]
+            for name in {name for bundle in bundles for name, _ in bundle.needs}:
+                sums[name] = sum(entry.quantity for _, _, entry in self.book.between(name, first, when))
+            for bundle in bundles:
+                if bundle.id not in done and _complete(bundle, sums):
+                    done.add(bundle.id)
+                    for metric, points in bundle.grants:
+                        granted[metric, when, GRANTED + bundle.id] = points
+        kinds = {
+            bundle.id for when in (first, last) for bundle in self.rules_on(when).bundles if bundle.window == window
+        }
+        for metric in POINT_METRICS:
+            for when, category, _ in list(self.book.between(metric, first, last)):
+                if category.removeprefix(GRANTED) in kinds and category.startswith(GRANTED):
+                    granted.setdefault((metric, when, category), 0)
+        for (metric, when, category), points in granted.items():
+            self._put(metric, when, category, Decimal(0), points)
+
+
+def start_of(period: str, day: date) -> date:
+    """The first day of the day, week (Monday) or month in which `day` lies."""
+    if period == "week":
+        return day - timedelta(days=day.weekday())
+    return day.replace(day=1) if period == "month" else day
+
+
+def end_of(period: str, day: date) -> date:
+    """The last day of the day, week (Sunday) or month in which `day` lies."""
+    if period == "week":
+        return day + timedelta(days=6 - day.weekday())
+    if period == "month":
+        return (day.replace(day=28) + timedelta(days=4)).replace(day=1) - ONE_DAY
+    return day
+
+
+def reach(day: date) -> tuple[date, date]:
+    """The days that anything derived from the facts of a day can be computed from, or change."""
+    first, last = min(start_of("week", day), start_of("month", day)), max(end_of("week", day), end_of("month", day))
+    # A cap on what bundles need moves a bundle of the week or month in which the capped period ends.
+    return min(start_of("week", first), start_of("month", first)), max(end_of("week", last), end_of("month", last))
+
+
+def end_of_reach(rules: RuleSet, metric: str, day: date) -> date:
+    """The last day on which a cap lets the facts of `day` change what counts."""
+    return max((end_of(cap.per, day) for cap in rules.caps if cap.m == metric), default=day)
+
+
+def _multiplied(rules: RuleSet, metric: str, day: date, points: int) -> int:
+    factor = Decimal(1)
+    for item in rules.multipliers:
+        if item.m == metric and item.first <= day <= item.last:
+            factor *= item.factor
+    return int((points * factor).quantize(Decimal(1), rounding=ROUND_HALF_UP))
+
+
+def _capped_by_day(rules: RuleSet, metric: str, points: int) -> int:
+    return min([points, *(cap.max for cap in rules.caps if cap.m == metric and cap.per == "day")])
+
+
+def _complete(bundle: Bundle, sums: Mapping[str, int]) -> bool:
+    return all(sums.get(name, 0) >= count for name, count in bundle.needs)
+
+
+def _range(first: date, last: date) -> Iterable[date]:
+    return (first + ONE_DAY * number for number in range((last - first).days + 1))

@@ -1,0 +1,295 @@
+"""`manage.py tier_replay`: its form, its errors, and that the order of lines says nothing."""
+
+import io
+import json
+import random
+
+import pytest
+from django.core.management import CommandError, call_command
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.membership.scenarios import at, event, ladder, least, order, path, plus, replayed, standing, taken_back
+
+DAY = "2026-03-02"
+SAMPLE = {
+    "schema": 1,
+    "timezone": "Asia/Shanghai",
+    "counts": "delivered",
+    "weights": {"cat_v3": {"default": "1", "game_card": "1.5", "phone_credit": "1.2"}},
+    "exclude": [
+        {"reason": "points_paid", "part": "points_paid"},
+        {"reason": "gift_cards", "category": "gift_card"},
+    ],
+    "bundles": [{"id": "weekly", "window": "week", "needs": {"checkin": 5, "review": 3}, "grants": {"activity": 50}}],
+    "caps": [{"m": "activity", "per": "day", "max": 30}],
+    "multipliers": [{"m": "activity", "factor": "2", "from": "2026-05-01", "to": "2026-05-31"}],
+    "dynamic": {"stall_v1": {"factor": "0.8", "rising_days": 14}},
+    "jumps": [
+        {
+            "id": "ambassador",
+            "up": 2,
+            "when": {"all": [least("invitee_active", "life", 10), least("invitee_spend", "life", "2000.00")]},
+        }
+    ],
+    "tiers": [
+        {"rank": 0, "name": "普通会员"},
+        {
+            "rank": 1,
+            "name": "白银",
+            "enter": {
+                "any": [
+                    least("spend", "life", "500.00", w="cat_v3"),
+                    least("activity", "life", 1000, dyn="stall_v1"),
+                ]
+            },
+        },
+        {
+            "rank": 2,
+            "name": "黄金",
+            "enter": {"all": [least("spend", "30d", "1000.00"), least("activity", "life", 800)]},
+            "keep": {"scale": "0.9"},
+            "gates": [{"m": "disputes_upheld", "win": "90d", "op": "==", "v": 0}],
+            "min_stay_days": 14,
+            "grace_days": 14,
+            "down": "one",
+        },
+    ],
+}
+
+
+@pytest.fixture
+def run(tmp_path):
+    """run(rules, lines) → (decisions, standard error); lines are dicts or raw text."""
+
+    def run(rules, lines, *options):
+        files = tmp_path / "rules.json", tmp_path / "events.jsonl"
+        files[0].write_text(rules if isinstance(rules, str) else json.dumps(rules), "utf-8")
+        text = [line if isinstance(line, bytes) else json.dumps(line).encode() for line in lines]
+        files[1].write_bytes(b"\n".join(text))
+        out, err = io.StringIO(), io.StringIO()
+        call_command("tier_replay", *map(str, files), *options, stdout=out, stderr=err)
+        return [json.loads(line) for line in out.getvalue().splitlines()], err.getvalue()
+
+    return run
+
+
+def test_a_decision_is_printed_in_the_documented_form(run):
+    rules = ladder(least("spend", "life", "500.00"), least("spend", "30d", "5000.00"))
+    lines = [
+        {"ref": "a", "member": "m1", "metric": "order", "at": "2026-03-01T10:00:00+08:00", "amount": "200.00"},
+        {"ref": "b", "member": "m1", "metric": "order", "at": "2026-03-02T02:00:00Z", "amount": "312.00"},
+    ]
+    decisions, _ = run(rules, lines)
+    assert list(decisions[1]) == ["member", "at", "from", "to", "stage", "cause", "ref", "gap", "trace"]
+    assert decisions[1] == {
+        "member": "m1",
+        "at": "2026-03-02T10:00:00+08:00",
+        "from": 0,
+        "to": 1,
+        "stage": "active",
+        "cause": "enter",
+        "ref": "b",
+        "gap": {"spend:30d": "4488.00"},
+        "trace": [
+            {
+                "m": "spend", "win": "life", "op": ">=", "v": "500.00", "effective": "500.00", "value": "512.00",
+                "pass": True,
+            }
+        ],
+    }  # fmt: skip
+    assert (decisions[0]["from"], decisions[0]["to"], decisions[0]["cause"]) == (None, 0, "default")
+    assert decisions[0]["gap"] == {"spend:life": "300.00"}
+
+
+def test_members_come_by_time_and_then_by_name(run):
+    rules = ladder(least("spend", "life", "1.00"))
+    lines = [order("1.00", at(DAY), name) for name in ("zoe", "adam", "mia")] + [
+        order("1.00", at(plus(DAY, -1)), "zoe")
+    ]
+    decisions, _ = run(rules, lines)
+    assert [(one["at"][:10], one["member"], one["cause"]) for one in decisions] == [
+        (plus(DAY, -1), "zoe", "default"),
+        (plus(DAY, -1), "zoe", "enter"),
+        (DAY, "adam", "default"),
+        (DAY, "adam", "enter"),
+        (DAY, "mia", "default"),
+        (DAY, "mia", "enter"),
+    ]
+
+
+def test_time_passes_up_to_the_last_line_or_as_of(run):
+    rules = ladder({"enter": least("spend", "30d", "100.00"), "keep": {"scale": "0.9"}})
+    lines = [order("100.00", at(DAY))]
+    assert [one["cause"] for one in run(rules, lines)[0]] == ["default", "enter"]
+    until = run(rules, lines, "--as-of", f"{plus(DAY, 30)}T00:00:00+08:00")[0]
+    assert [(one["cause"], one["at"], one["ref"]) for one in until][2:] == [
+        ("warn", at(plus(DAY, 30), "00:00:00"), None)
+    ]
+    later = run(rules, lines, "--as-of", plus(DAY, 60))[0]
+    assert [one["cause"] for one in later] == ["default", "enter", "warn", "grace", "down"]
+    assert run(rules, lines, "--as-of", plus(DAY, -1)) == ([], "")
+
+
+BAD = [
+    b"not json",
+    b"[1]",
+    b'"text"',
+    b"\xff\xfe{}",
+    b'{"ref": "x"}',
+    {"member": "m1", "metric": "checkin", "at": at(DAY)},
+    {"ref": "", "member": "m1", "metric": "checkin", "at": at(DAY)},
+    {"ref": 5, "member": "m1", "metric": "checkin", "at": at(DAY)},
+    event("checkin", "2026-03-02T10:00:00"),
+    event("checkin", "yesterday"),
+    event("checkin", "9999-12-31T23:59:59+08:00"),
+    event("karma", at(DAY), qty=1),
+    event("streak", at(DAY), qty=1),
+    event("order", at(DAY)),
+    order("1.005", at(DAY)),
+    order("-5.00", at(DAY)),
+    order("１.00", at(DAY)),
+    event("order", at(DAY), amount=1.5),
+    b'{"ref": "n", "member": "m1", "metric": "spend", "at": "2026-03-02T10:00:00+08:00", "amount": NaN}',
+    order("10.00", at(DAY), points_paid="10.01"),
+    event("activity", at(DAY), points=-5),
+    event("activity", at(DAY), points=True),
+    event("activity", at(DAY), points="5"),
+    event("checkin", at(DAY), qty=0),
+    event("realname", at(DAY), value="yes"),
+    event("credit", at(DAY), value=101),
+    event("dispute", at(DAY), order="o-1"),
+    event("dispute", at(DAY), order="o-1", upheld="yes"),
+    event("override", at(DAY), kind="boost", rank=1, until=at(plus(DAY, 1))),
+    event("override", at(DAY), kind="pin", rank=7, until=at(plus(DAY, 1))),
+    event("override", at(DAY), kind="pin", rank=1, until=at(plus(DAY, -1))),
+    event("checkin", at(DAY), inviter="m1"),
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("line", BAD, ids=str)
+def test_a_bad_line_is_told_with_its_number_and_skipped_or_stops_the_run(run, line):
+    rules = ladder(least("spend", "life", "1.00"))
+    good = order("1.00", at(DAY))
+    decisions, told = run(rules, [good, line])
+    assert [one["cause"] for one in decisions] == ["default", "enter"]
+    assert "第 2 行" in told and "Traceback" not in told
+    with pytest.raises(CommandError, match="第 2 行") as stopped:
+        run(rules, [good, line], "--strict")
+    assert stopped.value.returncode == 2
+
+
+def test_blank_lines_and_a_byte_order_mark_are_no_lines(run):
+    line = json.dumps(order("1.00", at(DAY))).encode()
+    decisions, told = run(ladder(least("spend", "life", "1.00")), [b"\xef\xbb\xbf" + line, b"", b"  "], "--strict")
+    assert (len(decisions), told) == (2, "")
+    assert run(ladder(least("spend", "life", "1.00")), []) == ([], "")
+
+
+@pytest.mark.parametrize("rules", ["{", "[]", '{"tiers": []}', '{"tiers": [{"rank": 0}]}'])
+def test_bad_rules_are_refused(run, rules):
+    with pytest.raises(CommandError, match="规则"):
+        run(rules, [])
+
+
+def test_a_missing_file_and_a_bad_time_are_refused(run, tmp_path):
+    with pytest.raises(CommandError, match="无法读取"):
+        call_command("tier_replay", str(tmp_path / "none"), str(tmp_path / "none"))
+    with pytest.raises(CommandError, match="--as-of"):
+        run(ladder(least("spend", "life", "1.00")), [], "--as-of", "soon")
+
+
+def test_what_takes_back_nothing_changes_nothing(run):
+    rules = ladder(least("spend", "life", "1.00"))
+    bought = order("1.00", at(DAY))
+    stray = event("order", at(plus(DAY, 1)), reverses="unknown")
+    foreign = event("order", at(plus(DAY, 1)), "m2", reverses=bought["ref"])
+    decisions, _ = run(rules, [bought, stray, foreign], "--strict")
+    assert [(one["member"], one["cause"]) for one in decisions] == [
+        ("m1", "default"), ("m1", "enter"), ("m2", "default"),
+    ]  # fmt: skip
+
+
+def test_an_override_that_is_taken_back_never_was(run):
+    floor = event("override", at(DAY), kind="floor", rank=1, until=at(plus(DAY, 30)))
+    decisions, _ = run(ladder(least("spend", "life", "1.00")), [floor, taken_back(floor, at(plus(DAY, 3)))])
+    assert path(decisions) == [("default", 0, DAY), ("override", 1, DAY), ("reversal", 0, plus(DAY, 3))]
+
+
+def test_pins_beat_floors_and_ceilings_limit(run):
+    rules = ladder(*(least("spend", "life", f"{number}.00") for number in (1, 2, 3)))
+    lines = [
+        order("3.00", at(DAY)),
+        event("override", at(plus(DAY, 1)), kind="ceiling", rank=2, until=at(plus(DAY, 9))),
+        event("override", at(plus(DAY, 2)), kind="pin", rank=1, until=at(plus(DAY, 5))),
+        event("override", at(plus(DAY, 3)), kind="floor", rank=3, until=at(plus(DAY, 20))),
+    ]
+    decisions, _ = run(rules, lines, "--as-of", plus(DAY, 30))
+    assert [(one["cause"], one["to"]) for one in decisions] == [
+        ("default", 0), ("enter", 3), ("override", 2), ("override", 1), ("override_expired", 2), ("override_expired", 3),
+    ]  # fmt: skip
+
+
+def history(seed: int) -> list[dict]:
+    chance = random.Random(seed)
+    lines: list[dict] = []
+    for _ in range(chance.randint(5, 40)):
+        when = at(plus(DAY, chance.randint(0, 120)), f"{chance.randint(0, 23):02}:00:00")
+        member = f"m{chance.randint(1, 3)}"
+        kind = chance.choice(
+            ["order", "order", "activity", "checkin", "review", "dispute", "realname", "taken", "override"]
+        )
+        if kind == "taken" and lines:
+            back = chance.choice(lines)
+            part = {"amount": "5.00"} if back["metric"] == "order" and chance.random() < 0.5 else {}
+            lines.append(taken_back(back, when, **part))
+        elif kind == "order":
+            lines.append(
+                order(
+                    f"{chance.randint(1, 800)}.00",
+                    when,
+                    member,
+                    category=chance.choice(["game_card", "gift_card", "x"]),
+                )
+            )
+        elif kind == "activity":
+            lines.append(event("activity", when, member, points=chance.randint(1, 400)))
+        elif kind == "dispute":
+            lines.append(event("dispute", when, member, order="o", upheld=chance.random() < 0.7))
+        elif kind == "realname":
+            lines.append(event("realname", when, member, value=chance.random() < 0.7))
+        elif kind == "override":
+            until = at(plus(when[:10], chance.randint(1, 40)))
+            lines.append(
+                event("override", when, member, kind=chance.choice(["pin", "floor", "ceiling"]), rank=1, until=until)
+            )
+        elif kind != "taken":
+            lines.append(event(kind, when, member, qty=chance.randint(1, 3)))
+    return lines
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_the_order_of_lines_and_repeated_lines_say_nothing(seed):
+    lines = history(seed)
+    end = at(plus(DAY, 200))
+    expected = replayed(SAMPLE, lines, end)
+    shuffled = [*lines, *lines[::3]]
+    random.Random(seed).shuffle(shuffled)
+    assert replayed(SAMPLE, shuffled, end) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6))
+def test_decisions_join_up_and_every_line_down_goes_one_level(seed):
+    decisions = replayed(SAMPLE, history(seed), at(plus(DAY, 200)))
+    for member in ("m1", "m2", "m3"):
+        mine = [one for one in decisions if one["member"] == member]
+        assert [one["cause"] for one in mine].count("default") == bool(mine)
+        for before, after in zip(mine, mine[1:], strict=False):
+            assert after["from"] == before["to"]
+            assert after["at"] >= before["at"]
+            if after["cause"] == "down":
+                assert after["to"] == after["from"] - 1
+    assert standing(decisions) in (None, 0, 1, 2)
