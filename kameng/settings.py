@@ -245,6 +245,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "OrderState": "orders.models.Order.State",
+        "ReviewState": "catalog.models.Review.State",
         "LineState": "orders.models.OrderLine.State",
         "PriceStage": "orders.models.PriceStep.Stage",
         "ProductKind": "catalog.models.Product.Kind",

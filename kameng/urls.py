@@ -7,6 +7,7 @@ from shop.views import api_docs
 api = [
     path("", include("accounts.api")),
     path("", include("catalog.api")),
+    path("", include("catalog.api_reviews")),
     path("", include("membership.api")),
     path("", include("orders.api")),
     path("", include("wallet.api")),

@@ -4,7 +4,16 @@ from datetime import datetime
 
 from django.urls import reverse
 
-from events.contracts import OrderDelivered, OrderRefunded, TierChanged, WalletToppedUp
+from catalog.models import Product
+from events.contracts import (
+    OrderDelivered,
+    OrderRefunded,
+    ReviewPublished,
+    ReviewRejected,
+    ReviewWithdrawn,
+    TierChanged,
+    WalletToppedUp,
+)
 from events.registry import subscribe
 from notifications import services
 from notifications.models import Kind
@@ -66,3 +75,32 @@ def tier_changed(event: TierChanged, *, at: datetime) -> None:
         link=reverse("membership:center"),
         at=at,
     )
+
+
+def tell_author(event: ReviewPublished | ReviewRejected | ReviewWithdrawn, kind: Kind, *, at: datetime) -> None:
+    """Tell what became of a review: once for each publication, rejection and removal."""
+    services.tell(
+        ref=f"{kind}:{event.review_id}:{event.occurred_at.isoformat()}",
+        user_id=event.user_id,
+        kind=kind,
+        params={"product": Product.objects.get(pk=event.product_id).name},
+        link=reverse("shop:reviews"),
+        at=at,
+    )
+
+
+@subscribe(ReviewPublished, "notifications.review_published")
+def review_published(event: ReviewPublished, *, at: datetime) -> None:
+    tell_author(event, Kind.REVIEW_PUBLISHED, at=at)
+
+
+@subscribe(ReviewRejected, "notifications.review_rejected")
+def review_rejected(event: ReviewRejected, *, at: datetime) -> None:
+    tell_author(event, Kind.REVIEW_REJECTED, at=at)
+
+
+@subscribe(ReviewWithdrawn, "notifications.review_removed")
+def review_removed(event: ReviewWithdrawn, *, at: datetime) -> None:
+    # Authors know what they took back themselves, and of a rejection they are told as such.
+    if event.cause == "removed":
+        tell_author(event, Kind.REVIEW_REMOVED, at=at)

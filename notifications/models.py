@@ -14,6 +14,9 @@ class Kind(models.TextChoices):
     ORDER_REFUNDED = "order_refunded", _("订单已退款")
     TOPPED_UP = "topped_up", _("充值到账")
     TIER_CHANGED = "tier_changed", _("会员等级变动")
+    REVIEW_PUBLISHED = "review_published", _("评价已发布")
+    REVIEW_REJECTED = "review_rejected", _("评价未通过")
+    REVIEW_REMOVED = "review_removed", _("评价被撤下")
 
 
 class Message(models.Model):

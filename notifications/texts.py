@@ -35,4 +35,16 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("你的会员等级现在是「%(tier)s」"),
             _("打开会员中心，看看有哪些权益，以及离下一级还差多少。"),
         ),
+        Kind.REVIEW_PUBLISHED: (
+            _("你对「%(product)s」的评价已发布"),
+            _("谢谢你的分享，它能帮到其他买家。"),
+        ),
+        Kind.REVIEW_REJECTED: (
+            _("你对「%(product)s」的评价没有通过审核"),
+            _("打开“我的评价”看原因，修改后可以重新提交。"),
+        ),
+        Kind.REVIEW_REMOVED: (
+            _("你对「%(product)s」的评价已被撤下"),
+            _("打开“我的评价”看原因。"),
+        ),
     }

@@ -8,8 +8,8 @@ from django.urls import reverse
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
-from catalog.models import Product, QuantityBreak, Sku
-from catalog.selectors import PLENTY, shown_stock, with_skus
+from catalog.models import Product, ProductRating, QuantityBreak, Sku
+from catalog.selectors import ENOUGH, PLENTY, rating_of, shown_stock, with_skus
 from common.texts import in_language
 from membership.selectors import HigherPrice, Ladder, member_prices, price_ladder
 from tenancy.models import Storefront
@@ -102,6 +102,12 @@ class Card:
     @property
     def sold(self) -> int:
         return sum(offer.sku.figure.sold for offer in self.offers if hasattr(offer.sku, "figure"))
+
+    @property
+    def rating(self) -> ProductRating | None:
+        """What buyers gave it, once there are enough of them to mean something."""
+        rating = rating_of(self.product)
+        return rating if rating is not None and rating.count >= ENOUGH else None
 
     @property
     def delivery(self) -> str:

@@ -22,6 +22,8 @@ SECTIONS = {
     "shop:account": "account",
     "shop:wallet": "account",
     "shop:library": "account",
+    "shop:reviews": "account",
+    "shop:review": "account",
     "membership": "member",
 }
 

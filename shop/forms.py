@@ -110,3 +110,16 @@ class LookupForm(forms.Form):
         help_text=_("下单时显示的 10 位密码，不分大小写"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
     )
+
+
+class ReviewForm(forms.Form):
+    """Stars and words about something that was bought. How long a text must be is the service's to say."""
+
+    # What each number of stars is called.
+    STARS = [(1, _("很差")), (2, _("较差")), (3, _("一般")), (4, _("满意")), (5, _("很好"))]
+
+    stars = forms.TypedChoiceField(
+        label=_("评分"), choices=STARS, coerce=int, error_messages={"required": _("请选择 1 到 5 星")}
+    )
+    text = forms.CharField(label=_("评价内容"), error_messages={"required": _("请写下你的评价")})
+    anonymous = forms.BooleanField(label=_("匿名评价"), required=False)

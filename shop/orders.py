@@ -11,9 +11,11 @@ from django.http import HttpResponse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from orders.models import Order, OrderLine
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
 from shop.markdown import to_html
+from shop.reviews import Entry, entries_of_lines
 
 # Longer orders are turned in pages and downloaded; a page of thousands of keys would choke a phone.
 KEYS_ON_A_PAGE = 100
@@ -37,10 +39,11 @@ class Secret:
 
 @dataclass(frozen=True)
 class LineView:
-    """One line; `secrets` are those of the page of keys that is shown."""
+    """One line; `secrets` are those of the page of keys that is shown, `review` what its buyer may say of it."""
 
     line: OrderLine
     secrets: Sequence[Secret]
+    review: Entry | None = None
 
     @property
     def guide(self) -> SafeString:
@@ -90,11 +93,13 @@ class OrderView:
         return " ".join(secret.id for view in self.lines for secret in view.secrets)
 
 
-def order_view(order: Order, *, page: str | None = None) -> OrderView:
-    """The order with its keys opened. Only for whoever may see the order."""
+def order_view(order: Order, *, user: User | None = None, page: str | None = None) -> OrderView:
+    """The order with its keys opened, for `user` (None: a guest). Only for whoever may see the order."""
     keys = Paginator(delivered_of(order), KEYS_ON_A_PAGE).get_page(page)
     by_line = secrets_by_line(keys.object_list)
-    return OrderView(order, [LineView(line, by_line.get(line.pk, [])) for line in lines_of(order)], keys)
+    lines = lines_of(order)
+    reviews = entries_of_lines(user, [line.pk for line in lines])
+    return OrderView(order, [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk)) for line in lines], keys)
 
 
 def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:

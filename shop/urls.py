@@ -13,6 +13,7 @@ from shop.views import (
     orders,
     preferences,
     product,
+    reviews,
     wallet,
 )
 
@@ -36,6 +37,9 @@ urlpatterns = [
     re_path(r"^orders/(?P<public_id>[\w-]+)/keys\.(?P<ending>txt|csv)$", orders.download, name="order_keys"),
     path("library/", library.library, name="library"),
     path("library/keys.csv", library.export, name="library_export"),
+    path("reviews/", reviews.reviews, name="reviews"),
+    path("reviews/<public_id:public_id>/", reviews.review, name="review"),
+    path("reviews/<public_id:public_id>/withdraw/", reviews.withdraw, name="review_withdraw"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("account/", account.account, name="account"),
     path("preferences/", preferences.preferences, name="preferences"),

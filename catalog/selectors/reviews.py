@@ -1,8 +1,9 @@
 """Reading reviews: those that everybody sees, one's own, and whether ratings are what they should be."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 
 from accounts.models import User
 from catalog import wording
@@ -40,11 +41,51 @@ def review_rules() -> ReviewRules:
     return ReviewRules.objects.get()
 
 
+def open_until(ticket: ReviewTicket, window_days: int) -> datetime | None:
+    """Until when the line may be reviewed under rules that give so many days; None where it may not at all."""
+    if ticket.delivered_at is None or ticket.closed_at is not None:
+        return None
+    return ticket.delivered_at + timedelta(days=window_days)
+
+
+def is_open(ticket: ReviewTicket, window_days: int, at: datetime) -> bool:
+    """Whether the line's review may be written or edited now, as far as time and refunds go."""
+    until = open_until(ticket, window_days)
+    return until is not None and at < until
+
+
+def review_of(ticket: ReviewTicket) -> Review | None:
+    """What was written with the ticket; `review` should be selected."""
+    return getattr(ticket, "review", None)
+
+
+def may_write(ticket: ReviewTicket, window_days: int, at: datetime) -> bool:
+    """Whether its owner may write the review now, or change the one that is there."""
+    review = review_of(ticket)
+    movable = review is None or Review.State.PENDING in Review.MOVES[Review.State(review.state)]
+    return movable and is_open(ticket, window_days, at)
+
+
 def tickets_of(user: User) -> QuerySet[ReviewTicket]:
-    """The member's delivered lines with their reviews, latest delivery first; refunded ones only where reviewed."""
+    """The member's delivered lines with their reviews, latest delivery first; refunded ones only where reviewed.
+
+    Each carries `window_days`, what the rules give now.
+    """
     found = ReviewTicket.objects.filter(user=user, delivered_at__isnull=False)
     found = found.exclude(closed_at__isnull=False, review=None)
+    found = found.annotate(window_days=Subquery(ReviewRules.objects.values("window_days")[:1]))
     return found.select_related("product", "sku", "review").order_by("-delivered_at", "-pk")
+
+
+def unwritten_of(user: User, at: datetime) -> QuerySet[ReviewTicket]:
+    """Lines that the member may still review and has not."""
+    since = at - timedelta(days=review_rules().window_days)
+    return tickets_of(user).filter(review=None, delivered_at__gt=since)
+
+
+def written_of(user: User) -> QuerySet[ReviewTicket]:
+    """Lines that the member has reviewed, latest review first."""
+    return tickets_of(user).filter(review__isnull=False).order_by("-review__pk")
 
 
 def ticket_of(user: User, public_id: str) -> ReviewTicket:

@@ -32,12 +32,13 @@ class Filters:
 
 
 def on_sale(*, storefront: Storefront) -> QuerySet[Product]:
-    """Products that a visitor of this storefront may buy, in shelf order."""
-    return Product.objects.filter(
+    """Products that a visitor of this storefront may buy, in shelf order, with their ratings."""
+    found = Product.objects.filter(
         Exists(Sku.objects.filter(product=OuterRef("pk"), status=Sku.Status.ACTIVE)),
         status=Product.Status.ON_SALE,
         category__is_active=True,
-    ).order_by("position", "-pk")
+    )
+    return found.select_related("rating").order_by("position", "-pk")
 
 
 def category_tree() -> list[tuple[Category, list[Category]]]:
@@ -99,7 +100,7 @@ def by_label(*, storefront: Storefront, each: int) -> list[tuple[Label, list[Pro
         )
         .filter(rank__lte=each)
         .order_by("rank")
-        .select_related("product")
+        .select_related("product__rating")
     )
     shelves: dict[int, list[Product]] = {}
     for link in links:
@@ -108,10 +109,10 @@ def by_label(*, storefront: Storefront, each: int) -> list[tuple[Label, list[Pro
 
 
 def with_skus(products: Iterable[Product]) -> list[Product]:
-    """The same products with their labels and, as `active_skus`, the SKUs that are on sale with quantity breaks."""
+    """The same products with their labels, ratings and, as `active_skus`, the SKUs that are on sale with quantity breaks."""
     products = list(products)
     skus = Sku.objects.filter(status=Sku.Status.ACTIVE).select_related("figure").prefetch_related("breaks")
-    prefetch_related_objects(products, "labels", Prefetch("skus", queryset=skus, to_attr="active_skus"))
+    prefetch_related_objects(products, "labels", "rating", Prefetch("skus", queryset=skus, to_attr="active_skus"))
     return products
 
 

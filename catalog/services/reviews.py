@@ -10,11 +10,12 @@ from django.db import connection, transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from audit.services import record
+from audit.services import Limit, record
 from catalog import wording
 from catalog.exceptions import AlreadyReviewed, BadReview, ReviewClosed, ReviewMoved, ReviewNotFound
 from catalog.models import Review, ReviewRules, ReviewTicket
 from catalog.models.reviews import MAX_TEXT, MIN_TEXT
+from catalog.selectors.reviews import is_open
 from catalog.services.ratings import refresh_ratings
 from common import clock
 from common.ids import public_id
@@ -23,6 +24,8 @@ from events.contracts import Line, RefundedLine, ReviewWithdrawn
 from events.services import emit
 
 State = Review.State
+# What one member may hand in, through pages and API together: each text is read by a person.
+LIMIT = Limit("review", burst=20, every=timedelta(minutes=10))
 
 _TOLD = """
 INSERT INTO catalog_reviewticket (public_id, line_id, product_id, sku_id, user_id, storefront_id, delivered_at, closed_at)
@@ -60,13 +63,6 @@ def _tell(
             cursor.execute(_TOLD, [user_id, storefront_id, delivered_at, closed_at, ids, *columns])
 
 
-def open_until(ticket: ReviewTicket, rules: ReviewRules) -> datetime | None:
-    """Until when the line may be reviewed; None where it may not at all."""
-    if ticket.delivered_at is None or ticket.closed_at is not None:
-        return None
-    return ticket.delivered_at + timedelta(days=rules.window_days)
-
-
 def write_review(*, ticket_id: str, user: User, stars: int, text: str, is_anonymous: bool) -> Review:
     """Submit the review of a delivered line (`ticket_id` is the ticket's public id); it waits for staff.
 
@@ -85,7 +81,7 @@ def write_review(*, ticket_id: str, user: User, stars: int, text: str, is_anonym
             if (known.stars, known.text, known.is_anonymous) == (stars, text, is_anonymous):
                 return known
             raise AlreadyReviewed
-        _check_open(ticket, rules, at)
+        _check_open(ticket, rules.window_days, at)
         flags = wording.flags_of(text, rules.words.splitlines())
         review = Review.objects.create(
             ticket=ticket,
@@ -115,7 +111,7 @@ def edit_review(*, review_id: str, user: User, stars: int, text: str, is_anonymo
         if (review.stars, review.text, review.is_anonymous) == (stars, text, is_anonymous):
             return review
         move(review, State.PENDING)
-        _check_open(review.ticket, rules, at)
+        _check_open(review.ticket, rules.window_days, at)
         was_shown = review.state == State.PUBLISHED
         was = f"{'★' * review.stars} {review.text}"
         flags = wording.flags_of(text, rules.words.splitlines())
@@ -201,7 +197,6 @@ def _own(review_id: str, user: User) -> Review:
         raise ReviewNotFound from error
 
 
-def _check_open(ticket: ReviewTicket, rules: ReviewRules, at: datetime) -> None:
-    until = open_until(ticket, rules)
-    if until is None or at >= until:
+def _check_open(ticket: ReviewTicket, window_days: int, at: datetime) -> None:
+    if not is_open(ticket, window_days, at):
         raise ReviewClosed

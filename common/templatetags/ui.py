@@ -25,6 +25,13 @@ def icon(name: str, label: str = "") -> SafeString:
 
 
 @register.filter
+def star_kinds(value: float) -> list[str]:
+    """4.4 → ["full", "full", "full", "full", "half"]: five stars, rounded to halves; the rest are "none"."""
+    halves = round(2 * value)
+    return ["full" if halves >= 2 * n else "half" if halves == 2 * n - 1 else "none" for n in range(1, 6)]
+
+
+@register.filter
 def amount(value: Decimal | None) -> str:
     """1234.5 → "1,234.50": an amount in yuan without its sign; empty for None.
 

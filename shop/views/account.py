@@ -3,11 +3,16 @@
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from catalog.selectors import unwritten_of
+from common import clock
 from membership.selectors import member_standing
 from notifications.selectors import unread_count
 from shop import visitor
 from shop.refusals import private
 from wallet.selectors import balance_of
+
+# Nobody needs to know how many more there are.
+MOST_COUNTED = 99
 
 
 @private
@@ -18,6 +23,7 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {
         "balance": balance_of(user),
         "unread": unread_count(user),
+        "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
     }
     return render(request, "shop/account.html", context)

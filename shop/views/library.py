@@ -16,6 +16,7 @@ from orders.selectors import delivered_lines_of, delivered_of_line, delivered_of
 from shop.forms import read_quantity
 from shop.orders import Secret, attachment, secrets_by_line, table
 from shop.refusals import missing_is_404, private
+from shop.reviews import entries_of_lines
 
 ON_A_PAGE = 20
 # What one file holds at most, and how often one member may have it.
@@ -38,7 +39,8 @@ def library(request: HttpRequest) -> HttpResponse:
         line_id = read_quantity(request.POST.get("line", ""))
         opened = secrets_by_line(delivered_of_line(user=request.user, line_id=line_id, limit=SHOWN))
     previews = previews_of(page.object_list, each=SHOWN)
-    rows = [(line, previews.get(line.pk, []), opened.get(line.pk)) for line in page.object_list]
+    reviews = entries_of_lines(request.user, [line.pk for line in page.object_list])
+    rows = [(line, previews.get(line.pk, []), opened.get(line.pk), reviews.get(line.pk)) for line in page.object_list]
     return render(request, "shop/library.html", {"rows": rows, "page": page, "text": text, "shown": SHOWN})
 
 

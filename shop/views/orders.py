@@ -1,5 +1,7 @@
 """Orders: the list, one order with its keys, paying and cancelling what is unpaid."""
 
+from collections.abc import Sequence
+
 from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -9,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from accounts.models import User
 from common import clock
 from common.device import device_of
 from common.exceptions import DomainError
@@ -21,6 +24,7 @@ from orders.services import cancel, claim_credit
 from shop import paying, visitor
 from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
+from shop.reviews import entries_of_lines
 from wallet.selectors import credit_of_order
 
 ON_A_PAGE = 20
@@ -47,7 +51,7 @@ def orders(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "shop/orders.html",
-        {"page": page, "orders": titles(page.object_list), "tab": tab, "tabs": names.items()},
+        {"page": page, "orders": _rows(user, page.object_list), "tab": tab, "tabs": names.items()},
     )
 
 
@@ -129,6 +133,17 @@ def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
     return attachment(as_table if ending == "csv" else as_lines, name=f"{found.number}.{ending}")
 
 
+def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, str, str]]:
+    """(order, what was bought, tone of its state, where it can be reviewed or "")."""
+    mine = entries_of_lines(user, [line.pk for order in found for line in order.lines.all()])
+    rows = []
+    for order, name, tone in titles(found):
+        waiting = [mine[line.pk] for line in order.lines.all() if line.pk in mine and mine[line.pk].is_waiting]
+        one = waiting[0].url if len(waiting) == 1 else f"{reverse('shop:order', args=[order.public_id])}#lines-title"
+        rows.append((order, name, tone, one if waiting else ""))
+    return rows
+
+
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
     unpaid = found.state == Order.State.UNPAID
     user = visitor.member(request)
@@ -137,7 +152,7 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         if user and found.paid_at
         else None,
         "order": found,
-        "view": (view := order_view(found, page=request.GET.get("page"))),
+        "view": (view := order_view(found, user=user, page=request.GET.get("page"))),
         "mark": progress_mark(found, [one.line for one in view.lines]),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "credit": credit_of_order(found.pk) if found.is_guest else ZERO,

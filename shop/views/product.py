@@ -1,7 +1,8 @@
-"""One product: what it is, what it costs this visitor and why, how to use it."""
+"""One product: what it is, what it costs this visitor and why, how to use it, what buyers say of it."""
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 
@@ -11,7 +12,9 @@ from common import clock
 from common.texts import in_language
 from shop.cards import Card, Offer, foreign, product_card
 from shop.guest_pages import kept_for_guests
+from shop.json_ld import product_data
 from shop.markdown import to_html
+from shop.reviews import reviews_of
 from shop.sparkline import sparkline
 
 HISTORY_DAYS = 90
@@ -22,6 +25,7 @@ LOWEST_DAYS = 30
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
     card = product_card(found, storefront=request.storefront, user_id=request.user.pk)
+    said = reviews_of(found, request.GET)
     chosen = _chosen(card, request.GET.get("sku", ""))
     context = {
         "card": card,
@@ -31,6 +35,8 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "description_lang": foreign(found.description_en),
         "guide": to_html(in_language(found.guide, found.guide_en)),
         "guide_lang": foreign(found.guide_en),
+        "reviews": said,
+        "json_ld": product_data(card, rating=said.rating, public_url=settings.PUBLIC_URL),
         **_history(chosen.sku),
     }
     return render(request, "shop/product.html", context)

@@ -7,8 +7,15 @@ from tests.api.conftest import Caller
 
 # What each operation needs to be called at all: (body, headers).
 PAY = {"method": "wallet"}
-BODIES = {"pay_order": PAY, "cancel_order": {}, "place_order": {"items": []}, "quote": {"items": []}, "issue_token": {}}
-PUBLIC = {"list_products", "get_product", "issue_token"}
+BODIES = {
+    "write_review": {},
+    "pay_order": PAY,
+    "cancel_order": {},
+    "place_order": {"items": []},
+    "quote": {"items": []},
+    "issue_token": {},
+}
+PUBLIC = {"list_products", "get_product", "list_product_reviews", "issue_token"}
 NOTHING = "x" * 22
 
 
@@ -22,7 +29,7 @@ def operations() -> list[tuple[str, str, str]]:
 
 
 ALL = operations()
-OWNED = [one for one in ALL if "{public_id}" in one[2] and one[0] != "get_product"]
+OWNED = [one for one in ALL if "{public_id}" in one[2] and one[0] not in PUBLIC]
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ user = "alice"
 peers = ["alice", "bob"]
 
 [[operations]]
-include-operation-id = ["place_order", "quote"]
-checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409"]
+include-operation-id = ["place_order", "quote", "write_review"]
+checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "429"]
 """
 
 
