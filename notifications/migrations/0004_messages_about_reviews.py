@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('notifications', '0002_retry_permission'),
+        ('notifications', '0003_mails_keep_their_order_not_a_link'),
     ]
 
     operations = [
