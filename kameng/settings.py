@@ -78,6 +78,7 @@ INSTALLED_APPS = [
     "wallet",
     "catalog",
     "membership",
+    "marketing",
     "orders",
     "payments",
     "notifications",

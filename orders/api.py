@@ -20,6 +20,7 @@ from common.api.reading import (
     read_query,
 )
 from common.api.views import PrivateView
+from common.ids import PUBLIC_ID_LENGTH
 from orders import services
 from orders.models import Order, OrderLine, PriceStep
 from orders.selectors import delivered_of, lines_of, order_for, orders_of
@@ -28,7 +29,7 @@ from orders.services.quoting import MAX_FIELD_LENGTH, MAX_LINES
 TAG = _("订单")
 WALLET = "wallet"
 MAX_QUANTITY = 100_000
-UNKNOWN_SKU = OpenApiResponse(description=_("没有这个规格"))
+UNKNOWN_SKU = OpenApiResponse(description=_("没有这个规格，或没有这张优惠券"))
 
 
 class ItemWish(StrictSerializer):
@@ -43,6 +44,11 @@ class ItemWish(StrictSerializer):
 
 class QuoteWish(StrictSerializer):
     items = serializers.ListField(child=ItemWish(), min_length=1, max_length=MAX_LINES)
+    coupon = StrictCharField(
+        required=False,
+        max_length=PUBLIC_ID_LENGTH,
+        help_text=_("优惠券的 id，或 auto 自动选最省的一张；省略则不用券"),
+    )
 
 
 class OrderWish(QuoteWish):
@@ -74,6 +80,10 @@ class QuoteLineShown(serializers.Serializer):
 class QuoteShown(serializers.Serializer):
     list_total = serializers.DecimalField(12, 2)
     total = serializers.DecimalField(12, 2)
+    coupon = serializers.CharField(
+        source="coupon.public_id", default=None, allow_null=True, help_text=_("用上的优惠券")
+    )
+    coupon_off = serializers.DecimalField(12, 2)
     lines = QuoteLineShown(many=True)
 
 
@@ -83,6 +93,7 @@ class OrderShown(serializers.Serializer):
     state = serializers.ChoiceField(Order.State.choices)
     list_total = serializers.DecimalField(12, 2)
     total = serializers.DecimalField(12, 2)
+    coupon_off = serializers.DecimalField(12, 2, help_text=_("优惠券抵扣"))
     paid_total = serializers.DecimalField(12, 2)
     refunded_total = serializers.DecimalField(12, 2)
     placed_at = serializers.DateTimeField()
@@ -139,7 +150,9 @@ class Quotes(PrivateView):
     )
     def post(self, request: Request) -> Response:
         wish = read_body(QuoteWish, request)
-        quoted = services.quote(storefront=request.storefront, user_id=request.user.pk, items=wanted(wish))
+        quoted = services.quote(
+            storefront=request.storefront, user_id=request.user.pk, items=wanted(wish), coupon=wish.get("coupon", "")
+        )
         return Response(QuoteShown(quoted).data)
 
 
@@ -181,6 +194,7 @@ class Orders(PrivateView):
             idempotency_key=f"api:{key}",
             expected_total=wish.get("expected_total"),
             from_wallet=wish.get("pay_with") == WALLET,
+            coupon=wish.get("coupon", ""),
         )
         return Response(OrderDetail(order).data, status=status.HTTP_201_CREATED)
 

@@ -260,6 +260,21 @@ def audit_orders() -> dict[str, Findings]:
             " AND e.account_id = (SELECT id FROM wallet_account WHERE code = 'shop:sales')"
             " WHERE o.paid_at IS NOT NULL GROUP BY o.id HAVING o.paid_total <> COALESCE(SUM(e.amount), 0)"
         ),
+        "steps_unlike_cash": find(
+            "SELECT l.id, l.cash, SUM(s.amount) FROM orders_orderline l JOIN orders_pricestep s ON s.line_id = l.id"
+            " GROUP BY l.id HAVING l.cash <> SUM(s.amount)"
+        ),
+        "coupons_unlike_lines": find(
+            "SELECT o.number, o.coupon_off, SUM(l.coupon_off) FROM orders_order o"
+            " JOIN orders_orderline l ON l.order_id = o.id GROUP BY o.id HAVING o.coupon_off <> SUM(l.coupon_off)"
+        ),
+        "coupons_unlike_orders": find(
+            "SELECT o.number, o.state, o.coupon_off, u.amount FROM orders_order o"
+            " FULL JOIN (SELECT * FROM marketing_couponuse WHERE given_back_at IS NULL) u ON u.order_id = o.id"
+            " WHERE (o.coupon_id IS NOT NULL AND o.state IN ('unpaid', 'paid', 'delivered')"
+            " AND (u.coupon_id IS DISTINCT FROM o.coupon_id OR u.amount IS DISTINCT FROM o.coupon_off))"
+            " OR (u.id IS NOT NULL AND (o.coupon_id IS NULL OR o.state NOT IN ('unpaid', 'paid', 'delivered')))"
+        ),
         "refunds_unlike_lines": find(
             "SELECT o.number, o.refunded_total, SUM(l.refunded) FROM orders_order o"
             " JOIN orders_orderline l ON l.order_id = o.id GROUP BY o.id HAVING o.refunded_total <> SUM(l.refunded)"

@@ -1,10 +1,11 @@
-"""All books together: money, points, orders with their keys, reviews, gateways, and the news that keeps rooms in step."""
+"""All books together: money, points, coupons, orders, reviews, gateways, and the news that keeps rooms in step."""
 
 from datetime import datetime
 
 from catalog.selectors import audit_reviews
 from common.findings import Findings
 from events.selectors import audit_events
+from marketing.selectors import audit_coupons
 from membership.selectors import audit_points
 from orders.selectors import audit_orders
 from payments.selectors import audit_payments
@@ -17,6 +18,7 @@ def audit(*, at: datetime) -> dict[str, Findings]:
         "wallet": audit_ledger(),
         "catalog": audit_reviews(),
         "membership": audit_points(),
+        "marketing": audit_coupons(),
         "orders": audit_orders(),
         "payments": audit_payments(),
         "events": audit_events(at=at),

@@ -6,7 +6,7 @@ from membership.selectors.points import (
     points_balance,
     points_statement,
 )
-from membership.selectors.prices import HigherPrice, Ladder, MemberPrice, member_prices, price_ladder
+from membership.selectors.prices import HigherPrice, Ladder, MemberPrice, member_prices, price_ladder, rate_text
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
 from membership.selectors.standing import Standing, member_decisions, member_standing
@@ -29,4 +29,5 @@ __all__ = [
     "price_ladder",
     "program_for",
     "public_rules",
+    "rate_text",
 ]

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import User
 from catalog.models import Product, ReusableSecret, Sku
 from common.ids import public_id
+from marketing.models import Coupon
 from tenancy.models import Storefront
 
 
@@ -48,6 +49,10 @@ class Order(models.Model):
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
     list_total = models.DecimalField(_("原价合计"), max_digits=12, decimal_places=2)
     total = models.DecimalField(_("应付"), max_digits=12, decimal_places=2)
+    coupon = models.ForeignKey(
+        Coupon, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("优惠券")
+    )
+    coupon_off = models.DecimalField(_("优惠券抵扣"), max_digits=12, decimal_places=2, default=0)
     paid_total = models.DecimalField(_("已付"), max_digits=12, decimal_places=2, default=0)
     refunded_total = models.DecimalField(_("已退"), max_digits=12, decimal_places=2, default=0)
     paid_with = models.CharField(_("支付方式"), max_length=40, blank=True)
@@ -73,6 +78,10 @@ class Order(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(total__gt=0) & Q(list_total__gt=0), name="order_total_positive"),
+            models.CheckConstraint(
+                condition=Q(coupon=None, coupon_off=0) | Q(coupon__isnull=False, coupon_off__gt=0),
+                name="order_coupon_takes_off",
+            ),
             models.CheckConstraint(
                 condition=Q(refunded_total__gte=0) & Q(refunded_total__lte=F("paid_total")),
                 name="order_refund_within_paid",
@@ -153,6 +162,7 @@ class OrderLine(models.Model):
     unit_price = models.DecimalField(_("成交单价"), max_digits=12, decimal_places=4)
     list_total = models.DecimalField(_("原价小计"), max_digits=12, decimal_places=2)
     cash = models.DecimalField(_("实付小计"), max_digits=12, decimal_places=2)
+    coupon_off = models.DecimalField(_("优惠券抵扣"), max_digits=12, decimal_places=2, default=0)
     points_paid = models.DecimalField(_("积分抵扣"), max_digits=12, decimal_places=2, default=0)
     refunded = models.DecimalField(_("已退"), max_digits=12, decimal_places=2, default=0)
     cost = models.DecimalField(_("成本"), max_digits=12, decimal_places=4, null=True)
@@ -174,6 +184,10 @@ class OrderLine(models.Model):
                 condition=Q(refunded__gte=0) & Q(refunded__lte=F("cash")), name="line_refund_within_cash"
             ),
             models.CheckConstraint(condition=Q(cash__gt=0) & Q(cash__lte=F("list_total")), name="line_cash_range"),
+            models.CheckConstraint(
+                condition=Q(coupon_off__gte=0) & Q(coupon_off__lte=F("list_total") - F("cash")),
+                name="line_coupon_within_discount",
+            ),
         ]
         indexes = [
             models.Index(fields=["state", "id"], condition=Q(state__in=["queued", "held", "short"]), name="line_open"),
@@ -204,6 +218,7 @@ class PriceStep(models.Model):
         LIST = "list", _("原价")
         MEMBER = "member", _("会员价")
         QUANTITY = "quantity", _("批发价")
+        COUPON = "coupon", _("优惠券")
 
     id = models.BigAutoField(primary_key=True)
     line = models.ForeignKey(

@@ -5,11 +5,12 @@ from orders.services.delivering import deliver_by_hand, redeliver
 from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
 from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
 from orders.services.placing import Buyer, place
-from orders.services.quoting import Item, Quote, QuoteLine, Step, preview, quote
+from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, preview, quote
 from orders.services.refunding import refund, refund_overdue_short
 from orders.services.staff import reveal, set_note
 
 __all__ = [
+    "AUTO",
     "WAITING_FOR_GOODS",
     "Buyer",
     "Item",

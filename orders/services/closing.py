@@ -12,6 +12,7 @@ from events.contracts import OrderClosed
 from events.services import emit
 from orders.exceptions import IllegalMove
 from orders.models import Order, OrderLine
+from orders.services.coupons import let_go_of_coupon
 from orders.services.moves import move_order
 from orders.services.paying import lock_order
 
@@ -21,7 +22,7 @@ logger = logging.getLogger(__name__)
 def cancel(*, order_id: int, actor: User | None, cause: str = "cancelled") -> Order:
     """Cancel an unpaid order and put its keys back on sale. Cancelling it twice changes nothing.
 
-    Locks the order, then keys. Raises OrderNotFound, IllegalMove for a paid order.
+    Locks the order, its coupon, then keys. Raises OrderNotFound, IllegalMove for a paid order.
     """
     with transaction.atomic():
         at = clock.now()
@@ -61,6 +62,7 @@ def _close(order: Order, to: str, *, cause: str, actor_id: int | None, at: datet
     move_order(order, to, at=at, cause=cause, actor_id=actor_id, closed_at=at)
     line_ids = list(order.lines.values_list("pk", flat=True))
     OrderLine.objects.filter(pk__in=line_ids, state=OrderLine.State.WAITING).update(state=OrderLine.State.CLOSED)
+    let_go_of_coupon(order, at=at, cause=cause)
     release_keys(line_ids=line_ids)
     closed = OrderClosed(
         order_id=order.pk, user_id=order.buyer_id, storefront_id=order.storefront_id, reason=str(to), closed_at=at

@@ -15,8 +15,10 @@ from common.locks import lock_one
 from common.money import ZERO
 from events.contracts import OrderPaid
 from events.services import emit
+from marketing.exceptions import CouponGone
 from orders.exceptions import IllegalMove, OrderNotFound
 from orders.models import Order, OrderLine
+from orders.services.coupons import hold_coupon, hold_coupon_again
 from orders.services.delivering import finish_delivery, line_facts, start_delivery
 from orders.services.moves import move_order, note_act
 from orders.services.pieces import sell_line
@@ -58,8 +60,10 @@ def pay_from_wallet(*, order_id: int, user: User) -> Order:
 
 
 def settle_from_wallet(order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime) -> None:
-    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, OutOfStock."""
+    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CouponGone,
+    OutOfStock."""
     _debit(order, user, at)
+    hold_coupon(order, at=at)
     sold = {line.pk: sell_line(line, at=at) for line in lines}
     _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
 
@@ -83,9 +87,9 @@ def receive_payment(
 
     It comes from the channel's clearing account, or from `source`, where it was kept until somebody knew what it was for.
     `fee` of the amount was charged for the way of paying; it is kept only when the order gets paid. Enough for an open
-    order pays it; for a closed one it is delivered when stock allows. Everything else (too little, the excess, a second
-    payment, late money without stock) is credited: to the member's wallet, or for a guest to the order's own account.
-    Locks the order, the wallet, the keys.
+    order pays it; for a closed one it is delivered when stock allows and its coupon is still free. Everything else (too
+    little, the excess, a second payment, late money without stock) is credited: to the member's wallet, or for a guest to
+    the order's own account. Locks the order, the wallet, the coupon, the keys.
     """
     order = lock_order(order_id)
     if is_posted(ref):
@@ -102,8 +106,9 @@ def receive_payment(
         try:
             with transaction.atomic():
                 _book(order, amount, order.total, source, ref, at, fee)
+                hold_coupon_again(order, at=at)
                 sold = {line.pk: sell_line(line, at=at) for line in lines}
-        except OutOfStock:
+        except (OutOfStock, CouponGone):
             sold = None
     if sold is None:
         _book(order, amount, ZERO, source, ref, at)

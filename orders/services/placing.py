@@ -21,6 +21,7 @@ from orders.exceptions import BadQuantity, ContactNeeded, PriceMoved, TooManyUnp
 from orders.guests import lookup_mark, secret_of
 from orders.models import Cart, Order, OrderLine, OrderMove, PriceStep
 from orders.services.carts import take_from_cart
+from orders.services.coupons import hold_coupon
 from orders.services.paying import settle_from_wallet
 from orders.services.pieces import pieces_per_unit, reserve_line
 from orders.services.quoting import Item, Quote, QuoteLine, quote
@@ -57,13 +58,14 @@ def place(
     expected_total: Decimal | None = None,
     from_wallet: bool = False,
     cart: Cart | None = None,
+    coupon: str = "",
 ) -> Order:
     """Place an order once per (buyer, key); the same call again answers with the same order.
 
     Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. What is
-    ordered from a `cart` leaves it in this transaction too. Locks: the cart's items, the wallet account, then keys.
-    Raises what `quote` raises, ContactNeeded, PriceMoved, TooManyUnpaid, OutOfStock, InsufficientBalance, KeyReused;
-    nothing is kept then.
+    ordered from a `cart` leaves it in this transaction too. `coupon` as in `quote`; the order holds it. Locks: the cart's
+    items, the wallet account, the coupon, then keys. Raises what `quote` raises, ContactNeeded, PriceMoved,
+    TooManyUnpaid, OutOfStock, InsufficientBalance, KeyReused; nothing is kept then.
     """
     contact = buyer.contact.strip()[:MAX_CONTACT]
     if buyer.user is None and (not contact or not buyer.device):
@@ -74,11 +76,14 @@ def place(
         "wallet": from_wallet,
         "expected_total": expected_total,
     }
+    if coupon:
+        request["coupon"] = coupon
     with transaction.atomic():
         at = clock.now()
 
         def run() -> int:
-            quoted = quote(storefront=storefront, user_id=buyer.user.pk if buyer.user else None, items=items)
+            user_id = buyer.user.pk if buyer.user else None
+            quoted = quote(storefront=storefront, user_id=user_id, items=items, coupon=coupon)
             if expected_total is not None and quoted.total != expected_total:
                 raise PriceMoved(total=quoted.total)
             if not from_wallet:
@@ -90,6 +95,7 @@ def place(
             if from_wallet:
                 settle_from_wallet(order, lines, user=buyer.user, at=at)
             else:
+                hold_coupon(order, at=at)
                 for line in lines:
                     reserve_line(line)
                 placed = OrderPlaced(
@@ -137,6 +143,8 @@ def _store(storefront: Storefront, buyer: Buyer, contact: str, quoted: Quote, at
         language=get_language() or settings.LANGUAGE_CODE,
         list_total=quoted.list_total,
         total=quoted.total,
+        coupon=quoted.coupon,
+        coupon_off=quoted.coupon_off,
         placed_at=at,
         pay_deadline=at + timedelta(minutes=settings.ORDER_PAY_MINUTES),
     )
@@ -182,6 +190,7 @@ def _line(order: Order, one: QuoteLine) -> OrderLine:
         unit_price=one.unit_price,
         list_total=one.list_total,
         cash=one.cash,
+        coupon_off=one.coupon_off,
         cost=one.sku.cost,
     )
 

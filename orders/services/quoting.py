@@ -1,7 +1,7 @@
-"""The price pipeline: list → best of (member price, quantity break).
+"""The price pipeline: list → best of (member price, quantity break) → coupon.
 
-Each stage is a named function that leaves a step: what, how much on the whole line, why. Promotions, coupons and points
-come after these two when their rooms exist.
+Each stage is a named function that leaves a step: what, how much on the whole line, why. The steps of a line add up to what
+it costs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,9 +12,13 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, QuantityBreak, Sku
-from common.money import CENT, MAX_AMOUNT, round_money
+from common import clock
+from common.money import CENT, MAX_AMOUNT, ZERO, round_money
 from common.patterns import fits
 from common.texts import in_language
+from marketing.exceptions import CouponGone, CouponUnusable
+from marketing.models import Coupon
+from marketing.selectors import MEMBER, QUANTITY, Offer, PricedLine, Share, coupon_for, offers_for
 from membership.selectors import MemberPrice, member_prices
 from orders.exceptions import (
     BadField,
@@ -31,6 +35,9 @@ from tenancy.models import Storefront
 MAX_LINES = 50
 MAX_FIELD_LENGTH = 200
 Stage = PriceStep.Stage
+# Instead of a coupon's public id: the best one that the member has.
+AUTO = "auto"
+_PRICE_STAGES = {Stage.MEMBER: MEMBER, Stage.QUANTITY: QUANTITY}
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class QuoteLine:
     list_total: Decimal
     cash: Decimal
     steps: tuple[Step, ...]
+    coupon_off: Decimal = ZERO
 
     @property
     def product(self) -> Product:
@@ -68,7 +76,11 @@ class QuoteLine:
 
 @dataclass(frozen=True)
 class Quote:
+    """`coupon` is the one that went into the prices; `offers` all that were looked at, best first."""
+
     lines: tuple[QuoteLine, ...]
+    coupon: Coupon | None = None
+    offers: tuple[Offer, ...] = ()
 
     @property
     def total(self) -> Decimal:
@@ -82,25 +94,31 @@ class Quote:
     def saved(self) -> Decimal:
         return self.list_total - self.total
 
+    @property
+    def coupon_off(self) -> Decimal:
+        return sum((line.coupon_off for line in self.lines), ZERO)
 
-def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
+
+def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item], coupon: str = "") -> Quote:
     """Price these items for this member (None: a guest), buyer fields checked. Reads only.
 
-    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, BadField, TotalTooLarge.
+    `coupon` is the public id of one of the member's, AUTO for the best, "" for none. Raises EmptyOrder, TooManyLines,
+    SkuUnknown, SkuUnavailable, BadQuantity, BadField, TotalTooLarge; CouponNotFound, CouponGone, CouponUnusable.
     """
     asked = _merged(items)
     skus = _sellable([item.sku for item in asked])
     checked = [replace(item, fields=clean_fields(skus[item.sku].product, item.fields)) for item in asked]
-    return _priced(storefront, user_id, checked, skus)
+    return with_coupon(_priced(storefront, user_id, checked, skus), storefront, user_id, coupon)
 
 
-def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item]) -> Quote:
+def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item], coupon: str = "") -> Quote:
     """The same for a page that still asks for the buyer fields: they are taken as they are.
 
-    Raises EmptyOrder, TooManyLines, SkuUnknown, SkuUnavailable, BadQuantity, TotalTooLarge.
+    Raises what `quote` raises, but BadField.
     """
     asked = _merged(items)
-    return _priced(storefront, user_id, asked, _sellable([item.sku for item in asked]))
+    quoted = _priced(storefront, user_id, asked, _sellable([item.sku for item in asked]))
+    return with_coupon(quoted, storefront, user_id, coupon)
 
 
 def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
@@ -121,6 +139,51 @@ def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], 
     if quoted.list_total > MAX_AMOUNT:
         raise TotalTooLarge(max=MAX_AMOUNT)
     return quoted
+
+
+def with_coupon(quoted: Quote, storefront: Storefront, user_id: int | None, coupon: str) -> Quote:
+    """The last stage: the chosen coupon's share on every line that it is for, largest remainder, never below a cent."""
+    if not coupon:
+        return quoted
+    only = "" if coupon == AUTO else coupon
+    lines = [_priced_line(line) for line in quoted.lines]
+    offers = offers_for(user_id=user_id, storefront_id=storefront.pk, lines=lines, at=clock.now(), only=only)
+    best = offers[0] if offers else None
+    if best is None or not best.works:
+        if only:
+            _refuse_coupon(best, user_id, only)
+        return replace(quoted, offers=tuple(offers))
+    why = _("优惠券 · %(name)s") % {"name": best.coupon.template}
+    shares = best.discount.shares
+    taken = (_less(line, shares[place], why) if place in shares else line for place, line in enumerate(quoted.lines))
+    return Quote(tuple(taken), best.coupon, tuple(offers))
+
+
+def _priced_line(line: QuoteLine) -> PricedLine:
+    category = line.product.category
+    return PricedLine(
+        product_id=line.product.pk,
+        categories=frozenset({category.pk, category.parent_id} - {None}),
+        list_total=line.list_total,
+        cash=line.cash,
+        stages=frozenset(_PRICE_STAGES[step.stage] for step in line.steps if step.stage in _PRICE_STAGES),
+    )
+
+
+def _less(line: QuoteLine, share: Share, why: str) -> QuoteLine:
+    """The line with its share of the coupon; where the two do not go together, without its lower price."""
+    steps = [step for step in line.steps if step.stage == Stage.LIST or not share.drops_price]
+    if share.off:
+        steps.append(Step(Stage.COUPON, -share.off, why))
+    unit_price = line.sku.list_price if share.drops_price else line.unit_price
+    return replace(line, unit_price=unit_price, cash=share.cash, steps=tuple(steps), coupon_off=share.off)
+
+
+def _refuse_coupon(offer: Offer | None, user_id: int | None, public_id: str) -> None:
+    if offer is not None:
+        raise CouponUnusable(reason=offer.discount.reason)
+    coupon_for(user_id=user_id or 0, public_id=public_id)
+    raise CouponGone
 
 
 def price_line(

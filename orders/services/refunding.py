@@ -16,6 +16,7 @@ from events.contracts import OrderRefunded, RefundedLine
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
 from orders.models import Order, OrderLine, OrderRefund
+from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.paying import credit_account, lock_order
@@ -30,7 +31,8 @@ def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: s
     """Give back `amounts` (yuan by line id) to the member's wallet, or for a guest to the order's own account.
 
     What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
-    line that waits for nothing else is delivered. Once per `ref`. Locks the order, then the account. Raises
+    line that waits for nothing else is delivered. A coupon comes back with the last of the money. Once per `ref`. Locks the
+    order, the account, the coupon. Raises
     OrderNotFound, IllegalMove for an unpaid order, RefundTooLarge.
     """
     with transaction.atomic():
@@ -140,6 +142,7 @@ def _move(order: Order, total: Decimal, *, at: datetime, actor: User | None, rea
     note_act(order, at=at, cause="refund", actor_id=actor_id, note=note)
     if order.refunded_total == order.paid_total:
         move_order(order, Order.State.REFUNDED, at=at, cause="refund", actor_id=actor_id, note=note)
+        let_go_of_coupon(order, at=at, cause="refund", refunded=True)
 
 
 def refund_overdue_short(*, limit: int = 200) -> int:

@@ -19,9 +19,11 @@ from events.models import Delivery, Event
 from membership.models import PointsEntry
 from membership.services import grant_points, reverse_points, spend_points
 from orders import services
+from orders.services import AUTO
 from payments.services import place_top_up
 from shop.books import audit
 from tenancy.selectors import main_storefront
+from tests.marketing.coupons import give, template
 from tests.opinions import published
 from tests.payments.conftest import channel, running_sandbox, sandbox, till
 
@@ -51,6 +53,11 @@ def history(shelf, alice, bob, olga, till, channel):
     shelf.buy(alice, (sku, 1))
     services.cancel(order_id=shelf.buy(alice, (sku, 1)).pk, actor=alice)
     published(alice, sku)
+    limited = template("2.00", total_limit=3)
+    give(alice, limited)
+    shelf.buy(alice, (sku, 1), from_wallet=True, coupon=AUTO)
+    give(bob, limited)
+    services.cancel(order_id=shelf.buy(bob, (sku, 1), coupon=AUTO).pk, actor=bob)
     at = clock.now()
     grant_points(user_id=alice.pk, amount=50, cause=PointsEntry.Cause.INVITE, ref="p1", at=at)
     spend_points(user_id=alice.pk, amount=20, cause=PointsEntry.Cause.COUPON, ref="p2", at=at)
@@ -70,7 +77,7 @@ def damage(*statements: str) -> None:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         cursor.execute(
             "SELECT oid::regclass::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
-            " AND relname ~ '^(wallet|orders|catalog|membership|payments|events)_'"
+            " AND relname ~ '^(wallet|orders|catalog|membership|marketing|payments|events)_'"
         )
         tables = [table for (table,) in cursor.fetchall() if any(table in statement for statement in statements)]
         cursor.execute(
@@ -80,6 +87,14 @@ def damage(*statements: str) -> None:
         )
         for table, name in cursor.fetchall():
             cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+        # Unique among some rows only: an index without a constraint.
+        cursor.execute(
+            "SELECT indexrelid::regclass::text FROM pg_index"
+            " WHERE indisunique AND indpred IS NOT NULL AND indrelid::regclass::text = ANY(%s)",
+            [tables],
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f"DROP INDEX {name}")
         for table in tables:
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         for statement in statements:
@@ -117,6 +132,17 @@ DAMAGES = {
     "orders.delivered_with_open_lines": [f"UPDATE orders_orderline SET state = 'held' WHERE id = {SOLD_LINE}"],
     "orders.delivered_without_goods": ["DELETE FROM orders_linesecret"],
     "orders.paid_without_money": [f"UPDATE wallet_transfer SET memo = '' WHERE id = {PAYMENT}"],
+    "orders.steps_unlike_cash": ["UPDATE orders_pricestep SET amount = amount - 0.01 WHERE stage = 'coupon'"],
+    "orders.coupons_unlike_lines": ["UPDATE orders_order SET coupon_off = coupon_off + 1 WHERE coupon_off > 0"],
+    "orders.coupons_unlike_orders": ["UPDATE marketing_couponuse SET given_back_at = NULL"],
+    "marketing.coupons_in_two_orders": [
+        "INSERT INTO marketing_couponuse (coupon_id, order_id, amount, at, cause)"
+        " SELECT coupon_id, 0, amount, at, '' FROM marketing_couponuse WHERE given_back_at IS NULL"
+    ],
+    "marketing.coupons_unlike_uses": [
+        "UPDATE marketing_coupon SET state = 'usable', order_id = NULL, used_at = NULL WHERE state = 'used'"
+    ],
+    "marketing.slots_unlike_coupons": ["UPDATE marketing_couponslot SET coupon_id = NULL"],
     "orders.refunds_unlike_lines": ["UPDATE orders_orderline SET refunded = refunded + 1 WHERE refunded > 0"],
     "orders.refunds_unlike_orders": ["UPDATE orders_orderrefund SET amount = amount + 1"],
     "orders.refunds_without_money": ["UPDATE wallet_transfer SET ref = 'x' WHERE ref = 'refund:r1'"],

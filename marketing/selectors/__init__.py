@@ -1,0 +1,22 @@
+from marketing.discounts import MEMBER, QUANTITY, Discount, PricedLine, Share
+from marketing.selectors.books import audit_coupons
+from marketing.selectors.coupons import Offer, count_usable, coupon_for, coupons_of, offers_for, scope_text, terms_text
+from marketing.selectors.taking import OnOffer, on_offer
+
+__all__ = [
+    "MEMBER",
+    "QUANTITY",
+    "Discount",
+    "Offer",
+    "OnOffer",
+    "PricedLine",
+    "Share",
+    "audit_coupons",
+    "count_usable",
+    "coupon_for",
+    "coupons_of",
+    "offers_for",
+    "on_offer",
+    "scope_text",
+    "terms_text",
+]

@@ -1,0 +1,14 @@
+from marketing.services.issuing import claim_coupon, issue_coupon, issue_to_members
+from marketing.services.templates import save_template
+from marketing.services.using import give_back_coupon, retake_coupon, revoke_coupon, use_coupon
+
+__all__ = [
+    "claim_coupon",
+    "give_back_coupon",
+    "issue_coupon",
+    "issue_to_members",
+    "retake_coupon",
+    "revoke_coupon",
+    "save_template",
+    "use_coupon",
+]
