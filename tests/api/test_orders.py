@@ -7,6 +7,7 @@ import pytest
 
 from catalog.models import Key, Product
 from orders.models import Order
+from tests.marketing.coupons import give
 from tests.shelf import books
 from wallet.selectors import balance_of
 
@@ -223,3 +224,40 @@ def test_nothing_of_it_is_kept_by_a_cache(as_alice, shelf):
     posted = as_alice.raw("POST", f"/orders/{order['id']}/pay/", {"method": "wallet"})
     assert posted.json()["lines"][0]["keys"]
     assert posted["Cache-Control"] == "no-store"
+
+
+class TestCoupons:
+    def test_one_is_quoted_placed_and_told(self, as_alice, shelf, alice):
+        sku, coupon = shelf.sku("10.00", keys=2), give(alice, off="3.00")
+        body = {"items": [{"sku": sku.public_id, "quantity": 1}]}
+        assert as_alice.post("/quotes/", body)[1]["total"] == "10.00"
+        for named in ("auto", coupon.public_id):
+            status, quoted = as_alice.post("/quotes/", {**body, "coupon": named})
+            assert (status, quoted["total"], quoted["coupon"], quoted["coupon_off"]) == (
+                200,
+                "7.00",
+                coupon.public_id,
+                "3.00",
+            )
+        status, order = as_alice.place(sku, coupon=coupon.public_id, expected_total="7.00", pay_with="wallet")
+        assert (status, order["total"], order["coupon_off"]) == (201, "7.00", "3.00")
+        steps = order["lines"][0]["price_steps"]
+        assert [(step["stage"], step["amount"]) for step in steps] == [("list", "10.00"), ("coupon", "-3.00")]
+        assert as_alice.place(sku, coupon=coupon.public_id, expected_total="7.00", pay_with="wallet")[1] == order
+        assert as_alice.place(sku, key="another", coupon=coupon.public_id)[0] == 409
+        assert books() == {}
+
+    def test_refusals(self, as_alice, shelf, alice, bob):
+        sku = shelf.sku("10.00", keys=2)
+        picky, strange = give(alice, min_spend=Decimal(50)), give(bob)
+        codes = {
+            name: as_alice.place(sku, coupon=name)[1]["error"]["code"]
+            for name in (picky.public_id, strange.public_id, NOBODYS_ID, "x" * 23)
+        }
+        assert codes == {
+            picky.public_id: "coupon_unusable",
+            strange.public_id: "coupon_not_found",
+            NOBODYS_ID: "coupon_not_found",
+            "x" * 23: "invalid",
+        }
+        assert not Order.objects.exists()
