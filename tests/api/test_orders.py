@@ -244,7 +244,7 @@ class TestCoupons:
         steps = order["lines"][0]["price_steps"]
         assert [(step["stage"], step["amount"]) for step in steps] == [("list", "10.00"), ("coupon", "-3.00")]
         assert as_alice.place(sku, coupon=coupon.public_id, expected_total="7.00", pay_with="wallet")[1] == order
-        assert as_alice.place(sku, key="another", coupon=coupon.public_id)[0] == 409
+        assert as_alice.place(sku, key="another-order-than-that", coupon=coupon.public_id)[0] == 409
         assert books() == {}
 
     def test_refusals(self, as_alice, shelf, alice, bob):
