@@ -187,6 +187,7 @@ class TestPlacing:
         with pytest.raises(CouponNotFound), transaction.atomic():
             use_coupon(coupon_id=coupon.pk, user_id=alice.pk, order_id=1, amount=Decimal(1), at=clock.now())
 
+    @pytest.mark.damages_books
     def test_the_database_holds_a_coupon_in_one_order(self, alice):
         coupon = give(alice)
         CouponUse.objects.create(coupon=coupon, order_id=1, amount=1, at=clock.now())

@@ -41,6 +41,7 @@ class TestLastPlace:
                 expires_at=at,
             )
 
+    @pytest.mark.damages_books
     def test_the_naive_twin_gives_it_to_everybody(self, race, make_member):
         made, members = template(total_limit=1), [make_member() for _ in range(MEMBERS)]
         barrier = threading.Barrier(MEMBERS)
@@ -89,6 +90,7 @@ class TestOneMember:
                 expires_at=at,
             )
 
+    @pytest.mark.damages_books
     def test_the_naive_twin_passes_the_limit(self, race, alice):
         made, barrier = template(per_member=2), threading.Barrier(MEMBERS)
         race.run(*[lambda n=n: self.naive_claim(made.pk, alice.pk, n, barrier) for n in range(MEMBERS)])
@@ -125,6 +127,7 @@ class TestOneCoupon:
             Coupon.objects.filter(pk=coupon_id).update(state="used", order_id=order_id, used_at=clock.now())
         return usable
 
+    @pytest.mark.damages_books
     def test_the_naive_twin_uses_it_eight_times(self, race, alice):
         coupon, barrier = give(alice), threading.Barrier(MEMBERS)
         results = race.run(*[lambda n=n: self.naive_use(coupon.pk, n, barrier) for n in range(1, MEMBERS + 1)])
