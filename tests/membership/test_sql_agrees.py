@@ -1,0 +1,157 @@
+"""SQL and the engine say the same of random rules and members: leaf by leaf, tier by tier, day by day."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.clock import start_of_day
+from membership.engine.book import Book, Snapshot, next_change
+from membership.engine.judge import Judge
+from membership.engine.state import State
+from membership.engine.versions import OneVersion
+from membership.models import Bucket, Total
+from membership.rules.evaluate import evaluate, leaf_traces
+from membership.sql.conditions import Ladder, passes, read
+from membership.sql.figures import Figures, Scope
+from membership.sql.fragments import Sql, fill, join, run
+from tests.membership.club import Club, at_least
+from tests.membership.rule_strategies import histories, rule_sets
+
+TODAY = date(2026, 11, 22)  # a Sunday
+MEMBERS = 4
+
+pytestmark = pytest.mark.django_db
+random_rules = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+@pytest.fixture
+def member_ids(db):
+    club = Club(at_least("spend", "life", "1.00"))
+    return [club.join().pk for _ in range(MEMBERS)]
+
+
+def book_of(history, last=TODAY) -> Book:
+    book = Book()
+    for ago, metric, category, amount, quantity in history:
+        day = TODAY - timedelta(days=ago)
+        if day <= last:
+            book.put(metric, day, category, amount, quantity)
+    return book
+
+
+def store(member_id, book: Book) -> None:
+    Bucket.objects.bulk_create(
+        Bucket(member_id=member_id, day=day, metric=metric, category=category, amount=one.amount, quantity=one.quantity)
+        for metric, by_day in book.days.items()
+        for day, entries in by_day.items()
+        for category, one in entries.items()
+    )
+    Total.objects.bulk_create(
+        Total(
+            member_id=member_id,
+            metric=metric,
+            category=category,
+            amount=one.amount,
+            quantity=one.quantity,
+            first_day=book.first_days.get(metric),
+        )
+        for metric, entries in book.totals.items()
+        for category, one in entries.items()
+    )
+
+
+class Stored:
+    """Members with their histories in the database, until the block ends."""
+
+    def __init__(self, member_ids, found) -> None:
+        self.ids, self.histories = member_ids, found
+
+    def __enter__(self):
+        self.point = transaction.atomic()
+        self.point.__enter__()
+        for member_id, history in zip(self.ids, self.histories, strict=True):
+            store(member_id, book_of(history))
+        return self
+
+    def __exit__(self, *raised):
+        transaction.set_rollback(True)
+        self.point.__exit__(None, None, None)
+
+    def ask(self, figures: Figures, columns: dict[str, Sql], **ranks) -> list[dict]:
+        """One row a member, in their order."""
+        wanted = join(", ", (fill("{value} AS {name}", value=v, name=Sql(k)) for k, v in columns.items()))
+        statement = fill(
+            "WITH {ctes} SELECT scope.id, {wanted} FROM scope JOIN figures ON figures.member_id = scope.id"
+            " JOIN flags ON flags.member_id = scope.id",
+            ctes=figures.ctes(Scope.of_ids(self.ids), Sql("m.rank")),
+            wanted=wanted,
+        )
+        rows = {row[0]: dict(zip(columns, row[1:], strict=True)) for row in run(statement)}
+        return [rows[member_id] for member_id in self.ids]
+
+
+members = st.lists(histories, min_size=MEMBERS, max_size=MEMBERS)
+
+
+@random_rules
+@given(rules=rule_sets(), found=members, ago=st.integers(0, 10))
+def test_every_leaf_reads_and_answers_the_same(member_ids, rules, found, ago):
+    """Also as of an earlier day, when the totals know more than that day did."""
+    then = TODAY - timedelta(days=ago)
+    with Stored(member_ids, found) as stored:
+        figures = Figures([rules], then, past=ago > 0)
+        wanted = {}
+        for place, leaf in enumerate(rules.leaves()):
+            wanted[f"value{place}"] = read(leaf, rules, figures)
+            wanted[f"passed{place}"] = passes(leaf, rules, figures)
+        if not ago:
+            wanted["change"] = Ladder(rules, figures).next_change()
+        for history, row in zip(found, stored.ask(figures, wanted), strict=True):
+            book = book_of(history, then)
+            snapshot = Snapshot(book, rules, then)
+            for place, leaf in enumerate(rules.leaves()):
+                [trace] = leaf_traces(evaluate(leaf, snapshot, then))
+                if leaf.m != "streak":  # SQL looks no further back than some condition can tell
+                    assert row[f"value{place}"] == trace.value, leaf
+                assert row[f"passed{place}"] == trace.passed, leaf
+            assert row.get("change") == (None if ago else next_change(rules, book, then))
+
+
+@random_rules
+@given(rules=rule_sets(), found=members, data=st.data())
+def test_every_tier_answers_the_same(member_ids, rules, found, data):
+    rank = data.draw(st.sampled_from([tier.rank for tier in rules.tiers]))
+    with Stored(member_ids, found) as stored:
+        ladder = Ladder(rules, Figures([rules], TODAY))
+        held = Sql("%s::bigint", (rank,))
+        wanted = {
+            "reached": ladder.reached(held),
+            "stays": ladder.stays(held),
+            "lets_in": ladder.lets_in(held),
+            "landing": ladder.landing(held),
+            "fitting": ladder.fitting_below(held),
+            "jumps": ladder.jumps(),
+        }
+        for history, row in zip(found, stored.ask(ladder.figures, wanted), strict=True):
+            assert row == judged(rules, book_of(history), rank)
+
+
+def judged(rules, book, rank) -> dict:
+    at = start_of_day(TODAY) + timedelta(hours=12)
+    state = State(rank=rank, since=at, shown=rank, shown_since=at, at=at)
+    judge = Judge(OneVersion(rules, at), book, state, at)
+    bottom = rules.default_tier
+    tier = judge.tier
+    above = judge.reached()
+    fitting = (one for one in reversed(rules.tiers) if one.rank < rank and judge.gates(one) and judge.keeps(one))
+    return {
+        "reached": above.rank if above else None,
+        "stays": judge.gates(tier) and judge.keeps(tier),
+        "lets_in": judge.gates(tier),
+        "landing": judge.landing(rank - 1, bottom.rank).rank,
+        "fitting": next(fitting, bottom).rank,
+        "jumps": bool(judge.open_jumps()),
+    }
