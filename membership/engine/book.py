@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from common.money import round_money
@@ -204,7 +204,7 @@ class Snapshot:
 
 
 def _ratio(part: int, whole: int) -> Decimal | None:
-    return min(Decimal(1), (Decimal(part) / whole).quantize(RATE_STEP)) if whole else None
+    return min(Decimal(1), (Decimal(part) / whole).quantize(RATE_STEP, ROUND_HALF_UP)) if whole else None
 
 
 def days_needed(rules: RuleSet, today: date) -> date:

@@ -73,16 +73,16 @@ class Ladder:
             return TRUE
         return any_of([self.figures.flag(holds(condition, self.rules, self.figures)), self.enters(tier)])
 
+    def goes_in(self, tier: Tier) -> Sql:
+        return all_of([self.enters(tier), self.gates(tier)])
+
     def fits(self, tier: Tier) -> Sql:
         return all_of([self.gates(tier), self.keeps(tier)])
 
     def reached(self, rank: Sql) -> Sql:
         """The highest rank above `rank` whose condition and gates hold; NULL for none."""
         tiers = [tier for tier in reversed(self.rules.tiers) if tier.enter is not None]
-        return _first(
-            (fill("{rank} < {one}", rank=rank, one=tier.rank), all_of([self.enters(tier), self.gates(tier)]), tier)
-            for tier in tiers
-        )
+        return _first((fill("{rank} < {one}", rank=rank, one=tier.rank), self.goes_in(tier), tier) for tier in tiers)
 
     def landing(self, rank: Sql) -> Sql:
         """The highest rank below `rank` whose gates hold."""

@@ -1,6 +1,8 @@
 """SQL and the engine say the same of random rules and members: leaf by leaf, tier by tier, day by day."""
 
+import json
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import transaction
@@ -8,17 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from common.clock import start_of_day
-from membership.engine.book import Book, Snapshot, next_change
+from membership.engine.book import Book, Snapshot, days_needed, next_change
 from membership.engine.judge import Judge
 from membership.engine.state import State
 from membership.engine.versions import OneVersion
 from membership.models import Bucket, Total
 from membership.rules.evaluate import evaluate, leaf_traces
+from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.sql.conditions import Ladder, passes, read
+from membership.sql.documents import tiers_document
 from membership.sql.figures import Figures, Scope
 from membership.sql.fragments import Sql, fill, join, run
 from tests.membership.club import Club, at_least
 from tests.membership.rule_strategies import histories, rule_sets
+from tests.membership.test_rules_evaluate import rules_of
 
 TODAY = date(2026, 11, 22)  # a Sunday
 MEMBERS = 4
@@ -103,7 +108,7 @@ def test_every_leaf_reads_and_answers_the_same(member_ids, rules, found, ago):
     then = TODAY - timedelta(days=ago)
     with Stored(member_ids, found) as stored:
         figures = Figures([rules], then, past=ago > 0)
-        wanted = {}
+        wanted = {"id": Sql("scope.id")}
         for place, leaf in enumerate(rules.leaves()):
             wanted[f"value{place}"] = read(leaf, rules, figures)
             wanted[f"passed{place}"] = passes(leaf, rules, figures)
@@ -139,10 +144,38 @@ def test_every_tier_answers_the_same(member_ids, rules, found, data):
             assert row == judged(rules, book_of(history), rank)
 
 
-def judged(rules, book, rank) -> dict:
+@random_rules
+@given(rules=rule_sets(), found=members, data=st.data())
+def test_what_is_stored_reads_the_same(member_ids, rules, found, data):
+    rank = data.draw(st.sampled_from([tier.rank for tier in rules.tiers]))
+    with Stored(member_ids, found) as stored:
+        ladder = Ladder(rules, Figures([rules], TODAY))
+        wanted = {"tiers": fill("({document})::text", document=tiers_document(ladder, Sql("%s::bigint", (rank,))))}
+        for history, row in zip(found, stored.ask(ladder.figures, wanted), strict=True):
+            judge = judge_of(rules, loaded(rules, book_of(history)), rank)
+            tiers, jumps = judge.tier_traces(), judge.jump_traces()
+            assert json.loads(row["tiers"]) == [*map(dump_tier_trace, tiers), *map(dump_jump_trace, jumps)]
+
+
+def loaded(rules, book: Book) -> Book:
+    """What the services read of it: the days that conditions can reach, and the totals."""
+    part = Book(totals=book.totals, first_days=book.first_days)
+    for metric, by_day in book.days.items():
+        for day, entries in by_day.items():
+            for category, one in entries.items():
+                if day >= days_needed(rules, TODAY):
+                    part.load_day(metric, day, category, one.amount, one.quantity)
+    return part
+
+
+def judge_of(rules, book, rank) -> Judge:
     at = start_of_day(TODAY) + timedelta(hours=12)
     state = State(rank=rank, since=at, shown=rank, shown_since=at, at=at)
-    judge = Judge(OneVersion(rules, at), book, state, at)
+    return Judge(OneVersion(rules, at), book, state, at)
+
+
+def judged(rules, book, rank) -> dict:
+    judge = judge_of(rules, book, rank)
     bottom = rules.default_tier
     tier = judge.tier
     above = judge.reached()
@@ -155,3 +188,19 @@ def judged(rules, book, rank) -> dict:
         "fitting": next(fitting, bottom).rank,
         "jumps": bool(judge.open_jumps()),
     }
+
+
+def test_a_ratio_is_rounded_half_up_by_both(member_ids):
+    """One of 32 is 0.03125: to the even digit it would be 0.0312."""
+    rules = rules_of({"rank": 1, "name": "b", "enter": {"m": "dispute_rate", "win": "5d", "op": "==", "v": "0.0313"}})
+    history = [
+        (5, "orders", "", Decimal(0), 1),
+        (0, "orders", "", Decimal(0), 32),
+        (0, "disputes_upheld", "", Decimal(0), 1),
+    ]
+    with Stored(member_ids[:1], [history]) as stored:
+        figures = Figures([rules], TODAY)
+        [leaf] = rules.leaves()
+        [row] = stored.ask(figures, {"rate": read(leaf, rules, figures)})
+    assert row["rate"] == Snapshot(book_of(history), rules, TODAY).value("dispute_rate", leaf.win, None)
+    assert row["rate"] == Decimal("0.0313")
