@@ -2,7 +2,7 @@
 
 import types
 import typing
-from dataclasses import asdict, dataclass, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -46,9 +46,12 @@ class Line:
 
 @contract("user.registered")
 class UserRegistered(Contract):
+    """`invite_code` is what the link that brought them said; nobody has checked it."""
+
     user_id: int
     storefront_id: int
     registered_at: datetime
+    invite_code: str = ""
 
 
 @contract("order.placed")
@@ -138,6 +141,48 @@ class TierChanged(Contract):
     changed_at: datetime
 
 
+@contract("invitee.spent")
+class InviteeSpent(Contract):
+    """The spend of somebody who was invited has changed with an order: what is mirrored to the inviter is read again."""
+
+    invitee_id: int
+    storefront_id: int
+    order_id: int
+    heard_at: datetime
+
+
+@contract("invitee.active")
+class InviteeActive(Contract):
+    """Somebody who was invited has been active on as many days as the rules ask for. May be told more than once."""
+
+    referral_id: int
+    invitee_id: int
+    active_days: int
+    reached_at: datetime
+
+
+@contract("reward.granted")
+class RewardGranted(Contract):
+    """A member got something that they did not see coming on the page: `what` is invite, invited, feedback or pass.
+
+    `name` is a friend's masked name, the kind of feedback or the name of a pass.
+    """
+
+    ref: str
+    user_id: int
+    what: str
+    name: str
+    points: int
+    granted_at: datetime
+
+
+@contract("feedback.declined")
+class FeedbackDeclined(Contract):
+    feedback_id: int
+    user_id: int
+    declined_at: datetime
+
+
 @contract("stock.low")
 class StockLow(Contract):
     sku_id: int
@@ -224,8 +269,10 @@ def from_payload(kind: str, version: int, payload: dict) -> Any:
 
 
 def _build(cls: type, payload: dict) -> Any:
+    """A field that older events do not have takes its default."""
     hints = typing.get_type_hints(cls)
-    return cls(**{f.name: _typed(hints[f.name], payload[f.name]) for f in fields(cls)})
+    told = [f for f in fields(cls) if f.name in payload or f.default is MISSING]
+    return cls(**{f.name: _typed(hints[f.name], payload[f.name]) for f in told})
 
 
 def _typed(hint: Any, value: Any) -> Any:

@@ -29,6 +29,7 @@ app.conf.beat_schedule = {
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
+    "which tasks suit whom": daily(0, 30, "membership.tasks.refresh_task_arms"),
     "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
     "ratings counted anew": daily(4, 35, "catalog.tasks.refresh_ratings"),

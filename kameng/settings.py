@@ -176,6 +176,8 @@ LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("简体中文")), ("en", _("English"))]
 LANGUAGE_COOKIE_NAME = "lang"
 THEME_COOKIE_NAME = "theme"
+# Which member's link brought a visitor; read when they register.
+INVITE_COOKIE_NAME = "invite"
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Asia/Shanghai"
 USE_I18N = True

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict
+from common.exceptions import BadInput, Conflict, NotFound
 
 
 class RulesRefused(BadInput):
@@ -53,3 +53,54 @@ class PointsRefReused(Conflict):
 class PointsReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请写明原因，会员会看到")
+
+
+class PassNotFound(NotFound):
+    """No such pass or offer, or the pass is somebody else's."""
+
+    code = "pass_not_found"
+    message = _("没有这张升级券")
+
+
+class PassLimit(Conflict):
+    """As many of this offer as one person may have within 30 days."""
+
+    code = "pass_limit"
+    message = _("30 天内最多兑换 %(limit)s 张，过些日子再来")
+
+
+class PassOver(Conflict):
+    """It was not used in time."""
+
+    code = "pass_over"
+    message = _("这张升级券已过使用期限")
+
+
+class PassInForce(Conflict):
+    """Another pass is in force: two do not stack."""
+
+    code = "pass_in_force"
+    message = _("已有一张升级券在生效，到期后再使用这一张")
+
+
+class PassUseless(Conflict):
+    """No tier is above the member's own that the pass may lead to. It is not used up."""
+
+    code = "pass_useless"
+    message = _("你的等级已经不低于这张券能提升到的等级，它会为你保留")
+
+
+class BadFeedback(BadInput):
+    """Kind or text are not what is needed; the code says which."""
+
+
+class FeedbackMoved(Conflict):
+    """Somebody has decided on it already."""
+
+    code = "feedback_moved"
+    message = _("这条反馈已经处理过了，请刷新页面")
+
+
+class FeedbackNotFound(NotFound):
+    code = "feedback_not_found"
+    message = _("没有这条反馈")

@@ -1,11 +1,20 @@
-"""What membership does when it hears of registrations and orders."""
+"""What membership does when it hears of registrations, friends, orders and reviews."""
 
 from datetime import datetime
 
 from common import clock
-from events.contracts import OrderDelivered, OrderRefunded, UserRegistered
+from events.contracts import (
+    InviteeActive,
+    InviteeSpent,
+    OrderDelivered,
+    OrderRefunded,
+    ReviewPublished,
+    ReviewWithdrawn,
+    UserRegistered,
+)
 from events.registry import subscribe
 from membership import services
+from membership.models import Task
 
 
 @subscribe(UserRegistered, "membership.ensure_member")
@@ -15,9 +24,73 @@ def welcome(event: UserRegistered, *, at: datetime) -> None:
 
 @subscribe(OrderDelivered, "membership.record_order_lines")
 def count_lines(event: OrderDelivered, *, at: datetime) -> None:
-    services.record_order_lines(order=event, at=clock.now())
+    at = clock.now()
+    services.record_order_lines(order=event, at=at)
+    services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
 
 
 @subscribe(OrderRefunded, "membership.record_refund")
 def take_back(event: OrderRefunded, *, at: datetime) -> None:
-    services.record_refund(refund=event, at=clock.now())
+    at = clock.now()
+    services.record_refund(refund=event, at=at)
+    services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
+
+
+@subscribe(UserRegistered, "membership.note_inviter")
+def note_inviter(event: UserRegistered, *, at: datetime) -> None:
+    if event.invite_code:
+        services.note_inviter(
+            user_id=event.user_id, code=event.invite_code, storefront_id=event.storefront_id, at=clock.now()
+        )
+
+
+@subscribe(InviteeActive, "membership.reward_referral")
+def reward_referral(event: InviteeActive, *, at: datetime) -> None:
+    services.reward_referral(referral_id=event.referral_id, at=clock.now())
+
+
+@subscribe(InviteeSpent, "membership.mirror_order")
+def mirror_order(event: InviteeSpent, *, at: datetime) -> None:
+    services.mirror_order(invitee_id=event.invitee_id, order_id=event.order_id, at=clock.now())
+
+
+@subscribe(OrderDelivered, "membership.count_order_tasks")
+def count_tasks(event: OrderDelivered, *, at: datetime) -> None:
+    services.count_order_tasks(order=event)
+
+
+@subscribe(OrderRefunded, "membership.take_back_order_tasks")
+def take_back_tasks(event: OrderRefunded, *, at: datetime) -> None:
+    services.take_back_order_tasks(refund=event)
+
+
+@subscribe(ReviewPublished, "membership.count_review_task")
+def count_review(event: ReviewPublished, *, at: datetime) -> None:
+    _count_review(event, counts=True)
+
+
+@subscribe(ReviewWithdrawn, "membership.take_back_review_task")
+def take_back_review(event: ReviewWithdrawn, *, at: datetime) -> None:
+    _count_review(event, counts=False)
+
+
+@subscribe(ReviewPublished, "membership.record_review")
+def record_review(event: ReviewPublished, *, at: datetime) -> None:
+    services.record_review(news=event)
+
+
+@subscribe(ReviewWithdrawn, "membership.take_back_review")
+def take_back_published_review(event: ReviewWithdrawn, *, at: datetime) -> None:
+    services.record_review(news=event)
+
+
+def _count_review(event: ReviewPublished | ReviewWithdrawn, *, counts: bool) -> None:
+    services.count_step(
+        user_id=event.user_id,
+        storefront_id=event.storefront_id,
+        kind=Task.Kind.REVIEW,
+        subject=f"review:{event.review_id}",
+        at=event.published_at,
+        told_at=event.occurred_at,
+        counts=counts,
+    )

@@ -12,7 +12,21 @@ from membership.rules.catalogue import METRICS, Kind, Span, Window
 from membership.rules.nodes import Leaf, RuleSet, Value
 
 # What this shop records. A rule set that asks for another metric is not published: it would always read nothing.
-RECORDED = frozenset({"spend", "orders", "buy_days", "streak"})
+RECORDED = frozenset(
+    {
+        "spend",
+        "orders",
+        "buy_days",
+        "streak",
+        "checkin",
+        "review",
+        "online_days",
+        "activity",
+        "contrib",
+        "invitee_active",
+        "invitee_spend",
+    }
+)
 # Metrics that are read from the sums of another.
 SOURCES = {"buy_days": "orders", "streak": "orders"}
 

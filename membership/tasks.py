@@ -31,3 +31,9 @@ def expire_points() -> None:
     """Nightly: points that ended at midnight. Somebody who spends earlier has them taken off then."""
     if services.expire_due_points(at=clock.now(), limit=EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:
         send(expire_points.name)
+
+
+@shared_task
+def refresh_task_arms() -> None:
+    """Nightly: which tasks are done by whom, for their ranking."""
+    services.refresh_task_arms(at=clock.now())

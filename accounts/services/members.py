@@ -8,22 +8,38 @@ from common import clock
 from events.contracts import UserRegistered
 from events.services import emit
 
+MAX_CODE = 20
 
-def register(*, user: User, storefront_id: int) -> User:
-    """Save a new, unsaved user who registered through a storefront, and tell the other rooms."""
+
+def register(*, user: User, storefront_id: int, invite_code: str = "") -> User:
+    """Save a new, unsaved user who registered through a storefront, and tell the other rooms.
+
+    `invite_code` is passed on as it came: who it belongs to is for those to say who made it.
+    """
     with transaction.atomic():
         at = clock.now()
         user.date_joined = at
         user.home_storefront_id = storefront_id
         user.save()
-        emit(UserRegistered(user_id=user.pk, storefront_id=storefront_id, registered_at=at), at=at)
+        told = UserRegistered(
+            user_id=user.pk, storefront_id=storefront_id, registered_at=at, invite_code=invite_code[:MAX_CODE]
+        )
+        emit(told, at=at)
     return user
 
 
-def create_member(*, username: str, password: str, storefront_id: int, email: str = "", display_name: str = "") -> User:
+def create_member(
+    *,
+    username: str,
+    password: str,
+    storefront_id: int,
+    email: str = "",
+    display_name: str = "",
+    invite_code: str = "",
+) -> User:
     """Register somebody by name and password. Raises django's ValidationError for a name that is taken or malformed."""
     user = User(username=plain_name(username), email=email, display_name=display_name, home_storefront_id=storefront_id)
     user.set_password(password)
     user.date_joined = clock.now()
     user.full_clean(exclude=["password"])
-    return register(user=user, storefront_id=storefront_id)
+    return register(user=user, storefront_id=storefront_id, invite_code=invite_code)

@@ -1,18 +1,31 @@
 from membership.models.activity import Activity, ActivityMark, ActivitySeen, Bucket, Total
+from membership.models.earning import ActiveDay, CheckIn, CheckInReward, EarningPreference
+from membership.models.feedback import Feedback
+from membership.models.invites import InviteCode, Referral
 from membership.models.members import MemberTier, Override, Recalculation, TierDecision, TierStay
+from membership.models.passes import Pass, PassOffer
 from membership.models.points import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
 from membership.models.prices import ProductTierRate, SkuTierPrice
 from membership.models.rules import Benefit, Program, RuleSetVersion, TierRule
+from membership.models.tasks import Task, TaskArm, TaskProgress, TaskShown, TaskStep
 
 __all__ = [
+    "ActiveDay",
     "Activity",
     "ActivityMark",
     "ActivitySeen",
     "Benefit",
     "Bucket",
+    "CheckIn",
+    "CheckInReward",
+    "EarningPreference",
     "EarningRules",
+    "Feedback",
+    "InviteCode",
     "MemberTier",
     "Override",
+    "Pass",
+    "PassOffer",
     "PointsAccount",
     "PointsDraw",
     "PointsEntry",
@@ -21,8 +34,14 @@ __all__ = [
     "ProductTierRate",
     "Program",
     "Recalculation",
+    "Referral",
     "RuleSetVersion",
     "SkuTierPrice",
+    "Task",
+    "TaskArm",
+    "TaskProgress",
+    "TaskShown",
+    "TaskStep",
     "TierDecision",
     "TierRule",
     "TierStay",

@@ -191,11 +191,46 @@ class EarningRules(models.Model):
         _("每周积分上限"), default=800, help_text=_("签到和任务合计；0 表示不限")
     )
 
+    quiet_days = models.PositiveSmallIntegerField(
+        _("低频会员"), default=4, help_text=_("30 天里活跃不超过这么多天的老会员算低频会员")
+    )
+    invite_days = models.PositiveSmallIntegerField(
+        _("好友活跃天数"), default=30, help_text=_("好友在这么多个不同的日子活跃过，双方得到奖励")
+    )
+    inviter_points = models.PositiveSmallIntegerField(
+        _("邀请人奖励"), default=200, help_text=_("100 到 500；同样多计入贡献值")
+    )
+    invitee_points = models.PositiveSmallIntegerField(_("受邀人奖励"), default=100, help_text=_("最多 500"))
+    invites_a_month = models.PositiveSmallIntegerField(
+        _("每月奖励邀请数"), default=20, help_text=_("超出的好友仍计入邀请人数，不再发积分")
+    )
+    feedback_a_month = models.PositiveSmallIntegerField(_("每月奖励反馈数"), default=5)
+
     class Meta:
         verbose_name = _("积分规则")
         verbose_name_plural = pgettext_lazy("plural", "积分规则")
         constraints = [
             models.CheckConstraint(condition=Q(id=1), name="earning_rules_one_row"),
+            models.CheckConstraint(
+                condition=Q(inviter_points__gte=100, inviter_points__lte=500),
+                name="earning_inviter_points",
+                violation_error_message=_("邀请人奖励须为 100 到 500"),
+            ),
+            models.CheckConstraint(
+                condition=Q(invitee_points__lte=500),
+                name="earning_invitee_points",
+                violation_error_message=_("受邀人奖励最多 500"),
+            ),
+            models.CheckConstraint(
+                condition=Q(invite_days__gte=1, invite_days__lte=365),
+                name="earning_invite_days",
+                violation_error_message=_("好友活跃天数须为 1 到 365"),
+            ),
+            models.CheckConstraint(
+                condition=Q(quiet_days__lte=29),
+                name="earning_quiet_days",
+                violation_error_message=_("低频会员的活跃天数须少于 30"),
+            ),
             models.CheckConstraint(
                 condition=Q(points_months__gte=1, points_months__lte=60),
                 name="earning_points_months",

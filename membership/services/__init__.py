@@ -1,6 +1,10 @@
+from membership.services.check_ins import CheckedIn, check_in
 from membership.services.evaluation import evaluate_member
 from membership.services.facts import record_activity
+from membership.services.feedback import accept_feedback, decline_feedback, send_feedback
+from membership.services.invites import invite_code_for, mirror_order, note_inviter, reward_referral, tell_inviter
 from membership.services.members import ensure_member
+from membership.services.passes import buy_pass, give_pass, redeem_pass
 from membership.services.points import (
     adjust_points,
     expire_due_points,
@@ -11,23 +15,54 @@ from membership.services.points import (
 )
 from membership.services.recalculation import recalculate
 from membership.services.recording import record_order_lines, record_refund
+from membership.services.reviews import record_review
 from membership.services.rules import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
+from membership.services.tasks import (
+    choose_task_order,
+    count_order_tasks,
+    count_step,
+    note_shown,
+    record_view,
+    refresh_task_arms,
+    take_back_order_tasks,
+)
 
 __all__ = [
+    "CheckedIn",
+    "accept_feedback",
     "adjust_points",
+    "buy_pass",
+    "check_in",
+    "choose_task_order",
     "copy_rule_set",
+    "count_order_tasks",
+    "count_step",
+    "decline_feedback",
     "draft_rule_set",
     "ensure_member",
     "evaluate_member",
     "expire_due_points",
     "expire_points",
+    "give_pass",
     "grant_points",
+    "invite_code_for",
+    "mirror_order",
+    "note_inviter",
+    "note_shown",
     "publish_rule_set",
     "recalculate",
     "record_activity",
     "record_order_lines",
     "record_refund",
+    "record_review",
+    "record_view",
+    "redeem_pass",
+    "refresh_task_arms",
     "reverse_points",
     "revise_draft",
+    "reward_referral",
+    "send_feedback",
     "spend_points",
+    "take_back_order_tasks",
+    "tell_inviter",
 ]

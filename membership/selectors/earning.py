@@ -1,0 +1,107 @@
+"""Where a member is with checking in, and what kind of member somebody is."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from common.clock import day_of, start_of_day
+from membership.models import ActiveDay, CheckIn, CheckInReward, EarningRules
+
+ONE_DAY = timedelta(days=1)
+LOOK_BACK = timedelta(days=30)
+# Somebody new is not a quiet member: nobody knows them yet.
+NEW_FOR = timedelta(days=14)
+STRIP = 7
+
+
+@dataclass(frozen=True)
+class CheckInDay:
+    """A day of the strip. `number` is its place in the streak; `gift` says what it brings beside the daily points."""
+
+    day: date
+    number: int
+    is_done: bool
+    is_today: bool
+    gift: str
+
+
+@dataclass(frozen=True)
+class CheckInShown:
+    """`streak` counts up to today, or to yesterday while today is still open; `next_gift` is due in `next_in` days."""
+
+    is_done: bool
+    streak: int
+    points: int
+    strip: tuple[CheckInDay, ...]
+    next_in: int
+    next_gift: str
+
+
+def check_in_shown(*, user_id: int, at: datetime) -> CheckInShown:
+    today = day_of(at)
+    latest = CheckIn.objects.filter(user=user_id, day__gte=today - ONE_DAY).order_by("-day").first()
+    is_done = latest is not None and latest.day == today
+    streak = latest.streak if latest is not None else 0
+    rewards = list(CheckInReward.objects.filter(is_active=True).select_related("offer"))
+    public = [one for one in rewards if one.audience == CheckInReward.Audience.EVERYONE]
+    gifts = {one.streak: gift_text(one) for one in public if one.streak}
+    cycle = cycle_of(rewards)
+    # The strip starts where the running seven days of the streak do.
+    ahead = 0 if is_done else 1
+    begun = (streak + ahead - 1) // STRIP * STRIP if streak + ahead else 0
+    strip = []
+    for number in range(begun + 1, begun + STRIP + 1):
+        day = today + ONE_DAY * (number - streak - ahead)
+        gift = gifts.get(place_in_cycle(number, cycle), "")
+        strip.append(CheckInDay(day, number, number <= streak, day == today, gift))
+    coming = [n for n in range(streak + 1, streak + cycle + 1) if place_in_cycle(n, cycle) in gifts] if cycle else []
+    next_number = coming[0] if coming else 0
+    return CheckInShown(
+        is_done=is_done,
+        streak=streak,
+        points=sum(one.points for one in public if not one.streak),
+        strip=tuple(strip),
+        next_in=next_number - streak,
+        next_gift=gifts.get(place_in_cycle(next_number, cycle), "") if next_number else "",
+    )
+
+
+def gift_text(reward: CheckInReward) -> str:
+    return reward_text(points=reward.points, activity=reward.activity, offer=reward.offer)
+
+
+def reward_text(*, points: int, activity: int, offer: object | None) -> str:
+    """`+50 积分 · 活跃值 +10 · 升级券`, without what is nothing."""
+    parts = []
+    if points:
+        parts.append(_("+%(points)s 积分") % {"points": points})
+    if activity:
+        parts.append(_("活跃值 +%(activity)s") % {"activity": activity})
+    if offer is not None:
+        parts.append(str(offer))
+    return " · ".join(parts)
+
+
+def cycle_of(rewards: Iterable[CheckInReward]) -> int:
+    """After so many days running the gifts begin again; 0 without gifts."""
+    everyone = CheckInReward.Audience.EVERYONE
+    return max((one.streak for one in rewards if one.audience == everyone), default=0)
+
+
+def place_in_cycle(streak: int, cycle: int) -> int:
+    return (streak - 1) % cycle + 1 if cycle else streak
+
+
+def active_days(user_id: int, *, first: date, before: date) -> int:
+    """On how many days from `first` on, and before `before`, the person did anything."""
+    return ActiveDay.objects.filter(user=user_id, day__gte=first, day__lt=before).count()
+
+
+def is_quiet(user: User, *, before: date) -> bool:
+    """Whether a member of some standing was hardly ever there in the 30 days before a day."""
+    if user.date_joined > start_of_day(before) - NEW_FOR:
+        return False
+    return active_days(user.pk, first=before - LOOK_BACK, before=before) <= EarningRules.objects.get().quiet_days

@@ -1,0 +1,91 @@
+"""What every act of a member does beside its own purpose: it makes the day an active one, and facts for the tier of it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from django.db import connection
+
+from common.clock import day_of
+from common.locks import lock, lock_one
+from events.contracts import InviteeActive
+from events.services import emit
+from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
+from membership.selectors.rules import program_for, published_versions
+from membership.services.evaluation import refold_locked
+from membership.services.facts import record_activity
+from membership.services.ledger import append
+from membership.services.members import ensure_member
+
+
+def locked_member(*, user_id: int, storefront_id: int, at: datetime) -> MemberTier:
+    """The person's place in the storefront's program, locked. Whoever goes on to book points takes this lock first."""
+    known = lock(MemberTier.objects.filter(user=user_id, program=program_for(storefront_id)))
+    if known:
+        return known[0]
+    member = ensure_member(user_id=user_id, storefront_id=storefront_id, at=at)
+    return lock_one(MemberTier.objects.filter(pk=member.pk))
+
+
+def note_active_day(*, member: MemberTier, at: datetime, heard_at: datetime) -> bool:
+    """Count the day of `at` as active, once; tells when an invited friend has been active on enough days.
+
+    The caller holds the member's lock.
+    """
+    day = day_of(at)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO membership_activeday (user_id, day) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING day",
+            [member.user_id, day],
+        )
+        if cursor.fetchone() is None:
+            return False
+    record_activity(
+        member_id=member.pk,
+        metric="online_days",
+        quantity=1,
+        occurred_at=at,
+        at=heard_at,
+        ref=f"online:{member.user_id}:{day}",
+    )
+    _tell_when_active(member.user_id, heard_at)
+    return True
+
+
+def _tell_when_active(user_id: int, at: datetime) -> None:
+    referral = Referral.objects.filter(invitee=user_id, active_at=None).first()
+    if referral is None:
+        return
+    days = ActiveDay.objects.filter(user=user_id).count()
+    if days >= EarningRules.objects.get().invite_days:
+        emit(
+            InviteeActive(referral_id=referral.pk, invitee_id=user_id, active_days=days, reached_at=at),
+            at=at,
+        )
+
+
+def take_back_activity(*, member: MemberTier, of_ref: str, ref: str, at: datetime) -> None:
+    """Undo a fact in full, at its own date. The caller holds the member's lock; nothing recorded, nothing undone."""
+    of = Activity.objects.filter(member=member, source_ref=of_ref).first()
+    if of is None:
+        return
+    row = Activity(
+        source_ref=ref,
+        member=member,
+        metric=of.metric,
+        subject=of.subject,
+        occurred_at=of.occurred_at,
+        recorded_at=at,
+        amount=-of.amount,
+        quantity=-of.quantity,
+        category=of.category,
+        reverses=of_ref,
+    )
+    append_facts(member=member, rows=[row], at=at)
+
+
+def append_facts(*, member: MemberTier, rows: Sequence[Activity], at: datetime) -> None:
+    """Put rows that take something back, or that are dated long ago, into the ledger, and refold the locked member."""
+    fresh = append(member, rows)
+    if fresh:
+        versions = published_versions(member.program_id)
+        refold_locked(member, versions, at=at, activity_ref=fresh[0].source_ref)
