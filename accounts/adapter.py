@@ -1,1 +1,63 @@
 """What django-allauth asks us."""
+
+from typing import Any
+
+from allauth.account.adapter import DefaultAccountAdapter
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from accounts import services
+from accounts.models import User
+from accounts.names import plain_name
+from common import clock
+from common.exceptions import TooManyRequests
+
+
+class AccountAdapter(DefaultAccountAdapter):
+    """Registrations go through the service, so that they carry their storefront and are told to the other rooms.
+
+    Tries to sign in are counted in the database instead of allauth's cache, which forgets while Redis is down.
+    """
+
+    error_messages = {**DefaultAccountAdapter.error_messages, "username_taken": _("这个用户名已被使用")}
+
+    def new_user(self, request: HttpRequest) -> User:
+        user = super().new_user(request)
+        user.home_storefront = request.storefront
+        user.date_joined = clock.now()
+        return user
+
+    def save_user(self, request: HttpRequest, user: User, form, commit: bool = True) -> User:
+        user = super().save_user(request, user, form, commit=False)
+        if commit:
+            services.register(
+                user=user,
+                storefront_id=request.storefront.pk,
+                invite_code=request.COOKIES.get(settings.INVITE_COOKIE_NAME, ""),
+            )
+        return user
+
+    def clean_username(self, username: str, shallow: bool = False) -> str:
+        return super().clean_username(plain_name(username), shallow)
+
+    def get_client_ip(self, request: HttpRequest) -> str:
+        # Behind our proxy allauth itself would count all visitors as one.
+        return request.client_address
+
+    def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        try:
+            services.count_try(name=_name(credentials), address=request.client_address)
+        except TooManyRequests as error:
+            raise ValidationError(str(error), code=error.code, params=error.params) from error
+
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
+        user = super().authenticate(request, **credentials)
+        if user is not None:
+            services.forgive_try(name=_name(credentials), address=request.client_address)
+        return user
+
+
+def _name(credentials: dict[str, Any]) -> str:
+    return credentials.get("username") or credentials.get("email") or ""

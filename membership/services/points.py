@@ -148,7 +148,7 @@ def adjust_points(
             _pay_owed(account, entry, at)
         else:
             _draw(entry, -amount, _open_lots(account))
-        detail = {"amount": amount, "reason": reason, "ref": ref}
+        detail = {"points": amount, "reason": reason, "ref": ref}
         record(action="points.adjust", at=at, actor=actor, target=account.user, detail=detail, address=address)
     return entry
 

@@ -11,6 +11,7 @@ from common import clock
 from events.contracts import InviteeActive, UserRegistered, from_payload
 from events.models import Event
 from events.services import relay
+from membership import handlers
 from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
 from membership.selectors import audit_points, invite_sums, invited_friends, masked, points_balance
 from membership.services import check_in, ensure_member, invite_code_for, note_inviter, reward_referral
@@ -230,8 +231,6 @@ def bought(club, friend, *amounts, at):
 
 def hear(news, at):
     with clock.travel(at):
-        from membership import handlers
-
         (handlers.count_lines if hasattr(news, "delivered_at") else handlers.take_back)(news, at=at)
         relay()
 

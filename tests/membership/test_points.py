@@ -249,7 +249,7 @@ def test_staff_correct_with_a_reason(alice, olga):
     adjust_points(user_id=alice.pk, amount=-15, ref="adj2", reason="多发", actor=olga)
     assert points_balance(user_id=alice.pk, at=clock.now()) == 25
     entries = AuditEntry.objects.filter(action="points.adjust").order_by("id")
-    assert [one.detail["amount"] for one in entries] == [40, -15]
+    assert [one.detail["points"] for one in entries] == [40, -15]
     assert points_statement(alice.pk)[1].memo == "补发"
     with pytest.raises(PointsReasonNeeded):
         adjust_points(user_id=alice.pk, amount=1, ref="adj3", reason=" ", actor=olga)
