@@ -87,7 +87,7 @@ function sprite() {
     const svg = readFileSync(join(root, "node_modules/lucide-static/icons", `${name}.svg`), "utf8");
     const inner = svg.slice(svg.indexOf(">", svg.indexOf("<svg")) + 1, svg.lastIndexOf("</svg>"));
     return (
-      `<symbol id="${name}" viewBox="0 0 24 24" fill="none" stroke="currentColor" stroke-width="2" ` +
+      `<symbol id="${name}" viewBox="0 0 24 24" stroke="currentColor" stroke-width="2" ` +
       `stroke-linecap="round" stroke-linejoin="round">${inner.replace(/\s*\n\s*/g, "").trim()}</symbol>`
     );
   });

@@ -3,6 +3,7 @@
 from django.db import migrations
 
 WORDS = """加微信
+加我微信
 加微
 加v信
 威信

@@ -14,8 +14,10 @@ from accounts.models import User
 from accounts.services import create_member
 from audit.models import IdempotencyRecord
 from catalog.exceptions import OutOfStock
-from catalog.models import PriceHistory, Product, Sku
-from catalog.services import goods
+from catalog.models import PriceHistory, Product, Review, ReviewTicket, Sku
+from catalog.selectors import review_of
+from catalog.services import goods, moderation
+from catalog.services.reviews import write_review
 from common import clock
 from events.services import relay
 from orders import services as orders
@@ -24,6 +26,7 @@ from orders.services import Buyer, Item
 from payments import services as payments
 from payments.models import Channel, PaymentAttempt, TopUp
 from shop.demo import content
+from shop.demo.opinions import Critics, Opinion
 from shop.demo.people import DELIVERIES, GUEST_LIKES, GUEST_ORDERS, MEMBERS, PRICES, RECENT, REFUNDS, Person
 from shop.demo.stocking import fill
 from tenancy.selectors import main_storefront
@@ -33,6 +36,10 @@ from wallet.selectors import balance_of
 FORGETFUL = 9
 # What staff leaves for the morning, so that somebody who looks around finds work.
 LEFT_OPEN = timedelta(hours=3)
+# Reviews are read the next day; those of the last hours wait.
+READ_AFTER = timedelta(hours=7)
+# How many of a member's orders are reviewed; who buys in quantity writes less.
+LIKELY, LIKELY_IN_QUANTITY = 0.62, 0.34
 POCKET_MONEY = Decimal("300.00")
 METHODS = (Channel.Method.ALIPAY, Channel.Method.ALIPAY, Channel.Method.WECHAT)
 BROWSER = "Mozilla/5.0 (Linux; Android 14) Mobile"
@@ -55,6 +62,13 @@ class History:
         self.storefront = main_storefront()
         self.skus = {sku.code: sku for sku in Sku.objects.select_related("product")}
         self.demo_goods = {sku.code: product for product in content.products() for sku in product.skus}
+        self.categories = {
+            sku.code: category.code
+            for category in content.categories()
+            for product in category.products
+            for sku in product.skus
+        }
+        self.critics = Critics()
         # Not for secrets: the plan has to come out the same at every run.
         self.rng = random.Random(20261122)  # noqa: S311
 
@@ -65,14 +79,17 @@ class History:
             planned.append(self._act(self._days_ago(days, 9), self._change_price, code, Decimal(price)))
         for number, (code, days, count) in enumerate(DELIVERIES, start=2):
             planned.append(self._act(self._days_ago(days, 10), self._deliver_stock, code, count, number))
-        for person in MEMBERS:
-            planned += self._life_of(person)
-        for number in range(GUEST_ORDERS):
-            planned += self._guest(number)
+        # First, because what was said long ago is not said again, and staff should find something to read.
         people = {person.username: person for person in MEMBERS}
         for number, (minutes, username, basket) in enumerate(RECENT, start=1000):
             at = self.now - timedelta(minutes=minutes)
             planned.append(self._act(at, self._member_buys, people[username], number, basket))
+            soon = at + timedelta(minutes=min(45, minutes / 2))
+            planned += self._review(soon, people[username], number, basket, likely=1)
+        for person in MEMBERS:
+            planned += self._life_of(person)
+        for number in range(GUEST_ORDERS):
+            planned += self._guest(number)
         planned.append(self._act(self.now, self._pocket_money))
         return sorted(planned, key=lambda act: act.at)
 
@@ -106,7 +123,16 @@ class History:
                 wanted = self.rng.sample(person.likes, k=min(2, len(person.likes)))
             basket = {code: self.rng.randint(*person.pieces) for code in wanted}
             acts.append(self._act(_daytime(at), self._member_buys, person, number, basket))
+            likely = LIKELY if person.pieces[1] < 4 else LIKELY_IN_QUANTITY
+            hours = self.critics.rng.uniform(2, 90)
+            acts += self._review(_daytime(at) + timedelta(hours=hours), person, number, basket, likely)
         return acts
+
+    def _review(self, at: datetime, person: Person, number: int, basket: dict[str, int], likely: float) -> list[Act]:
+        """The member's review of the first thing in an order, where there is one to be told."""
+        code = next(iter(basket))
+        opinion = self.critics.opinion(self.categories[code], likely=likely)
+        return [self._act(at, self._member_reviews, person, number, code, opinion)] if opinion else []
 
     def _guest(self, number: int) -> list[Act]:
         at = _daytime(self._days_ago(self.rng.uniform(0.02, 140)))
@@ -192,6 +218,38 @@ class History:
                 reason=reason,
                 actor=self.staff,
             )
+
+    def _member_reviews(self, person: Person, number: int, code: str, opinion: Opinion) -> None:
+        user = User.objects.get(username=person.username)
+        order = self._known(Buyer(user=user), f"demo-{number}")
+        lines = order.lines.filter(sku__code=code).values("pk") if order else []
+        ticket = (
+            ReviewTicket.objects.filter(line_id__in=lines, delivered_at__isnull=False, closed_at=None)
+            .select_related("review")
+            .first()
+        )
+        if ticket is None:
+            return
+        review = review_of(ticket) or write_review(
+            ticket_id=ticket.public_id,
+            user=user,
+            stars=opinion.stars,
+            text=opinion.text,
+            is_anonymous=opinion.anonymous,
+        )
+        if clock.now() + READ_AFTER < self.now and review.state == Review.State.PENDING:
+            with clock.travel(clock.now() + READ_AFTER):
+                self._read_review(review, opinion)
+
+    def _read_review(self, review: Review, opinion: Opinion) -> None:
+        """What staff does with it."""
+        seen = {review.pk: review.version}
+        if opinion.refused:
+            moderation.reject_reviews(seen=seen, reason=opinion.refused, actor=self.staff)
+            return
+        moderation.publish_reviews(seen=seen, actor=self.staff)
+        if opinion.reply:
+            moderation.reply_to_review(review_id=review.pk, text=opinion.reply, actor=self.staff)
 
     def _guest_orders(self, number: int, basket: dict[str, int]) -> None:
         buyer = self._guest_buyer(number)

@@ -6,16 +6,19 @@ from collections import Counter
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 
 from accounts.models import User
 from audit.models import AuditEntry, IdempotencyRecord
-from catalog.models import Category, Key, KeyBatch, Product, Sku
-from catalog.selectors import Filters, search
+from catalog.models import Category, Key, KeyBatch, Product, ProductRating, Review, Sku
+from catalog.selectors import Filters, review_rules, search
+from catalog.services.reviews import checked
+from catalog.wording import flags_of
 from events.models import Delivery
 from membership.models import MemberTier
 from orders.models import Order, OrderLine
 from payments.models import Channel, PaymentAttempt, TopUp
-from shop.demo import content, history, people
+from shop.demo import content, history, opinions, people
 from tenancy.selectors import main_storefront
 from tests.shelf import books
 
@@ -60,6 +63,7 @@ def made() -> dict:
         "top_ups": sorted(TopUp.objects.values_list("user__username", "amount", "state")),
         "keys": Counter(Key.objects.values_list("sku__code", "state")),
         "tiers": sorted(MemberTier.objects.values_list("user__username", "rank")),
+        "reviews": Counter(Review.objects.values_list("state", "stars", "text", "published_at")),
         "batches": KeyBatch.objects.count(),
         "products": Product.objects.count(),
     }
@@ -90,6 +94,15 @@ class TestTheContent:
         liked |= {row[0] for row in (*people.PRICES, *people.DELIVERIES)}
         assert liked <= codes
 
+    def test_there_is_something_to_say_of_every_category_and_each_is_said_once(self):
+        assert set(opinions.PRAISE) == {category.code for category in content.categories()}
+        said = [text for texts in opinions.PRAISE.values() for text in texts]
+        said += [*opinions.CONTENT, *opinions.FAIR, *opinions.POOR, *opinions.ADVERTS]
+        assert len(said) == len(set(said))
+        assert [checked(5, text) for text in said] == said, "a review as the shop would keep it"
+        assert not [text for text in said if text not in opinions.ADVERTS and flags_of(text, [])]
+        assert all(flags_of(text, review_rules().words.splitlines()) for text in opinions.ADVERTS)
+
 
 def test_the_shop_is_made_and_its_books_are_clean(small, tmp_path):
     logins = tmp_path / "logins.json"
@@ -99,6 +112,8 @@ def test_the_shop_is_made_and_its_books_are_clean(small, tmp_path):
     assert Product.objects.exclude(cover="").count() == Product.objects.count()
     assert Order.objects.filter(state="delivered").exists() and Order.objects.filter(state="expired").exists()
     assert OrderLine.objects.filter(state="queued").exists(), "there is something to do for staff"
+    assert {"pending", "published"} <= set(Review.objects.values_list("state", flat=True))
+    assert not Review.objects.filter(state="published", published_at__lt=F("written_at")).exists()
     assert {"buyer", "operator"} <= {one["role"] for one in json.loads(logins.read_text())}
     for login in json.loads(logins.read_text()):
         assert User.objects.get(username=login["username"]).check_password(login["password"])
@@ -154,5 +169,9 @@ def test_the_whole_shop(media, tmp_path):
     assert books() == {}
     assert len(set(MemberTier.objects.values_list("rank", flat=True))) >= 4
     assert Order.objects.count() > 250
+    assert 60 < Review.objects.count() < 200
+    assert Review.objects.filter(state="pending").count() >= 3
+    assert Review.objects.filter(state="rejected").exists() and Review.objects.exclude(reply="").count() > 5
+    assert ProductRating.objects.filter(stars_5__gte=3).count() >= 5, "cards have stars"
     for product in Product.objects.filter(kind="key"):
         assert Key.objects.filter(product=product).count() >= 200, product
