@@ -2,6 +2,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from common.api.views import NoSuchEndpoint
+from membership.earning_views import invited
 from shop.views import api_docs
 
 api = [
@@ -20,6 +21,8 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),
+    # Short: it is read aloud and printed.
+    path("i/<slug:code>/", invited, name="membership_invited"),
     path("", include("payments.urls")),
     # settings.MEDIA_URL: covers are the only files that visitors may fetch.
     path("media/", include("catalog.urls")),

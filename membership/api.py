@@ -1,14 +1,26 @@
-"""The caller, and where they stand."""
+"""The caller, where they stand, and what they earn."""
 
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers
+from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from common import clock
+from common.api.paging import Paged, next_field, page_of
+from common.api.reading import read_query
 from common.api.views import PrivateView
-from membership.selectors import member_standing
+from membership.models import PointsEntry, Task
+from membership.selectors import (
+    TaskShownTo,
+    check_in_shown,
+    member_points,
+    member_standing,
+    member_tasks,
+    points_statement,
+)
+from membership.services import check_in, note_shown
 
 TAG = _("会员")
 
@@ -48,4 +60,115 @@ class Me(PrivateView):
         return Response(MeShown({"user": request.user, "tier": standing}).data)
 
 
-urlpatterns = [path("me/", Me.as_view(), name="me")]
+class TaskOut(serializers.Serializer):
+    kind = serializers.ChoiceField(Task.Kind.choices, source="task.kind")
+    name = serializers.CharField()
+    text = serializers.CharField()
+    window = serializers.ChoiceField(Task.Window.choices, source="task.window", help_text=_("每个周期奖励一次"))
+    points = serializers.IntegerField(source="task.points")
+    activity = serializers.IntegerField(source="task.activity", help_text=_("奖励的活跃值"))
+    count = serializers.IntegerField()
+    target = serializers.IntegerField(source="task.target")
+    done = serializers.BooleanField(source="is_done")
+
+
+class TasksOut(serializers.Serializer):
+    open = TaskOut(many=True, help_text=_("最多 5 个，按推荐顺序"))
+    done = TaskOut(many=True)
+    personal = serializers.BooleanField(source="is_personal", help_text=_("是否按个人情况排序"))
+
+
+class MyTasks(PrivateView):
+    @extend_schema(operation_id="list_my_tasks", tags=[TAG], summary=_("我的任务"), responses=TasksOut)
+    def get(self, request: Request) -> Response:
+        at = clock.now()
+        found = member_tasks(user_id=request.user.pk, storefront_id=request.storefront.pk, at=at)
+        if found.segment:
+            rows: tuple[TaskShownTo, ...] = (*found.open, *found.done)
+            note_shown(user_id=request.user.pk, tasks=[one.task for one in rows], segment=found.segment, at=at)
+        return Response(TasksOut(found).data)
+
+
+class EndingOut(serializers.Serializer):
+    amount = serializers.IntegerField()
+    at = serializers.DateTimeField()
+
+
+class PointsEntryOut(serializers.Serializer):
+    at = serializers.DateTimeField()
+    cause = serializers.ChoiceField(PointsEntry.Cause.choices)
+    amount = serializers.IntegerField(help_text=_("正数为获得，负数为使用或过期"))
+    balance_after = serializers.IntegerField()
+    memo = serializers.CharField()
+
+
+class PointsOut(serializers.Serializer):
+    balance = serializers.IntegerField(help_text=_("现在可用"))
+    owed = serializers.IntegerField(help_text=_("之后获得的积分先抵扣这么多"))
+    ending = EndingOut(many=True, help_text=_("30 天内到期的积分"))
+    items = PointsEntryOut(many=True)
+    next = next_field()
+
+
+class MyPoints(PrivateView):
+    @extend_schema(
+        operation_id="list_my_points",
+        tags=[TAG],
+        summary=_("我的积分与明细"),
+        parameters=[Paged],
+        responses=PointsOut,
+    )
+    def get(self, request: Request) -> Response:
+        query = read_query(Paged, request)
+        shown = member_points(user_id=request.user.pk, at=clock.now())
+        page = page_of(
+            points_statement(request.user.pk),
+            order=["-pk"],
+            limit=query["limit"],
+            cursor=query.get("cursor"),
+            scope=f"points of {request.user.pk}",
+        )
+        data = {**vars(shown), "items": page.items, "next": page.next}
+        return Response(PointsOut(data).data)
+
+
+class CheckInOut(serializers.Serializer):
+    day = serializers.DateField()
+    new = serializers.BooleanField(help_text=_("是否刚刚签到；当天再次调用为 false"))
+    streak = serializers.IntegerField(help_text=_("连续签到天数"))
+    points = serializers.IntegerField(help_text=_("今天签到得到的积分"))
+    activity = serializers.IntegerField(help_text=_("今天签到得到的活跃值"))
+    next_in = serializers.IntegerField(help_text=_("再签到几天得到下一个礼物，没有时为 0"))
+    next_gift = serializers.CharField()
+
+
+class MyCheckIn(PrivateView):
+    @extend_schema(
+        operation_id="check_in",
+        tags=[TAG],
+        summary=_("签到"),
+        description=_("每天一次；重复调用不会再得奖励，返回当天的结果。"),
+        request=None,
+        responses={status.HTTP_200_OK: CheckInOut},
+    )
+    def post(self, request: Request) -> Response:
+        done = check_in(user_id=request.user.pk, storefront_id=request.storefront.pk)
+        shown = check_in_shown(user_id=request.user.pk, at=clock.now())
+        data = {
+            "day": done.check_in.day,
+            "new": done.is_new,
+            "streak": done.check_in.streak,
+            "points": done.check_in.points,
+            "activity": done.check_in.activity,
+            "next_in": max(shown.next_in, 0),
+            "next_gift": shown.next_gift,
+        }
+        return Response(CheckInOut(data).data)
+
+
+urlpatterns = [
+    path("me/", Me.as_view(), name="me"),
+    path("me/tasks/", MyTasks.as_view(), name="my_tasks"),
+    path("me/points/", MyPoints.as_view(), name="my_points"),
+    path("me/check-in/", MyCheckIn.as_view(), name="check_in"),
+]

@@ -1,5 +1,15 @@
-// form[data-swap="id"]: sent in the background; the element with that id is replaced by the one in the page that comes
-// back. If anything goes wrong the form is sent as usual.
+// form[data-swap="id id"]: sent in the background; the elements with these ids are replaced by those in the page that
+// comes back. The first one must be there, the others are where both pages have them. If anything goes wrong the form is
+// sent as usual. Whoever looks at a swapped part keeps the focus in it.
+
+function swap(name, page) {
+  const old = document.getElementById(name);
+  const part = page.getElementById(name);
+  if (!old || !part) return;
+  const focused = old.contains(document.activeElement);
+  old.replaceWith(document.adoptNode(part));
+  if (focused && part.tabIndex === -1) part.focus({ preventScroll: true });
+}
 
 export function startSwaps() {
   document.addEventListener("submit", async (event) => {
@@ -11,9 +21,9 @@ export function startSwaps() {
     try {
       const answer = await fetch(form.action, { method: "POST", body, credentials: "same-origin" });
       const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      const part = page.getElementById(form.dataset.swap);
-      if (!answer.ok || !part) throw new Error("no such part");
-      document.getElementById(form.dataset.swap).replaceWith(document.adoptNode(part));
+      const names = form.dataset.swap.split(" ");
+      if (!answer.ok || !page.getElementById(names[0])) throw new Error("no such part");
+      for (const name of names) swap(name, page);
     } catch {
       form.submit();
     }

@@ -216,7 +216,12 @@ class PointsEntryAdmin(ReadOnlyAdmin):
 class EarningRulesAdmin(ModelAdmin):
     """One row; changes are in the audit log."""
 
-    list_display = ["__str__", "points_months", "daily_points", "weekly_points"]
+    list_display = ["__str__", "points_months", "daily_points", "weekly_points", "inviter_points", "invitee_points"]
+    fieldsets = [
+        (gettext_lazy("积分"), {"fields": ["points_months", "daily_points", "weekly_points", "quiet_days"]}),
+        (gettext_lazy("邀请"), {"fields": ["invite_days", "inviter_points", "invitee_points", "invites_a_month"]}),
+        (gettext_lazy("反馈"), {"fields": ["feedback_a_month"]}),
+    ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.clock import day_of, start_of_day
-from membership.models import ActiveDay, CheckIn, CheckInReward, EarningRules
+from membership.models import ActiveDay, CheckIn, CheckInReward, EarningRules, Pass
 
 ONE_DAY = timedelta(days=1)
 LOOK_BACK = timedelta(days=30)
@@ -30,9 +30,13 @@ class CheckInDay:
 
 @dataclass(frozen=True)
 class CheckInShown:
-    """`streak` counts up to today, or to yesterday while today is still open; `next_gift` is due in `next_in` days."""
+    """`streak` counts up to today, or to yesterday while today is still open; `next_gift` is due in `next_in` days.
+
+    `got` says what today's check-in brought.
+    """
 
     is_done: bool
+    got: str
     streak: int
     points: int
     strip: tuple[CheckInDay, ...]
@@ -61,11 +65,20 @@ def check_in_shown(*, user_id: int, at: datetime) -> CheckInShown:
     next_number = coming[0] if coming else 0
     return CheckInShown(
         is_done=is_done,
+        got=_got(latest) if latest is not None and is_done else "",
         streak=streak,
         points=sum(one.points for one in public if not one.streak),
         strip=tuple(strip),
         next_in=next_number - streak,
         next_gift=gifts.get(place_in_cycle(next_number, cycle), "") if next_number else "",
+    )
+
+
+def _got(check_in: CheckIn) -> str:
+    passes = Pass.objects.filter(user=check_in.user_id, ref__startswith=f"check-in:{check_in.user_id}:{check_in.day}:")
+    names = [str(one.offer) for one in passes.select_related("offer")]
+    return " · ".join(
+        [text for text in (reward_text(points=check_in.points, activity=check_in.activity, offer=None), *names) if text]
     )
 
 

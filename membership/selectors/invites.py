@@ -78,6 +78,10 @@ def invited_friends(*, user_id: int, page: int | str, per_page: int = 20) -> Pag
     return found
 
 
+def invite_rules() -> EarningRules:
+    return EarningRules.objects.get()
+
+
 def inviter_of_code(code: str) -> User | None:
     """Whose link it is; None for nobody's, or somebody's who may no longer sign in."""
     found = InviteCode.objects.filter(code=code.strip().upper()).select_related("user").first()

@@ -33,6 +33,8 @@ from membership.selectors.earning import LOOK_BACK, NEW_FOR, active_days, is_qui
 from membership.selectors.rules import program_for
 
 MOST_SHOWN = 5
+# For how long a task that is done stays in sight.
+DONE_SHOWN = timedelta(days=7)
 ONCE = date(1970, 1, 1)
 # A task that moves no missing condition still earns points.
 LEAST_PROGRESS = 0.1
@@ -166,6 +168,8 @@ def _with_progress(member: MemberTier, at: datetime) -> Iterable[TaskShownTo]:
     for task in tasks:
         row = progress.get((task.pk, window_of(task.window, at)))
         is_done = row is not None and row.completed_at is not None
+        if row is not None and row.completed_at is not None and row.completed_at <= at - DONE_SHOWN:
+            continue
         if not is_done:
             needs_no_order = task.kind == Task.Kind.FIRST_ORDER or task.audience == Task.Audience.NO_ORDERS
             if (needs_no_order and has_bought) or not fits_audience(task, member, at=at):

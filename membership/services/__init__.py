@@ -2,7 +2,14 @@ from membership.services.check_ins import CheckedIn, check_in
 from membership.services.evaluation import evaluate_member
 from membership.services.facts import record_activity
 from membership.services.feedback import accept_feedback, decline_feedback, send_feedback
-from membership.services.invites import invite_code_for, mirror_order, note_inviter, reward_referral, tell_inviter
+from membership.services.invites import (
+    invite_code_for,
+    mirror_order,
+    note_inviter,
+    open_invite,
+    reward_referral,
+    tell_inviter,
+)
 from membership.services.members import ensure_member
 from membership.services.passes import buy_pass, give_pass, redeem_pass
 from membership.services.points import (
@@ -49,6 +56,7 @@ __all__ = [
     "mirror_order",
     "note_inviter",
     "note_shown",
+    "open_invite",
     "publish_rule_set",
     "recalculate",
     "record_activity",

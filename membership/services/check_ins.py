@@ -69,7 +69,12 @@ def _reward(member: MemberTier, made: CheckIn, at: datetime) -> list[Pass]:
         if reward.points:
             cause = Cause.STREAK if reward.streak else Cause.CHECK_IN
             made.points += grant_points(
-                user_id=made.user_id, amount=reward.points, cause=cause, ref=ref, at=at, memo=str(reward)
+                user_id=made.user_id,
+                amount=reward.points,
+                cause=cause,
+                ref=ref,
+                at=at,
+                memo=str(reward) if reward.streak else "",
             ).amount
         if reward.offer is not None and reward.offer.is_active:
             passes.append(give_pass(user_id=made.user_id, offer=reward.offer, ref=ref, at=at))

@@ -1,19 +1,21 @@
 """Invite links, who came by them, and what both sides get once the friend has stayed."""
 
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from audit.services import Limit, take
 from common import clock
 from common.clock import day_of, start_of_day
-from common.exceptions import Conflict
+from common.crypto import fingerprint
+from common.exceptions import Conflict, TooManyRequests
 from common.locks import lock_one
 from events.contracts import InviteeSpent, RewardGranted
 from events.services import emit
 from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
-from membership.selectors.invites import masked
+from membership.selectors.invites import inviter_of_code, masked
 from membership.selectors.rules import program_for
 from membership.services.acting import append_facts, locked_member
 from membership.services.facts import record_activity
@@ -24,6 +26,8 @@ CODE_LENGTH = 8
 # No 0/O, 1/I/L: a code is read aloud and typed by people.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TRIES = 5
+# Visits to one member's link that are looked at; more are programs.
+OPENINGS = Limit("invite-link", burst=20, every=timedelta(minutes=30))
 
 
 def invite_code_for(*, user: User) -> str:
@@ -42,6 +46,31 @@ def invite_code_for(*, user: User) -> str:
             # Somebody has this code: one chance in 850 thousand millions.
             continue
     raise Conflict
+
+
+def open_invite(*, code: str, visitor: str, user_id: int | None, storefront_id: int) -> User | None:
+    """Somebody opened an invite link: whose it is, None for nobody's.
+
+    Another's visit counts toward the owner's sharing tasks, one visitor once, and only so many a day.
+    """
+    owner = inviter_of_code(code)
+    if owner is None or owner.pk == user_id:
+        return owner
+    at = clock.now()
+    try:
+        take(OPENINGS, subject=f"user:{owner.pk}", at=at)
+    except TooManyRequests:
+        return owner
+    seen = fingerprint(visitor, "invite-visitor").hex()[:32]
+    count_step(
+        user_id=owner.pk,
+        storefront_id=storefront_id,
+        kind=Task.Kind.SHARE,
+        subject=f"visitor:{seen}",
+        at=at,
+        told_at=at,
+    )
+    return owner
 
 
 def _new_code() -> str:

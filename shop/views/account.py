@@ -5,7 +5,7 @@ from django.shortcuts import render
 
 from catalog.selectors import unwritten_of
 from common import clock
-from membership.selectors import member_standing
+from membership.selectors import member_standing, points_balance
 from notifications.selectors import unread_count
 from shop import visitor
 from shop.refusals import private
@@ -22,6 +22,7 @@ def account(request: HttpRequest) -> HttpResponse:
         return render(request, "shop/account.html")
     context = {
         "balance": balance_of(user),
+        "points": points_balance(user_id=user.pk, at=clock.now()),
         "unread": unread_count(user),
         "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),

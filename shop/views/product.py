@@ -10,6 +10,7 @@ from catalog.models import Sku
 from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
 from common.texts import in_language
+from membership.services import record_view
 from shop.cards import Card, Offer, foreign, product_card
 from shop.guest_pages import kept_for_guests
 from shop.json_ld import product_data
@@ -24,6 +25,9 @@ LOWEST_DAYS = 30
 @kept_for_guests
 def product(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
+    if request.user.is_authenticated and request.method == "GET":
+        storefront_id = request.storefront.pk
+        record_view(user_id=request.user.pk, storefront_id=storefront_id, product_id=found.pk, at=clock.now())
     card = product_card(found, storefront=request.storefront, user_id=request.user.pk)
     said = reviews_of(found, request.GET)
     chosen = _chosen(card, request.GET.get("sku", ""))
