@@ -5,7 +5,8 @@ from django.shortcuts import render
 
 from catalog.selectors import unwritten_of
 from common import clock
-from membership.selectors import member_standing
+from marketing.selectors import count_usable
+from membership.selectors import birthday_of, member_standing
 from notifications.selectors import unread_count
 from shop import visitor
 from shop.refusals import private
@@ -23,6 +24,8 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {
         "balance": balance_of(user),
         "unread": unread_count(user),
+        "coupons": count_usable(user_id=user.pk, storefront_id=request.storefront.pk, at=clock.now()),
+        "birthday": birthday_of(user.pk),
         "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
     }

@@ -10,6 +10,7 @@ from catalog.models import Sku
 from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
 from common.texts import in_language
+from shop import visitor
 from shop.cards import Card, Offer, foreign, product_card
 from shop.guest_pages import kept_for_guests
 from shop.json_ld import product_data
@@ -23,13 +24,15 @@ LOWEST_DAYS = 30
 
 @kept_for_guests
 def product(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
+    shelf = on_sale(storefront=request.storefront, until=visitor.shelf_time(request))
+    found = get_object_or_404(shelf.select_related("category__parent"), slug=slug)
     card = product_card(found, storefront=request.storefront, user_id=request.user.pk)
     said = reviews_of(found, request.GET)
     chosen = _chosen(card, request.GET.get("sku", ""))
     context = {
         "card": card,
         "product": found,
+        "opens_at": found.on_sale_from if found.on_sale_from and found.on_sale_from > clock.now() else None,
         "chosen": chosen,
         "description": to_html(in_language(found.description, found.description_en)),
         "description_lang": foreign(found.description_en),
