@@ -3,6 +3,7 @@ general rate. The most specific one decides, and none raises a price above the l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -44,13 +45,15 @@ class Ladder:
     tier: TierRule | None = None
 
 
-def member_prices(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
-    """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest."""
+def member_prices(
+    *, user_id: int | None, storefront_id: int, skus: Sequence[Sku], at: datetime | None = None
+) -> dict[int, MemberPrice]:
+    """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest. `at` is now."""
     if user_id is None or not skus:
         return {}
     program = program_for(storefront_id)
     rank = _rank(user_id, program)
-    tier = version_in_force(program.pk, clock.now()).tiers.get(rank) if rank is not None else None
+    tier = version_in_force(program.pk, at or clock.now()).tiers.get(rank) if rank is not None else None
     return _prices_by_rank(program.pk, [tier], skus)[tier.rank] if tier is not None else {}
 
 

@@ -5,7 +5,7 @@ from membership.services.feedback import accept_feedback, decline_feedback, send
 from membership.services.invites import invite_code_for, mirror_order, note_inviter, reward_referral, tell_inviter
 from membership.services.members import ensure_member
 from membership.services.passes import buy_pass, give_pass, redeem_pass
-from membership.services.perks import give_points_back, take_points_back, tell_birthday
+from membership.services.perks import correct_birthday, give_points_back, take_points_back, tell_birthday
 from membership.services.points import (
     adjust_points,
     expire_due_points,
@@ -31,6 +31,7 @@ from membership.services.tasks import (
 __all__ = [
     "CheckedIn",
     "accept_feedback",
+    "correct_birthday",
     "give_points_back",
     "take_points_back",
     "tell_birthday",

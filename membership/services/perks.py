@@ -82,6 +82,22 @@ def tell_birthday(*, user_id: int, day: date) -> Birthday:
     return known
 
 
+def is_birthday(day: date, at: datetime) -> bool:
+    """Whether somebody who is alive at `at` may have been born on it."""
+    return day.year >= EARLIEST_YEAR and day <= day_of(at)
+
+
+def correct_birthday(*, user_id: int, day: date) -> Birthday:
+    """Staff set right what a member typed wrongly. Locks the row. Raises NotABirthday, Birthday.DoesNotExist."""
+    with transaction.atomic():
+        if not is_birthday(day, clock.now()):
+            raise NotABirthday
+        row = lock_one(Birthday.objects.filter(pk=user_id))
+        row.day, row.month_day = day, day.month * 100 + day.day
+        row.save(update_fields=["day", "month_day"])
+    return row
+
+
 def _locked_row(line_id: int, user_id: int, cash: Decimal) -> PointsBack:
     row = PointsBack(line_id=line_id, user_id=user_id, cash=cash)
     PointsBack.objects.bulk_create([row], ignore_conflicts=True)

@@ -1,7 +1,7 @@
 """What the next tier is worth in money: for a cart, and for what was bought lately. Reads only."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -103,18 +103,17 @@ def month_saving(*, storefront: Storefront, user_id: int, at: datetime) -> Month
 
 
 def _repriced(plain: Quote, prices: Mapping[int, MemberPrice], breaks: Mapping[int, Sequence[QuantityBreak]]) -> Quote:
-    return Quote(
-        tuple(
-            price_line(
-                sku=line.sku,
-                quantity=line.quantity,
-                fields=line.fields,
-                member=prices.get(line.sku.pk),
-                breaks=breaks.get(line.sku.pk, ()),
-            )
-            for line in plain.lines
+    lines = (
+        price_line(
+            sku=line.sku,
+            quantity=line.quantity,
+            fields=line.fields,
+            member=prices.get(line.sku.pk),
+            breaks=breaks.get(line.sku.pk, ()),
         )
+        for line in plain.lines
     )
+    return replace(plain, lines=tuple(lines))
 
 
 def _value(tier: TierRule | None, kind: str) -> Decimal:

@@ -6,6 +6,7 @@ it costs.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -79,9 +80,10 @@ class QuoteLine:
 
 @dataclass(frozen=True)
 class Quote:
-    """`coupon` is the one that went into the prices; `offers` all that were looked at, best first."""
+    """Prices as of `at`. `coupon` is the one that went into them; `offers` all that were looked at, best first."""
 
     lines: tuple[QuoteLine, ...]
+    at: datetime
     coupon: Coupon | None = None
     offers: tuple[Offer, ...] = ()
 
@@ -125,8 +127,9 @@ def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item
 
 
 def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
-    _check_access(storefront, user_id, items, skus)
-    prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()))
+    at = clock.now()
+    _check_access(storefront, user_id, items, skus, at)
+    prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()), at=at)
     breaks = breaks_of(skus.values())
     quoted = Quote(
         tuple(
@@ -138,7 +141,8 @@ def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], 
                 breaks=breaks.get(skus[item.sku].pk, ()),
             )
             for item in items
-        )
+        ),
+        at,
     )
     if quoted.list_total > MAX_AMOUNT:
         raise TotalTooLarge(max=MAX_AMOUNT)
@@ -162,7 +166,7 @@ def with_coupon(quoted: Quote, storefront: Storefront, user_id: int | None, coup
 def coupon_offers(quoted: Quote, *, storefront: Storefront, user_id: int | None, only: str = "") -> list[Offer]:
     """What each of the member's coupons would do to a quote without one, best first (marketing.selectors.offers_for)."""
     lines = [_priced_line(line) for line in quoted.lines]
-    return offers_for(user_id=user_id, storefront_id=storefront.pk, lines=lines, at=clock.now(), only=only)
+    return offers_for(user_id=user_id, storefront_id=storefront.pk, lines=lines, at=quoted.at, only=only)
 
 
 def with_offer(quoted: Quote, offer: Offer) -> Quote:
@@ -170,7 +174,7 @@ def with_offer(quoted: Quote, offer: Offer) -> Quote:
     why = _("优惠券 · %(name)s") % {"name": offer.coupon.template}
     shares = offer.discount.shares
     lines = (_less(line, shares[place], why) if place in shares else line for place, line in enumerate(quoted.lines))
-    return Quote(tuple(lines), offer.coupon)
+    return replace(quoted, lines=tuple(lines), coupon=offer.coupon)
 
 
 def _priced_line(line: QuoteLine) -> PricedLine:
@@ -234,7 +238,9 @@ def lower_prices(
     return steps
 
 
-def _check_access(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> None:
+def _check_access(
+    storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku], at: datetime
+) -> None:
     """Whether the buyer may have these goods yet, and so many. Their tier is asked for only where it makes a difference.
 
     Raises NotYetOnSale, BadQuantity.
@@ -246,9 +252,9 @@ def _check_access(storefront: Storefront, user_id: int | None, items: Sequence[I
             if not sku.min_quantity <= item.quantity <= most:
                 raise BadQuantity(min=sku.min_quantity, max=most)
         opens = sku.product.on_sale_from
-        if opens is not None and opens > clock.now():
+        if opens is not None and opens > at:
             perks = perks_for(user_id=user_id, storefront_id=storefront.pk)
-            if opens > clock.now() + perks.early:
+            if opens > at + perks.early:
                 shown = date_format(localtime(opens), "Y-m-d H:i")
                 raise NotYetOnSale(name=sku.product, time=shown)
 

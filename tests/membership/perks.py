@@ -4,7 +4,7 @@ import itertools
 
 from accounts.models import User
 from common import clock
-from membership.models import Benefit, MemberTier, Program, RuleSetVersion
+from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierDecision
 from membership.services import draft_rule_set, ensure_member, publish_rule_set
 from tenancy.models import MAIN_ID
 
@@ -28,5 +28,15 @@ def publish(*tiers: list[dict]) -> RuleSetVersion:
 def hold(user: User, rank: int) -> User:
     """The member holds this rank from now on."""
     member = ensure_member(user_id=user.pk, storefront_id=MAIN_ID, at=clock.now())
+    TierDecision.objects.create(
+        member=member,
+        from_rank=member.rank,
+        to_rank=rank,
+        cause=TierDecision.Cause.OVERRIDE,
+        version_id=member.version_id,
+        trace=[],
+        day=clock.day_of(clock.now()),
+        at=clock.now(),
+    )
     MemberTier.objects.filter(pk=member.pk).update(rank=rank)
     return user
