@@ -183,6 +183,17 @@ class FeedbackDeclined(Contract):
     declined_at: datetime
 
 
+@contract("birthday.gift")
+class BirthdayGiftGiven(Contract):
+    """What the member's tier gives on a birthday; `coupon` says whether one came with it."""
+
+    ref: str
+    user_id: int
+    points: int
+    coupon: bool
+    given_at: datetime
+
+
 @contract("stock.low")
 class StockLow(Contract):
     sku_id: int

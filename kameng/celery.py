@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
     "which tasks suit whom": daily(0, 30, "membership.tasks.refresh_task_arms"),
+    "gifts of today's birthdays": every(3600, "marketing.tasks.give_birthday_gifts"),
     "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
     "ratings counted anew": daily(4, 35, "catalog.tasks.refresh_ratings"),

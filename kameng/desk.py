@@ -70,8 +70,16 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "升级券"), "local_activity", "membership.Pass"),
             Entry(pgettext_lazy("plural", "积分账户"), "toll", "membership.PointsAccount"),
             Entry(pgettext_lazy("plural", "积分流水"), "receipt", "membership.PointsEntry"),
+            Entry(pgettext_lazy("plural", "生日"), "cake", "membership.Birthday"),
             Entry(pgettext_lazy("plural", "积分规则"), "tune", "membership.EarningRules"),
             Entry(pgettext_lazy("plural", "重新评定"), "refresh", "membership.Recalculation"),
+        ],
+    ),
+    (
+        pgettext_lazy("plural", "营销"),
+        [
+            Entry(pgettext_lazy("plural", "优惠券"), "confirmation_number", "marketing.CouponTemplate"),
+            Entry(pgettext_lazy("plural", "会员优惠券"), "local_activity", "marketing.Coupon"),
         ],
     ),
     (

@@ -19,6 +19,16 @@ class RulesRefused(BadInput):
         return "\n".join(f"{path}: {message}" if path else str(message) for path, message in self.problems)
 
 
+class BirthdayKnown(Conflict):
+    code = "birthday_known"
+    message = _("生日只能填写一次，填错了请联系客服")
+
+
+class NotABirthday(BadInput):
+    code = "not_a_birthday"
+    message = _("请填写正确的生日")
+
+
 class NotADraft(Conflict):
     code = "not_a_draft"
     message = _("已发布的版本不能更改，请复制为新草稿")

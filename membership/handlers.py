@@ -29,6 +29,16 @@ def count_lines(event: OrderDelivered, *, at: datetime) -> None:
     services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
 
 
+@subscribe(OrderDelivered, "membership.give_points_back")
+def give_points(event: OrderDelivered, *, at: datetime) -> None:
+    services.give_points_back(order=event, at=clock.now())
+
+
+@subscribe(OrderRefunded, "membership.take_points_back")
+def take_points(event: OrderRefunded, *, at: datetime) -> None:
+    services.take_points_back(refund=event, at=clock.now())
+
+
 @subscribe(OrderRefunded, "membership.record_refund")
 def take_back(event: OrderRefunded, *, at: datetime) -> None:
     at = clock.now()

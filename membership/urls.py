@@ -13,6 +13,7 @@ urlpatterns = [
     path("points/", earning_views.points, name="points"),
     path("task-order/", earning_views.task_order, name="task_order"),
     path("decisions/", views.decisions, name="decisions"),
+    path("birthday/", views.birthday, name="birthday"),
     path("rules/", views.rules, name="rules"),
     path("rules/<int:number>/", views.rules, name="rules_version"),
 ]

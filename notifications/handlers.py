@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from catalog.models import Product
 from events.contracts import (
+    BirthdayGiftGiven,
     OrderDelivered,
     OrderRefunded,
     ReviewPublished,
@@ -59,6 +60,18 @@ def topped_up(event: WalletToppedUp, *, at: datetime) -> None:
         kind=Kind.TOPPED_UP,
         params={"amount": str(event.amount)},
         link=reverse("shop:wallet"),
+        at=at,
+    )
+
+
+@subscribe(BirthdayGiftGiven, "notifications.birthday_gift")
+def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
+    services.tell(
+        ref=event.ref,
+        user_id=event.user_id,
+        kind=Kind.BIRTHDAY_GIFT,
+        params={},
+        link=reverse("shop:coupons" if event.coupon else "membership:center"),
         at=at,
     )
 

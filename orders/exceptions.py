@@ -25,6 +25,13 @@ class SkuUnknown(NotFound):
     message = _("没有找到这个商品规格")
 
 
+class NotYetOnSale(Conflict):
+    """The product is on sale later; members with early access may buy it before."""
+
+    code = "not_yet_on_sale"
+    message = _("「%(name)s」将于 %(time)s 开售")
+
+
 class BadQuantity(BadInput):
     code = "bad_quantity"
     message = _("购买数量须在 %(min)s 到 %(max)s 之间")

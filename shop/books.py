@@ -6,7 +6,7 @@ from catalog.selectors import audit_reviews
 from common.findings import Findings
 from events.selectors import audit_events
 from marketing.selectors import audit_coupons
-from membership.selectors import audit_points
+from membership.selectors import audit_perks, audit_points
 from orders.selectors import audit_orders
 from payments.selectors import audit_payments
 from wallet.selectors import audit_ledger
@@ -17,7 +17,7 @@ def audit(*, at: datetime) -> dict[str, Findings]:
     rooms = {
         "wallet": audit_ledger(),
         "catalog": audit_reviews(),
-        "membership": audit_points(),
+        "membership": {**audit_points(), **audit_perks()},
         "marketing": audit_coupons(),
         "orders": audit_orders(),
         "payments": audit_payments(),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Product, ProductRating, QuantityBreak, Sku
 from catalog.selectors import ENOUGH, PLENTY, rating_of, shown_stock, with_skus
 from common.texts import in_language
-from membership.selectors import HigherPrice, Ladder, member_prices, price_ladder
+from membership.selectors import HigherPrice, Ladder, member_prices, perks_of_tier, price_ladder
 from tenancy.models import Storefront
 
 BADGES_ON_A_CARD = 2
@@ -45,6 +45,7 @@ class Offer:
     stock: Stock
     breaks: Sequence[QuantityBreak]
     higher: HigherPrice | None = None
+    most: int = 0
 
     @property
     def list_price(self) -> Decimal:
@@ -178,4 +179,5 @@ def _offer(sku: Sku, ladder: Ladder, left: int) -> Offer:
         stock=Stock(left),
         breaks=tuple(sku.breaks.all()),
         higher=ladder.higher.get(sku.pk),
+        most=perks_of_tier(ladder.tier).most_of(sku.max_quantity),
     )

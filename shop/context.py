@@ -22,6 +22,8 @@ SECTIONS = {
     "shop:account": "account",
     "shop:wallet": "account",
     "shop:library": "account",
+    "shop:coupons": "account",
+    "shop:points_shop": "member",
     "shop:reviews": "account",
     "shop:review": "account",
     "membership": "member",

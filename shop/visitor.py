@@ -1,9 +1,14 @@
 """Who is looking: the member or None, the device, and which guest orders this session may open."""
 
+from datetime import datetime
+
 from django.http import HttpRequest
 
 from accounts.models import User
+from catalog.selectors import any_coming
+from common import clock
 from common.device import device_of
+from membership.selectors import Perks, perks_for
 from orders.models import Cart, Order
 from orders.selectors import cart_for, count_in_cart, order_for
 from orders.services import Buyer, merge_carts
@@ -20,6 +25,17 @@ def buyer(request: HttpRequest, *, contact: str = "", device: str = "") -> Buyer
     return Buyer(
         user=member(request), contact=contact, device=device or device_of(request), address=request.client_address
     )
+
+
+def perks(request: HttpRequest) -> Perks:
+    """What the visitor's tier gives."""
+    return perks_for(user_id=request.user.pk, storefront_id=request.storefront.pk)
+
+
+def shelf_time(request: HttpRequest) -> datetime:
+    """Up to when this visitor sees goods that go on sale: now, or later for members with early access."""
+    at = clock.now()
+    return at + perks(request).early if member(request) and any_coming(at) else at
 
 
 def cart(request: HttpRequest) -> Cart | None:

@@ -9,6 +9,7 @@ import "./show-password.js";
 import "./theme-switch.js";
 import { startAddToCart } from "./add-to-cart.js";
 import { startForms } from "./forms.js";
+import { startReprice } from "./reprice.js";
 import { startSheets } from "./sheet.js";
 import { startSkuPicker } from "./sku-picker.js";
 import { startSwaps } from "./swap.js";
@@ -17,6 +18,7 @@ document.documentElement.classList.add("js");
 startAddToCart();
 startSwaps();
 startForms();
+startReprice();
 startSheets();
 startSkuPicker();
 

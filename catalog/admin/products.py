@@ -77,7 +77,15 @@ class ProductAdmin(ModelAdmin):
         (
             _("排序与网址"),
             {
-                "fields": ["position", "search_weight", "slug", "public_id", "created_at", "updated_at"],
+                "fields": [
+                    "on_sale_from",
+                    "position",
+                    "search_weight",
+                    "slug",
+                    "public_id",
+                    "created_at",
+                    "updated_at",
+                ],
                 "classes": ["tab"],
             },
         ),

@@ -100,6 +100,9 @@ class Product(models.Model):
         _("发货承诺"), max_length=40, blank=True, help_text=_("例如：约3秒；留空按类型显示")
     )
     delivery_promise_en = models.CharField(_("英文发货承诺"), max_length=60, blank=True)
+    on_sale_from = models.DateTimeField(
+        _("公开开售时间"), null=True, blank=True, help_text=_("留空立即开售；有“提前购买”权益的会员可以早些看到并购买")
+    )
     position = models.IntegerField(_("置顶排序"), default=0, help_text=_("数字越小越靠前"))
     search_weight = models.PositiveSmallIntegerField(_("搜索权重"), default=0)
     search_document = SearchVectorField(null=True, editable=False)
@@ -112,6 +115,7 @@ class Product(models.Model):
         verbose_name_plural = pgettext_lazy("plural", "商品")
         indexes = [
             models.Index(fields=["category", "position", "-id"], condition=Q(status="on_sale"), name="product_on_sale"),
+            models.Index(fields=["on_sale_from"], condition=Q(on_sale_from__isnull=False), name="product_on_sale_from"),
             GinIndex(fields=["search_document"], name="product_search_document"),
             GinIndex(fields=["search_text"], opclasses=["gin_trgm_ops"], name="product_search_trigrams"),
         ]

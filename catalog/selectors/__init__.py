@@ -21,6 +21,7 @@ from catalog.selectors.searching import Found, search
 from catalog.selectors.shelves import (
     SORTS,
     Filters,
+    any_coming,
     by_label,
     category_tree,
     filtered,
@@ -37,6 +38,7 @@ __all__ = [
     "SORTS",
     "Filters",
     "Found",
+    "any_coming",
     "audit_reviews",
     "by_label",
     "category_tree",

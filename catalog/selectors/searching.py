@@ -1,6 +1,7 @@
 """Search: as typed, then by sound, then by likeness. The first stage that finds something answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.contrib.postgres.search import TrigramWordSimilarity
 from django.db import connection, transaction
@@ -25,13 +26,13 @@ class Found:
     how: str
 
 
-def search(*, storefront: Storefront, text: str, filters: Filters) -> Found:
+def search(*, storefront: Storefront, text: str, filters: Filters, until: datetime | None = None) -> Found:
     """Products for what somebody typed: Chinese, pinyin, initials or Latin words, with typos forgiven.
 
     Sorted by relevance unless `filters.sort` says otherwise. Without a letter or digit in `text` it is the plain list.
-    The likeness stage returns at most MAX_LIKE products.
+    `until` as in `on_sale`. The likeness stage returns at most MAX_LIKE products.
     """
-    pool = filtered(on_sale(storefront=storefront), filters)
+    pool = filtered(on_sale(storefront=storefront, until=until), filters)
     query = words.tsquery(text)
     if not query:
         return Found(pool, "")

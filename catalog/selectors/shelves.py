@@ -9,6 +9,7 @@ from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Su
 from django.db.models.functions import Coalesce, RowNumber
 
 from catalog.models import BundleItem, Category, Key, Label, PriceHistory, Product, ReusableSecret, Sku
+from common import clock
 from tenancy.models import Storefront
 
 SORTS = ("", "sales", "price", "-price", "new", "name")
@@ -31,14 +32,23 @@ class Filters:
         return bool(self.label or self.automatic or self.in_stock or self.price_min or self.price_max)
 
 
-def on_sale(*, storefront: Storefront) -> QuerySet[Product]:
-    """Products that a visitor of this storefront may buy, in shelf order, with their ratings."""
+def on_sale(*, storefront: Storefront, until: datetime | None = None) -> QuerySet[Product]:
+    """Products that a visitor of this storefront may buy, in shelf order, with their ratings.
+
+    `until` looks ahead: what goes on sale by then counts as on sale (early access); without it, what is on sale now.
+    """
     found = Product.objects.filter(
+        Q(on_sale_from=None) | Q(on_sale_from__lte=until or clock.now()),
         Exists(Sku.objects.filter(product=OuterRef("pk"), status=Sku.Status.ACTIVE)),
         status=Product.Status.ON_SALE,
         category__is_active=True,
     )
     return found.select_related("rating").order_by("position", "-pk")
+
+
+def any_coming(at: datetime) -> bool:
+    """Whether some product goes on sale to everybody only after `at`."""
+    return Product.objects.filter(on_sale_from__gt=at, status=Product.Status.ON_SALE).exists()
 
 
 def category_tree() -> list[tuple[Category, list[Category]]]:
@@ -91,10 +101,10 @@ def has_stock() -> Q:
     return Q(Exists(buyable))
 
 
-def by_label(*, storefront: Storefront, each: int) -> list[tuple[Label, list[Product]]]:
+def by_label(*, storefront: Storefront, each: int, until: datetime | None = None) -> list[tuple[Label, list[Product]]]:
     """For every label that has products on sale: the first `each` of them. One query for labels, one for products."""
     links = (
-        Product.labels.through.objects.filter(product__in=on_sale(storefront=storefront).order_by())
+        Product.labels.through.objects.filter(product__in=on_sale(storefront=storefront, until=until).order_by())
         .annotate(
             rank=Window(RowNumber(), partition_by=F("label"), order_by=[F("product__position"), F("product").desc()])
         )

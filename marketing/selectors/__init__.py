@@ -1,9 +1,21 @@
 from marketing.discounts import MEMBER, QUANTITY, Discount, PricedLine, Share
 from marketing.selectors.books import audit_coupons
-from marketing.selectors.coupons import Offer, count_usable, coupon_for, coupons_of, offers_for, scope_text, terms_text
+from marketing.selectors.coupons import (
+    TABS,
+    Offer,
+    count_usable,
+    coupon_for,
+    coupons_of,
+    figure,
+    offers_for,
+    scope_text,
+    terms_text,
+)
 from marketing.selectors.taking import OnOffer, on_offer
 
 __all__ = [
+    "TABS",
+    "figure",
     "MEMBER",
     "QUANTITY",
     "Discount",

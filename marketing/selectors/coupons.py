@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from common.templatetags.ui import yuan
@@ -44,12 +45,12 @@ def offers_for(
     held = usable(user_id=user_id, storefront_id=storefront_id, at=at)
     if only:
         held = held.filter(public_id=only)
-    offers = [Offer(coupon, _discount(coupon.template, lines)) for coupon in held[:MOST_OFFERED]]
+    offers = [Offer(coupon, _discount(coupon, lines)) for coupon in held[:MOST_OFFERED]]
     return sorted(offers, key=lambda offer: (-offer.discount.gain, offer.coupon.expires_at, offer.coupon.pk))
 
 
 def usable(*, user_id: int, storefront_id: int, at: datetime) -> QuerySet[Coupon]:
-    """Coupons that can go into an order now, first to end first, with their template and its scope."""
+    """Coupons that can go into an order now, first to end first, with their template and, as lists of ids, its scope."""
     return (
         Coupon.objects.filter(
             Q(template__storefront=None) | Q(template__storefront=storefront_id),
@@ -58,9 +59,16 @@ def usable(*, user_id: int, storefront_id: int, at: datetime) -> QuerySet[Coupon
             expires_at__gte=at,
         )
         .select_related("template")
-        .prefetch_related("template__categories", "template__products")
+        .annotate(
+            scope_categories=_ids(CouponTemplate.categories.through, "category_id"),
+            scope_products=_ids(CouponTemplate.products.through, "product_id"),
+        )
         .order_by("expires_at", "pk")
     )
+
+
+def _ids(through: type[Model], column: str) -> ArraySubquery:
+    return ArraySubquery(through.objects.filter(coupontemplate=OuterRef("template")).values(column))
 
 
 def count_usable(*, user_id: int, storefront_id: int, at: datetime) -> int:
@@ -125,10 +133,6 @@ def _plain(value: Decimal) -> str:
     return f"{value:f}".rstrip("0").rstrip(".") if value == value.to_integral() else f"{value:f}"
 
 
-def _discount(template: CouponTemplate, lines: Sequence[PricedLine]) -> Discount:
-    return discount(
-        template,
-        lines,
-        categories=frozenset(one.pk for one in template.categories.all()),
-        products=frozenset(one.pk for one in template.products.all()),
-    )
+def _discount(coupon: Coupon, lines: Sequence[PricedLine]) -> Discount:
+    scope = {"categories": frozenset(coupon.scope_categories), "products": frozenset(coupon.scope_products)}
+    return discount(coupon.template, lines, **scope)

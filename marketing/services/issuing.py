@@ -23,6 +23,7 @@ from marketing.exceptions import (
     TemplateNotFound,
 )
 from marketing.models import Coupon, CouponSlot, CouponTemplate
+from membership.selectors import perks_for
 
 # Somebody who holds the last slot may give it back: wait this long before "sold out".
 RETRY_WAIT = "300ms"
@@ -56,7 +57,7 @@ def claim_coupon(*, user_id: int, template: str, storefront_id: int, ref: str) -
         known = known_coupon(ref, found, user_id)
         if known is not None:
             return known
-        check_takeable(found, storefront_id=storefront_id, at=at)
+        check_takeable(found, user_id=user_id, storefront_id=storefront_id, at=at)
         if found.source != CouponTemplate.Source.CLAIM:
             raise NotClaimable
         return add_coupon(found, user_id, ref, at, most=found.per_member)
@@ -117,11 +118,15 @@ def known_coupon(ref: str, template: CouponTemplate, user_id: int) -> Coupon | N
     return known
 
 
-def check_takeable(template: CouponTemplate, *, storefront_id: int, at: datetime) -> None:
-    """Whether members may take it at this time in this storefront. Raises NotClaimable."""
+def check_takeable(template: CouponTemplate, *, user_id: int, storefront_id: int, at: datetime) -> None:
+    """Whether this member may take it at this time in this storefront. Raises NotClaimable."""
     is_open = template.starts_at <= at and (template.ends_at is None or at < template.ends_at)
     if not is_open or template.storefront_id not in {None, storefront_id}:
         raise NotClaimable
+    if template.event_code:
+        perks = perks_for(user_id=user_id, storefront_id=storefront_id)
+        if template.event_code not in perks.events:
+            raise NotClaimable
 
 
 def add_coupon(template: CouponTemplate, user_id: int, ref: str, at: datetime, *, most: int | None = None) -> Coupon:

@@ -52,7 +52,7 @@ def save_template(
             template.created_at = clock.now()
         else:
             before = lock_one(CouponTemplate.objects.filter(pk=template.pk))
-            _check_terms(before, template, categories, products)
+            check_terms(before, template, categories, products)
         template.save()
         template.categories.set(categories)
         template.products.set(products)
@@ -61,15 +61,23 @@ def save_template(
     return template
 
 
-def _check_terms(
+def check_terms(
     before: CouponTemplate, after: CouponTemplate, categories: Collection[Category], products: Collection[Product]
 ) -> None:
+    """Raises TermsAreFixed when somebody holds a coupon of `before` and `after` promises something else."""
     if not Coupon.objects.filter(template=before).exists():
         return
     same = all(getattr(before, name) == getattr(after, name) for name in (*TERMS, "code"))
     scope = (set(before.categories.all()), set(before.products.all()))
     if not same or scope != (set(categories), set(products)):
         raise TermsAreFixed
+
+
+def check_limit(template: CouponTemplate) -> None:
+    """Raises LimitBelowIssued when more are out than the template's limit allows."""
+    issued = Coupon.objects.filter(template=template.pk).exclude(state=Coupon.State.REVOKED).count()
+    if template.total_limit is not None and issued > template.total_limit:
+        raise LimitBelowIssued(issued=issued)
 
 
 def _fit_slots(template: CouponTemplate) -> None:

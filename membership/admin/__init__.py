@@ -1,5 +1,5 @@
 """What operators see of membership."""
 
-from membership.admin import activity, earning, feedback, members, points, prices, rules
+from membership.admin import activity, birthdays, earning, feedback, members, points, prices, rules
 
-__all__ = ["activity", "earning", "feedback", "members", "points", "prices", "rules"]
+__all__ = ["activity", "birthdays", "earning", "feedback", "members", "points", "prices", "rules"]

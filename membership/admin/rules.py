@@ -220,7 +220,7 @@ def rules_as_sentences(version: RuleSetVersion) -> SafeString:
 class BenefitInline(TabularInline):
     model = Benefit
     hide_title = True
-    fields = ["kind", "layer", "value", "text", "text_en", "stacking"]
+    fields = ["kind", "layer", "value", "code", "text", "text_en", "stacking"]
 
     def has_change_permission(self, request: HttpRequest, obj: TierRule | None = None) -> bool:
         return _is_open(obj) and super().has_change_permission(request, obj)

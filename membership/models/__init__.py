@@ -4,6 +4,7 @@ from membership.models.feedback import Feedback
 from membership.models.invites import InviteCode, Referral
 from membership.models.members import MemberTier, Override, Recalculation, TierDecision, TierStay
 from membership.models.passes import Pass, PassOffer
+from membership.models.perks import Birthday, PointsBack
 from membership.models.points import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
 from membership.models.prices import ProductTierRate, SkuTierPrice
 from membership.models.rules import Benefit, Program, RuleSetVersion, TierRule
@@ -15,6 +16,7 @@ __all__ = [
     "ActivityMark",
     "ActivitySeen",
     "Benefit",
+    "Birthday",
     "Bucket",
     "CheckIn",
     "CheckInReward",
@@ -27,6 +29,7 @@ __all__ = [
     "Pass",
     "PassOffer",
     "PointsAccount",
+    "PointsBack",
     "PointsDraw",
     "PointsEntry",
     "PointsLot",

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
 from common.texts import in_language
+from membership.benefits import SINGLE, BenefitKind, check_benefit, fits_kind
 from tenancy.models import Storefront
 
 PUBLISHED_STAYS = """
@@ -175,9 +176,7 @@ class TierRule(models.Model):
 class Benefit(models.Model):
     """What a tier gives. Delivery order is never one: keys go out first come, first served."""
 
-    class Kind(models.TextChoices):
-        PRICE_RATE = "price_rate", _("会员价")
-        BADGE = "badge", _("徽章")
+    Kind = BenefitKind
 
     class Layer(models.TextChoices):
         EVERYDAY = "everyday", _("日常权益")
@@ -194,6 +193,7 @@ class Benefit(models.Model):
     value = models.DecimalField(
         _("数值"), max_digits=10, decimal_places=4, null=True, blank=True, help_text=_("会员价填折扣，例如 0.95")
     )
+    code = models.SlugField(_("代码"), max_length=40, blank=True, help_text=_("生日礼填优惠券代码，限定活动填活动代码"))
     text = models.CharField(_("文字"), max_length=60, blank=True)
     text_en = models.CharField(_("英文文字"), max_length=80, blank=True)
     stacking = models.CharField(_("叠加规则"), max_length=10, choices=Stacking, default=Stacking.BEST)
@@ -203,16 +203,16 @@ class Benefit(models.Model):
         verbose_name_plural = pgettext_lazy("plural", "权益")
         ordering = ["tier", "id"]
         constraints = [
-            models.UniqueConstraint(fields=["tier"], condition=Q(kind="price_rate"), name="benefit_one_rate_per_tier"),
-            models.CheckConstraint(
-                condition=~Q(kind="price_rate") | Q(value__gt=0, value__lte=1),
-                name="benefit_rate_in_range",
-                violation_error_message=_("折扣必须大于 0 且不超过 1"),
+            models.UniqueConstraint(
+                fields=["tier", "kind"],
+                condition=Q(kind__in=SINGLE),
+                name="benefit_one_of_a_kind",
+                violation_error_message=_("这个等级已经有这类权益"),
             ),
             models.CheckConstraint(
-                condition=~Q(kind="badge") | ~Q(text=""),
-                name="benefit_badge_has_text",
-                violation_error_message=_("徽章要有文字"),
+                condition=fits_kind(),
+                name="benefit_fits_its_kind",
+                violation_error_message=_("数值、文字或代码不符合这类权益"),
             ),
         ]
         triggers = [
@@ -227,4 +227,7 @@ class Benefit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.value if self.value is not None else self.text}"
+        return f"{self.get_kind_display()} {self.value if self.value is not None else self.text or self.code}"
+
+    def clean(self) -> None:
+        check_benefit(kind=self.kind, value=self.value, text=self.text, code=self.code)

@@ -1,5 +1,18 @@
 from membership.selectors.earning import CheckInShown, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
+from membership.selectors.perks import (
+    NO_PERKS,
+    Perks,
+    Step,
+    audit_perks,
+    benefit_text,
+    birthday_of,
+    members_born_on,
+    next_step,
+    perks_for,
+    perks_of_tier,
+    with_priority,
+)
 from membership.selectors.points import (
     PointsEnding,
     PointsShown,
@@ -8,7 +21,15 @@ from membership.selectors.points import (
     points_balance,
     points_statement,
 )
-from membership.selectors.prices import HigherPrice, Ladder, MemberPrice, member_prices, price_ladder, rate_text
+from membership.selectors.prices import (
+    HigherPrice,
+    Ladder,
+    MemberPrice,
+    member_prices,
+    price_ladder,
+    prices_above,
+    rate_text,
+)
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
 from membership.selectors.standing import Standing, member_decisions, member_standing
@@ -17,6 +38,17 @@ from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
 __all__ = [
     "CheckInShown",
     "Friend",
+    "NO_PERKS",
+    "Perks",
+    "Step",
+    "audit_perks",
+    "next_step",
+    "benefit_text",
+    "birthday_of",
+    "members_born_on",
+    "perks_for",
+    "perks_of_tier",
+    "with_priority",
     "HigherPrice",
     "InviteSums",
     "Ladder",
@@ -41,6 +73,7 @@ __all__ = [
     "points_balance",
     "points_statement",
     "price_ladder",
+    "prices_above",
     "program_for",
     "public_rules",
     "rate_text",

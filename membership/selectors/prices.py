@@ -3,6 +3,7 @@ general rate. The most specific one decides, and none raises a price above the l
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.utils.translation import gettext as _
@@ -17,10 +18,14 @@ from membership.selectors.rules import program_for, version_in_force
 
 @dataclass(frozen=True)
 class MemberPrice:
-    """A member's unit price in yuan and the reason for it, in the reader's language."""
+    """A member's unit price in yuan and the reason for it, in the reader's language.
+
+    `adds` is the rate that also goes on top of a quantity price, where the benefit says so.
+    """
 
     unit_price: Decimal
     why: str
+    adds: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -37,15 +42,18 @@ class Ladder:
 
     own: dict[int, MemberPrice]
     higher: dict[int, HigherPrice]
+    tier: TierRule | None = None
 
 
-def member_prices(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
-    """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest."""
+def member_prices(
+    *, user_id: int | None, storefront_id: int, skus: Sequence[Sku], at: datetime | None = None
+) -> dict[int, MemberPrice]:
+    """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest. `at` is now."""
     if user_id is None or not skus:
         return {}
     program = program_for(storefront_id)
     rank = _rank(user_id, program)
-    tier = version_in_force(program.pk, clock.now()).tiers.get(rank) if rank is not None else None
+    tier = version_in_force(program.pk, at or clock.now()).tiers.get(rank) if rank is not None else None
     return _prices_by_rank(program.pk, [tier], skus)[tier.rank] if tier is not None else {}
 
 
@@ -65,7 +73,20 @@ def price_ladder(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]
         found = next(((above, price) for above, price in better if price.unit_price < now), None)
         if found is not None:
             higher[sku.pk] = HigherPrice(str(version.tiers[found[0]]), found[1].unit_price)
-    return Ladder(own, higher)
+    return Ladder(own, higher, version.tiers.get(rank) if user_id is not None else None)
+
+
+def prices_above(
+    *, user_id: int | None, storefront_id: int, skus: Sequence[Sku]
+) -> list[tuple[TierRule, dict[int, MemberPrice]]]:
+    """The tiers above the member's, from the next one up, each with its prices by SKU id where they are below the list."""
+    program = program_for(storefront_id)
+    version = version_in_force(program.pk, clock.now())
+    rank = _rank(user_id, program)
+    own = version.rules.default_tier.rank if rank is None else rank
+    above = [tier for tier in version.tiers.values() if tier.rank > own]
+    by_rank = _prices_by_rank(program.pk, above, skus)
+    return [(tier, by_rank[tier.rank]) for tier in above]
 
 
 def _rank(user_id: int | None, program: Program) -> int | None:
@@ -86,7 +107,7 @@ def _prices_by_rank(
     rates = {(rank, pk): rate for rank, pk, rate in reduced.values_list("rank", "product_id", "rate")}
     found: dict[int, dict[int, MemberPrice]] = {}
     for tier in tiers:
-        general = next((one.value for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
+        general = next((one for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
         prices = found.setdefault(tier.rank, {})
         for sku in skus:
             price = _price(
@@ -99,23 +120,25 @@ def _prices_by_rank(
 
 def rate_text(rate: Decimal) -> str:
     """`9.7 折` or `3% off`: Chinese says what is paid, English what is saved."""
-    return in_language(f"{_short(rate * 10)} 折", f"{_short((1 - rate) * 100)}% off")
+    return in_language(f"{plain_number(rate * 10)} 折", f"{plain_number((1 - rate) * 100)}% off")
 
 
 def _price(
-    sku: Sku, tier: str, own: Decimal | None, product_rate: Decimal | None, rate: Decimal | None
+    sku: Sku, tier: str, own: Decimal | None, product_rate: Decimal | None, general: Benefit | None
 ) -> MemberPrice | None:
     if own is not None:
         return MemberPrice(own, _("%(tier)s专享价") % {"tier": tier})
     if product_rate is not None:
         why = _("%(tier)s，本商品 %(rate)s") % {"tier": tier, "rate": rate_text(product_rate)}
         return MemberPrice(round_unit(sku.list_price * product_rate), why)
-    if rate is not None:
-        why = _("%(tier)s %(rate)s") % {"tier": tier, "rate": rate_text(rate)}
-        return MemberPrice(round_unit(sku.list_price * rate), why)
+    if general is not None and general.value is not None:
+        why = _("%(tier)s %(rate)s") % {"tier": tier, "rate": rate_text(general.value)}
+        adds = general.value if general.stacking == Benefit.Stacking.ADD else None
+        return MemberPrice(round_unit(sku.list_price * general.value), why, adds)
     return None
 
 
-def _short(number: Decimal) -> str:
+def plain_number(number: Decimal) -> str:
+    """1.5000 → "1.5"."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

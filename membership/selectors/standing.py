@@ -10,7 +10,6 @@ from django.core.paginator import Page, Paginator
 from django.utils.translation import gettext as _
 
 from common import clock
-from common.texts import in_language
 from membership.metrics import Book, Snapshot
 from membership.models import Benefit, MemberTier, Program, TierDecision, TierRule
 from membership.rules.dump import dump_value
@@ -25,7 +24,7 @@ from membership.rules.evaluate import (
 )
 from membership.rules.render import finding_text, gap_text, subject_text, tier_gap_sentence, value_text
 from membership.rules.traces import load_tier_trace
-from membership.selectors.prices import rate_text
+from membership.selectors.perks import benefit_text
 from membership.selectors.rules import Published, program_for, published_versions, version_at
 
 Cause = TierDecision.Cause
@@ -67,6 +66,10 @@ class BenefitText:
     kind: str
     layer: str
     text: str
+
+    @property
+    def layer_name(self) -> str:
+        return str(Benefit.Layer(self.layer).label)
 
 
 @dataclass(frozen=True)
@@ -181,7 +184,8 @@ def member_decisions(*, user_id: int, storefront_id: int, page: int | str, per_p
 def benefit_texts(tier: TierRule | None) -> tuple[BenefitText, ...]:
     if tier is None:
         return ()
-    return tuple(BenefitText(one.kind, one.layer, _benefit(one)) for one in tier.benefits.all())
+    rows = sorted(tier.benefits.all(), key=lambda one: Benefit.Layer.values.index(one.layer))
+    return tuple(BenefitText(one.kind, one.layer, benefit_text(one)) for one in rows)
 
 
 def decision_text(decision: TierDecision, version: Published) -> DecisionText:
@@ -316,12 +320,6 @@ def _percent(trace: Trace) -> int:
 def _name(version: Published, rank: int) -> str:
     tier = version.tiers.get(rank)
     return str(tier) if tier is not None else _("等级 %(rank)s") % {"rank": rank}
-
-
-def _benefit(benefit: Benefit) -> str:
-    if benefit.kind == Benefit.Kind.PRICE_RATE and benefit.value is not None:
-        return _("会员价 %(rate)s") % {"rate": rate_text(benefit.value)}
-    return in_language(benefit.text, benefit.text_en)
 
 
 def _headline(decision: TierDecision, version: Published) -> tuple[str, int]:

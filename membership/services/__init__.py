@@ -12,6 +12,7 @@ from membership.services.invites import (
 )
 from membership.services.members import ensure_member
 from membership.services.passes import buy_pass, give_pass, redeem_pass
+from membership.services.perks import correct_birthday, give_points_back, take_points_back, tell_birthday
 from membership.services.points import (
     adjust_points,
     expire_due_points,
@@ -37,6 +38,10 @@ from membership.services.tasks import (
 __all__ = [
     "CheckedIn",
     "accept_feedback",
+    "correct_birthday",
+    "give_points_back",
+    "take_points_back",
+    "tell_birthday",
     "adjust_points",
     "buy_pass",
     "check_in",

@@ -25,7 +25,7 @@ from membership.selectors.rules import published_versions, version_at
 
 Status = RuleSetVersion.Status
 RECALCULATE = "membership.tasks.recalculate_tiers"
-COPIED = ("kind", "layer", "value", "text", "text_en", "stacking")
+COPIED = ("kind", "layer", "value", "text", "text_en", "code", "stacking")
 
 
 def draft_rule_set(*, program: Program, document: Any, author: User | None, note: str = "") -> RuleSetVersion:

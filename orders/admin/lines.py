@@ -1,6 +1,7 @@
 """What waits for staff, line by line; and refunds as a list of their own."""
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -9,10 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from catalog.models import Review
+from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, moment, money
 from common.admin.telling import names_of
 from common.registries import Panel, panels
-from orders.admin.shown import line_chip
+from membership.selectors import with_priority
+from orders.admin.shown import line_chip, priority_chip
 from orders.admin.timeline import reason_of
 from orders.models import OrderLine, OrderRefund
 from orders.selectors import answers_of
@@ -37,7 +40,7 @@ class NoPage(ReadOnlyAdmin):
 
 @admin.register(OrderLine)
 class OrderLineAdmin(NoPage):
-    list_display = ["number", "goods", "bought_for", "shown_state", "progress", "waits_since"]
+    list_display = ["number", "goods", "bought_for", "queue", "shown_state", "progress", "waits_since"]
     list_filter = ["state", "kind"]
     list_select_related = ["order", "product"]
     search_fields = ["=order__number", "=sku__code"]
@@ -47,6 +50,14 @@ class OrderLineAdmin(NoPage):
     @display(description=_("订单号"))
     def number(self, line: OrderLine):
         return order_link(line.order_id, line.order.number)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OrderLine]:
+        lines = super().get_queryset(request)
+        return with_priority(lines, user="order__buyer", storefront="order__storefront", at=clock.now())
+
+    @display(description=_("客服优先级"), ordering="priority")
+    def queue(self, line: OrderLine):
+        return priority_chip(line.priority)
 
     @display(description=_("商品"))
     def goods(self, line: OrderLine) -> str:

@@ -16,10 +16,11 @@ from accounts.models import User
 from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
+from membership.selectors import with_priority
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.credits import CreditActs
 from orders.admin.filters import MoneyFilter, PaidWithFilter, WaitingFilter
-from orders.admin.shown import line_chip, order_chip, paid_with
+from orders.admin.shown import line_chip, order_chip, paid_with, priority_chip
 from orders.models import Order, OrderLine
 from orders.selectors import STUCK_AFTER, answers_of, lines_of, orders_of, previews_of
 from wallet.models import Account
@@ -32,7 +33,7 @@ _NUMBER = re.compile(r"[Kk]\d{1,18}")
 
 @admin.register(Order)
 class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
-    list_display = ["shown_number", "goods", "who", "shown_state", "amount"]
+    list_display = ["shown_number", "goods", "who", "queue", "shown_state", "amount"]
     list_display_links = ["shown_number"]
     list_filter = [
         "state",
@@ -81,7 +82,12 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
         lines = Prefetch("lines", OrderLine.objects.only("order_id", "product_name", "sku_name", "quantity"))
-        return super().get_queryset(request).prefetch_related(lines)
+        orders = super().get_queryset(request).prefetch_related(lines)
+        return with_priority(orders, user="buyer", storefront="storefront", at=clock.now())
+
+    @display(description=_("客服优先级"), ordering="priority")
+    def queue(self, order: Order):
+        return priority_chip(order.priority)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet[Order], term: str) -> tuple[QuerySet, bool]:
         """An order number or its beginning, else a contact, or a buyer by the beginning of a name; all by index."""

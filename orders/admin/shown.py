@@ -1,5 +1,7 @@
 """Words and colours of states."""
 
+from decimal import Decimal
+
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -35,6 +37,11 @@ def order_chip(order: Order) -> SafeString:
 
 def line_chip(line: OrderLine) -> SafeString:
     return chip(line.get_state_display(), LINE_TONES[OrderLine.State(line.state)])
+
+
+def priority_chip(priority: Decimal | None) -> SafeString | str:
+    """The buyer's place in the service queue, by their tier. It changes who is answered first, never who gets goods first."""
+    return chip(_("优先 %(priority)d") % {"priority": priority}, "vip") if priority else "–"
 
 
 def paid_with(order: Order) -> str:

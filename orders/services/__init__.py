@@ -1,11 +1,12 @@
 from orders.services.carts import add_to_cart, merge_carts, set_cart_quantity
 from orders.services.closing import cancel, expire, expire_due
+from orders.services.comparing import CartSaving, MonthSaving, cart_saving, month_saving
 from orders.services.crediting import claim_credit, give_credit, pay_out_credit
 from orders.services.delivering import deliver_by_hand, redeliver
 from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
 from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_payment
 from orders.services.placing import Buyer, place
-from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, preview, quote
+from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, coupon_offers, preview, quote, with_offer
 from orders.services.refunding import refund, refund_overdue_short
 from orders.services.staff import reveal, set_note
 
@@ -13,6 +14,10 @@ __all__ = [
     "AUTO",
     "WAITING_FOR_GOODS",
     "Buyer",
+    "CartSaving",
+    "MonthSaving",
+    "cart_saving",
+    "month_saving",
     "Item",
     "PaymentOutcome",
     "Quote",
@@ -21,6 +26,7 @@ __all__ = [
     "add_to_cart",
     "cancel",
     "claim_credit",
+    "coupon_offers",
     "deliver_by_hand",
     "expire",
     "expire_due",
@@ -40,4 +46,5 @@ __all__ = [
     "reveal",
     "set_cart_quantity",
     "set_note",
+    "with_offer",
 ]

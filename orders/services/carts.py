@@ -9,7 +9,7 @@ from catalog.models import Product, Sku
 from common import clock
 from orders.exceptions import BadQuantity, SkuUnavailable, SkuUnknown, TooManyLines
 from orders.models import Cart, CartItem
-from orders.services.quoting import MAX_LINES, Item, preview
+from orders.services.quoting import MAX_LINES, Item, most_of, preview
 from tenancy.models import Storefront
 
 
@@ -33,7 +33,9 @@ def add_to_cart(
         item = cart.items.select_for_update().filter(sku=found, fields=dict(fields)).first()
         wanted = max(quantity + (item.quantity if item else 0), found.min_quantity)
         if quantity < 1 or wanted > found.max_quantity:
-            raise BadQuantity(min=found.min_quantity, max=found.max_quantity)
+            most = most_of(found, storefront, user.pk if user else None)
+            if quantity < 1 or wanted > most:
+                raise BadQuantity(min=found.min_quantity, max=most)
         if item is not None:
             _choose(item, wanted)
         elif cart.items.count() >= MAX_LINES:
@@ -55,7 +57,9 @@ def set_cart_quantity(*, cart: Cart, item_id: int, quantity: int) -> None:
             return
         sku = item.sku
         if not sku.min_quantity <= quantity <= sku.max_quantity:
-            raise BadQuantity(min=sku.min_quantity, max=sku.max_quantity)
+            most = most_of(sku, cart.storefront, cart.user_id)
+            if not sku.min_quantity <= quantity <= most:
+                raise BadQuantity(min=sku.min_quantity, max=most)
         _choose(item, quantity)
 
 

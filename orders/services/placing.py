@@ -17,6 +17,7 @@ from common.addresses import counted_as
 from common.ids import order_number
 from events.contracts import OrderPlaced
 from events.services import emit
+from membership.selectors import perks_for
 from orders.exceptions import BadQuantity, ContactNeeded, PriceMoved, TooManyUnpaid
 from orders.guests import lookup_mark, secret_of
 from orders.models import Cart, Order, OrderLine, OrderMove, PriceStep
@@ -87,7 +88,7 @@ def place(
             if expected_total is not None and quoted.total != expected_total:
                 raise PriceMoved(total=quoted.total)
             if not from_wallet:
-                check_unpaid_caps(buyer)
+                check_unpaid_caps(buyer, storefront)
             order = _store(storefront, buyer, contact, quoted, at)
             lines = _store_lines(order, quoted)
             if cart is not None:
@@ -112,7 +113,7 @@ def place(
         return Order.objects.get(pk=order_id)
 
 
-def check_unpaid_caps(buyer: Buyer) -> None:
+def check_unpaid_caps(buyer: Buyer, storefront: Storefront) -> None:
     """Refuse hoarding: unpaid orders are capped per account, device and address. Raises TooManyUnpaid.
 
     Advisory locks make parallel requests of one buyer, and of one address, count each other; always in this order, and
@@ -123,10 +124,14 @@ def check_unpaid_caps(buyer: Buyer) -> None:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"unpaid:{one}"])
     unpaid = Order.objects.filter(state=Order.State.UNPAID)
     caps = settings.UNPAID_CAPS
-    if buyer.user is not None and unpaid.filter(buyer=buyer.user).count() >= caps["account"]:
-        raise TooManyUnpaid
-    if buyer.device and unpaid.filter(device=buyer.device).count() >= caps["device"]:
-        raise TooManyUnpaid
+    mine = unpaid.filter(buyer=buyer.user).count() if buyer.user is not None else 0
+    here = unpaid.filter(device=buyer.device).count() if buyer.device else 0
+    if mine >= caps["account"] or here >= caps["device"]:
+        # A tier may allow its members more, on one device too.
+        user_id = buyer.user.pk if buyer.user is not None else None
+        own = perks_for(user_id=user_id, storefront_id=storefront.pk).unpaid
+        if mine >= max(caps["account"], own) or here >= max(caps["device"], own):
+            raise TooManyUnpaid
     if buyer.address and unpaid.filter(counted_address=buyer.counted_address).count() >= caps["address"]:
         raise TooManyUnpaid
 

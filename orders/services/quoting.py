@@ -4,26 +4,30 @@ Each stage is a named function that leaves a step: what, how much on the whole l
 it costs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, QuantityBreak, Sku
 from common import clock
-from common.money import CENT, MAX_AMOUNT, ZERO, round_money
+from common.money import CENT, MAX_AMOUNT, ZERO, round_money, round_unit
 from common.patterns import fits
 from common.texts import in_language
 from marketing.exceptions import CouponGone, CouponUnusable
 from marketing.models import Coupon
 from marketing.selectors import MEMBER, QUANTITY, Offer, PricedLine, Share, coupon_for, offers_for
-from membership.selectors import MemberPrice, member_prices
+from membership.selectors import MemberPrice, member_prices, perks_for
 from orders.exceptions import (
     BadField,
     BadQuantity,
     EmptyOrder,
+    NotYetOnSale,
     SkuUnavailable,
     SkuUnknown,
     TooManyLines,
@@ -76,9 +80,10 @@ class QuoteLine:
 
 @dataclass(frozen=True)
 class Quote:
-    """`coupon` is the one that went into the prices; `offers` all that were looked at, best first."""
+    """Prices as of `at`. `coupon` is the one that went into them; `offers` all that were looked at, best first."""
 
     lines: tuple[QuoteLine, ...]
+    at: datetime
     coupon: Coupon | None = None
     offers: tuple[Offer, ...] = ()
 
@@ -122,8 +127,10 @@ def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item
 
 
 def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
-    prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()))
-    breaks = _breaks(skus.values())
+    at = clock.now()
+    _check_access(storefront, user_id, items, skus, at)
+    prices = member_prices(user_id=user_id, storefront_id=storefront.pk, skus=list(skus.values()), at=at)
+    breaks = breaks_of(skus.values())
     quoted = Quote(
         tuple(
             price_line(
@@ -134,7 +141,8 @@ def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], 
                 breaks=breaks.get(skus[item.sku].pk, ()),
             )
             for item in items
-        )
+        ),
+        at,
     )
     if quoted.list_total > MAX_AMOUNT:
         raise TotalTooLarge(max=MAX_AMOUNT)
@@ -142,21 +150,31 @@ def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], 
 
 
 def with_coupon(quoted: Quote, storefront: Storefront, user_id: int | None, coupon: str) -> Quote:
-    """The last stage: the chosen coupon's share on every line that it is for, largest remainder, never below a cent."""
+    """The last stage: the coupon that is asked for, if any. Raises CouponNotFound, CouponGone, CouponUnusable."""
     if not coupon:
         return quoted
     only = "" if coupon == AUTO else coupon
-    lines = [_priced_line(line) for line in quoted.lines]
-    offers = offers_for(user_id=user_id, storefront_id=storefront.pk, lines=lines, at=clock.now(), only=only)
+    offers = coupon_offers(quoted, storefront=storefront, user_id=user_id, only=only)
     best = offers[0] if offers else None
     if best is None or not best.works:
         if only:
             _refuse_coupon(best, user_id, only)
         return replace(quoted, offers=tuple(offers))
-    why = _("优惠券 · %(name)s") % {"name": best.coupon.template}
-    shares = best.discount.shares
-    taken = (_less(line, shares[place], why) if place in shares else line for place, line in enumerate(quoted.lines))
-    return Quote(tuple(taken), best.coupon, tuple(offers))
+    return replace(with_offer(quoted, best), offers=tuple(offers))
+
+
+def coupon_offers(quoted: Quote, *, storefront: Storefront, user_id: int | None, only: str = "") -> list[Offer]:
+    """What each of the member's coupons would do to a quote without one, best first (marketing.selectors.offers_for)."""
+    lines = [_priced_line(line) for line in quoted.lines]
+    return offers_for(user_id=user_id, storefront_id=storefront.pk, lines=lines, at=quoted.at, only=only)
+
+
+def with_offer(quoted: Quote, offer: Offer) -> Quote:
+    """The quote with a coupon that works: its share on every line that it is for, largest remainder, never below a cent."""
+    why = _("优惠券 · %(name)s") % {"name": offer.coupon.template}
+    shares = offer.discount.shares
+    lines = (_less(line, shares[place], why) if place in shares else line for place, line in enumerate(quoted.lines))
+    return replace(quoted, lines=tuple(lines), coupon=offer.coupon)
 
 
 def _priced_line(line: QuoteLine) -> PricedLine:
@@ -189,32 +207,61 @@ def _refuse_coupon(offer: Offer | None, user_id: int | None, public_id: str) -> 
 def price_line(
     *, sku: Sku, quantity: int, fields: dict[str, str], member: MemberPrice | None, breaks: Sequence[QuantityBreak]
 ) -> QuoteLine:
-    """Run the stages for one line. Raises BadQuantity."""
-    if not sku.min_quantity <= quantity <= sku.max_quantity:
-        raise BadQuantity(min=sku.min_quantity, max=sku.max_quantity)
+    """Run the stages for one line."""
     list_total = _line_total(sku.list_price, quantity)
     steps = [Step(Stage.LIST, list_total, "")]
-    unit_price, step = best_unit_price(sku, quantity, member, breaks)
-    cash = min(_line_total(unit_price, quantity), list_total)
-    if step is not None and cash < list_total:
-        steps.append(Step(step.stage, cash - list_total, step.why))
+    unit_price, cash = sku.list_price, list_total
+    for unit_price, stage, why in lower_prices(sku, quantity, member, breaks):
+        before, cash = cash, min(_line_total(unit_price, quantity), cash)
+        if cash < before:
+            steps.append(Step(stage, cash - before, why))
     return QuoteLine(sku, quantity, fields, unit_price, list_total, cash, tuple(steps))
 
 
-def best_unit_price(
+def lower_prices(
     sku: Sku, quantity: int, member: MemberPrice | None, breaks: Sequence[QuantityBreak]
-) -> tuple[Decimal, Step | None]:
-    """The lowest of list price, member price and the quantity break reached; and the step of the winner."""
-    unit_price, step = sku.list_price, None
-    reached = [one for one in breaks if one.min_quantity <= quantity]
-    if reached:
-        best = min(reached, key=lambda one: one.unit_price)
-        if best.unit_price < unit_price:
-            why = _("满 %(count)s 件批发价") % {"count": best.min_quantity}
-            unit_price, step = best.unit_price, Step(Stage.QUANTITY, Decimal(0), why)
-    if member is not None and member.unit_price < unit_price:
-        unit_price, step = member.unit_price, Step(Stage.MEMBER, Decimal(0), member.why)
-    return unit_price, step
+) -> list[tuple[Decimal, str, str]]:
+    """The unit prices on the way down from the list price, as (price, stage, why): the better of member price and the
+    quantity break that is reached; both only where the member's rate goes on top of it."""
+    reached = [one for one in breaks if one.min_quantity <= quantity and one.unit_price < sku.list_price]
+    broken = min(reached, key=lambda one: one.unit_price, default=None)
+    steps = []
+    if broken is not None:
+        steps.append((broken.unit_price, Stage.QUANTITY, _("满 %(count)s 件批发价") % {"count": broken.min_quantity}))
+    if member is None:
+        return steps
+    added = round_unit(broken.unit_price * member.adds) if broken is not None and member.adds is not None else None
+    if added is not None and added < member.unit_price:
+        return [*steps, (added, Stage.MEMBER, member.why)]
+    if member.unit_price < (broken.unit_price if broken is not None else sku.list_price):
+        return [(member.unit_price, Stage.MEMBER, member.why)]
+    return steps
+
+
+def _check_access(
+    storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku], at: datetime
+) -> None:
+    """Whether the buyer may have these goods yet, and so many. Their tier is asked for only where it makes a difference.
+
+    Raises NotYetOnSale, BadQuantity.
+    """
+    for item in items:
+        sku = skus[item.sku]
+        if item.quantity < sku.min_quantity or item.quantity > sku.max_quantity:
+            most = most_of(sku, storefront, user_id)
+            if not sku.min_quantity <= item.quantity <= most:
+                raise BadQuantity(min=sku.min_quantity, max=most)
+        opens = sku.product.on_sale_from
+        if opens is not None and opens > at:
+            perks = perks_for(user_id=user_id, storefront_id=storefront.pk)
+            if opens > at + perks.early:
+                shown = date_format(localtime(opens), "Y-m-d H:i")
+                raise NotYetOnSale(name=sku.product, time=shown)
+
+
+def most_of(sku: Sku, storefront: Storefront, user_id: int | None) -> int:
+    """How many of a SKU this buyer may order at once."""
+    return perks_for(user_id=user_id, storefront_id=storefront.pk).most_of(sku.max_quantity)
 
 
 def clean_fields(product: Product, given: Mapping[str, str]) -> dict[str, str]:
@@ -272,7 +319,7 @@ def _sellable(public_ids: Sequence[str]) -> dict[str, Sku]:
     return found
 
 
-def _breaks(skus) -> dict[int, list[QuantityBreak]]:
+def breaks_of(skus: Iterable[Sku]) -> dict[int, list[QuantityBreak]]:
     grouped: dict[int, list[QuantityBreak]] = {}
     for one in QuantityBreak.objects.filter(sku__in=skus):
         grouped.setdefault(one.sku_id, []).append(one)

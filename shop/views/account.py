@@ -5,7 +5,8 @@ from django.shortcuts import render
 
 from catalog.selectors import unwritten_of
 from common import clock
-from membership.selectors import member_standing, points_balance
+from marketing.selectors import count_usable
+from membership.selectors import birthday_of, member_standing, points_balance
 from notifications.selectors import unread_count
 from shop import visitor
 from shop.refusals import private
@@ -24,6 +25,8 @@ def account(request: HttpRequest) -> HttpResponse:
         "balance": balance_of(user),
         "points": points_balance(user_id=user.pk, at=clock.now()),
         "unread": unread_count(user),
+        "coupons": count_usable(user_id=user.pk, storefront_id=request.storefront.pk, at=clock.now()),
+        "birthday": birthday_of(user.pk),
         "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
     }

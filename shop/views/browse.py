@@ -23,7 +23,7 @@ MAX_QUERY = 64
 @kept_for_guests
 def home(request: HttpRequest) -> HttpResponse:
     """Search, categories, what the member bought last, a shelf for each of the first labels."""
-    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF)[:SHELVES]
+    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF, until=visitor.shelf_time(request))[:SHELVES]
     user = visitor.member(request)
     again = recent_skus(user, limit=BOUGHT_AGAIN) if user else []
     shown = [product for _label, products in shelves for product in products] + [sku.product for sku in again]
@@ -44,7 +44,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @kept_for_guests
 def categories(request: HttpRequest) -> HttpResponse:
     """Every category laid out, nothing nested in menus."""
-    products = filtered(on_sale(storefront=request.storefront), read_filters(request.GET))
+    products = filtered(
+        on_sale(storefront=request.storefront, until=visitor.shelf_time(request)), read_filters(request.GET)
+    )
     return render(request, "shop/categories.html", {"tree": category_tree(), **_list(request, products)})
 
 
@@ -52,7 +54,7 @@ def categories(request: HttpRequest) -> HttpResponse:
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug, is_active=True)
     members = Category.objects.filter(pk=found.pk) | Category.objects.filter(parent=found, is_active=True)
-    products = on_sale(storefront=request.storefront).filter(category__in=members)
+    products = on_sale(storefront=request.storefront, until=visitor.shelf_time(request)).filter(category__in=members)
     context = {
         "category": found,
         "children": found.children.filter(is_active=True),
@@ -67,7 +69,12 @@ def results(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
     if not text:
         return redirect("shop:categories")
-    found = search(storefront=request.storefront, text=text, filters=read_filters(request.GET))
+    found = search(
+        storefront=request.storefront,
+        text=text,
+        filters=read_filters(request.GET),
+        until=visitor.shelf_time(request),
+    )
     context = {"search_text": text, "how": found.how, "tree": category_tree(), **_list(request, found.products)}
     return render(request, "shop/results.html", context)
 

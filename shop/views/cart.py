@@ -15,6 +15,7 @@ from catalog.selectors import shown_stock
 from common.device import ensure_device
 from common.exceptions import DomainError
 from common.origin import same_origin_post
+from membership.selectors import NO_PERKS
 from orders.models import CartItem
 from orders.selectors import cart_items
 from orders.services import Item, QuoteLine, add_to_cart, preview, set_cart_quantity
@@ -37,6 +38,11 @@ class Row:
         """The unit price when it was chosen, if it is another one now."""
         seen = self.item.seen_price
         return seen if self.line and seen is not None and seen != self.line.unit_price else None
+
+    @property
+    def most(self) -> int:
+        """The most that the field takes; whether a tier allows more is the service's to say."""
+        return max(self.item.quantity, self.item.sku.max_quantity)
 
     @property
     def short(self) -> bool:
@@ -84,19 +90,23 @@ def add(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"message": message, "count": visitor.cart_count(request)}, status=status)
 
 
-def wanted_items(items: list[CartItem]) -> list[Item]:
-    """What of the cart can still be bought."""
+def wanted_items(request: HttpRequest, items: list[CartItem]) -> list[Item]:
+    """What of the cart this visitor can buy now."""
+    shown_until = visitor.shelf_time(request)
+    over = any(item.quantity > item.sku.max_quantity for item in items)
+    perks = visitor.perks(request) if over else NO_PERKS
     return [
         Item(item.sku.public_id, item.quantity, item.fields)
         for item in items
         if item.sku.status == Sku.Status.ACTIVE
         and item.sku.product.status == Product.Status.ON_SALE
-        and item.sku.min_quantity <= item.quantity <= item.sku.max_quantity
+        and (item.sku.product.on_sale_from is None or item.sku.product.on_sale_from <= shown_until)
+        and item.sku.min_quantity <= item.quantity <= perks.most_of(item.sku.max_quantity)
     ]
 
 
 def _rows(request: HttpRequest, items: list[CartItem]) -> list[Row]:
-    wanted = wanted_items(items)
+    wanted = wanted_items(request, items)
     quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted) if wanted else None
     lines = {line.sku.pk: line for line in quoted.lines} if quoted else {}
     left = shown_stock([item.sku for item in items])

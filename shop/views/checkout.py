@@ -16,9 +16,10 @@ from common.ids import public_id
 from common.money import parse_money
 from orders.models import Order
 from orders.selectors import cart_items, orders_of_device
-from orders.services import Item, Quote, place, preview
+from orders.services import AUTO, Item, Quote, place, preview
 from shop import paying, visitor
 from shop.cards import Stock
+from shop.coupons import choose
 from shop.forms import BuyerFieldsForm, ContactForm, read_quantity
 from shop.refusals import missing_is_404, private
 from shop.views.cart import wanted_items
@@ -59,8 +60,9 @@ def checkout(request: HttpRequest) -> HttpResponse:
         quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
     except DomainError as refusal:
         return _back(request, wanted, refusal)
-    form = CheckoutForm(request, quoted)
-    if request.method == "POST" and form.is_valid():
+    reprice = "reprice" in request.POST
+    form = CheckoutForm(request, quoted, is_sent=request.method == "POST" and not reprice)
+    if request.method == "POST" and not reprice and form.is_valid():
         return _place(request, wanted, quoted, form)
     return _show(request, wanted, quoted, form)
 
@@ -76,12 +78,14 @@ def _back(request: HttpRequest, wanted: Wanted, refusal: DomainError) -> HttpRes
 class CheckoutForm:
     """The contact of a guest and the buyer fields of each line, as one form."""
 
-    def __init__(self, request: HttpRequest, quoted: Quote) -> None:
-        data = request.POST if request.method == "POST" else None
+    def __init__(self, request: HttpRequest, quoted: Quote, *, is_sent: bool) -> None:
+        data = request.POST if is_sent else None
         self.lines = [
-            BuyerFieldsForm(line.product, data, prefix=f"line{number}") for number, line in enumerate(quoted.lines)
+            BuyerFieldsForm(line.product, data, prefix=f"line{number}", initial=_typed(request, f"line{number}-"))
+            for number, line in enumerate(quoted.lines)
         ]
-        self.contact = None if visitor.member(request) else ContactForm(data, initial={"contact": _contact(request)})
+        contact = request.POST.get("contact") or _contact(request)
+        self.contact = None if visitor.member(request) else ContactForm(data, initial={"contact": contact})
 
     def is_valid(self) -> bool:
         forms = [*self.lines, *filter(None, [self.contact])]
@@ -94,11 +98,16 @@ class CheckoutForm:
         ]
 
 
+def _typed(request: HttpRequest, prefix: str) -> dict[str, str]:
+    """What was typed into fields of this prefix, when the form comes back for another price."""
+    return {name.removeprefix(prefix): value for name, value in request.POST.items() if name.startswith(prefix)}
+
+
 def _asked(request: HttpRequest) -> Wanted:
     """From the address: the cart, or a SKU and a quantity."""
     if request.GET.get("from") == FROM_CART:
         found = visitor.cart(request)
-        return Wanted(wanted_items(cart_items(found)) if found else [], FROM_CART)
+        return Wanted(wanted_items(request, cart_items(found)) if found else [], FROM_CART)
     return Wanted([Item(request.GET.get("sku", ""), read_quantity(request.GET.get("quantity", "1")))])
 
 
@@ -118,9 +127,13 @@ def _show(
     request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm, refusal: DomainError | None = None
 ) -> HttpResponse:
     left = shown_stock([line.sku for line in quoted.lines])
+    coupon = choose(request, quoted, request.POST.get("coupon", AUTO))
+    quoted = coupon.quote
     context = {
         "wanted": wanted,
         "quote": quoted,
+        "coupon": coupon,
+        "choosing": "reprice" in request.POST,
         "lines": list(zip(quoted.lines, form.lines, strict=True)),
         "short": [
             (line, Stock(left[line.sku.pk]))
@@ -129,7 +142,7 @@ def _show(
         ],
         "contact": form.contact,
         "options": paying.pay_options(request, quoted.total),
-        "refusal": refusal,
+        "refusal": refusal or coupon.refusal,
         # A fresh token for a fresh try; a repeated click sends the same one and is answered with the same order.
         "token": public_id(),
     }
@@ -141,8 +154,8 @@ def _show(
 
 
 def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm) -> HttpResponse:
-    chosen = request.POST.get("pay", "")
-    if not paying.is_known(request, chosen, quoted.total):
+    chosen, coupon = request.POST.get("pay", ""), request.POST.get("coupon", "")
+    if not paying.is_known(request, chosen, choose(request, quoted, coupon).quote.total):
         return _show(request, wanted, quoted, form, DomainError("no_method", _("请选择支付方式")))
     try:
         order = place(
@@ -156,6 +169,7 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
             idempotency_key=request.POST.get("token", ""),
             expected_total=parse_money(request.POST.get("expected", "")),
             from_wallet=chosen == paying.WALLET,
+            coupon=coupon,
             cart=visitor.cart(request) if wanted.source == FROM_CART else None,
         )
     except DomainError as refusal:

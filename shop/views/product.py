@@ -11,6 +11,7 @@ from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
 from common.texts import in_language
 from membership.services import record_view
+from shop import visitor
 from shop.cards import Card, Offer, foreign, product_card
 from shop.guest_pages import kept_for_guests
 from shop.json_ld import product_data
@@ -24,7 +25,8 @@ LOWEST_DAYS = 30
 
 @kept_for_guests
 def product(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(on_sale(storefront=request.storefront).select_related("category__parent"), slug=slug)
+    shelf = on_sale(storefront=request.storefront, until=visitor.shelf_time(request))
+    found = get_object_or_404(shelf.select_related("category__parent"), slug=slug)
     if request.user.is_authenticated and request.method == "GET":
         storefront_id = request.storefront.pk
         record_view(user_id=request.user.pk, storefront_id=storefront_id, product_id=found.pk, at=clock.now())
@@ -34,6 +36,7 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
     context = {
         "card": card,
         "product": found,
+        "opens_at": found.on_sale_from if found.on_sale_from and found.on_sale_from > clock.now() else None,
         "chosen": chosen,
         "description": to_html(in_language(found.description, found.description_en)),
         "description_lang": foreign(found.description_en),

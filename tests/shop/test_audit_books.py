@@ -16,7 +16,7 @@ from common import clock
 from common.findings import SHOWN, find
 from events.contracts import StockArrived
 from events.models import Delivery, Event
-from membership.models import PointsEntry
+from membership.models import PointsBack, PointsEntry
 from membership.services import grant_points, reverse_points, spend_points
 from orders import services
 from orders.services import AUTO
@@ -59,6 +59,8 @@ def history(shelf, alice, bob, olga, till, channel):
     give(bob, limited)
     services.cancel(order_id=shelf.buy(bob, (sku, 1), coupon=AUTO).pk, actor=bob)
     at = clock.now()
+    grant_points(user_id=alice.pk, amount=5, cause=PointsEntry.Cause.BACK, ref="back:1", at=at)
+    PointsBack.objects.create(line_id=1, user=alice, cash=10, rate=Decimal("0.5"), granted=5)
     grant_points(user_id=alice.pk, amount=50, cause=PointsEntry.Cause.INVITE, ref="p1", at=at)
     spend_points(user_id=alice.pk, amount=20, cause=PointsEntry.Cause.COUPON, ref="p2", at=at)
     reverse_points(user_id=alice.pk, of_ref="p2", ref="p3", at=at)
@@ -135,6 +137,7 @@ DAMAGES = {
     "orders.steps_unlike_cash": ["UPDATE orders_pricestep SET amount = amount - 0.01 WHERE stage = 'coupon'"],
     "orders.coupons_unlike_lines": ["UPDATE orders_order SET coupon_off = coupon_off + 1 WHERE coupon_off > 0"],
     "orders.coupons_unlike_orders": ["UPDATE marketing_couponuse SET given_back_at = NULL"],
+    "membership.points_back_unlike_entries": ["UPDATE membership_pointsback SET granted = granted + 1"],
     "marketing.coupons_in_two_orders": [
         "INSERT INTO marketing_couponuse (coupon_id, order_id, amount, at, cause)"
         " SELECT coupon_id, 0, amount, at, '' FROM marketing_couponuse WHERE given_back_at IS NULL"

@@ -1,0 +1,222 @@
+"""What tiers change for a buyer: prices, access, limits; and what they never change."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.urls import reverse
+
+from catalog.models import Product
+from common import clock
+from membership.models import MemberTier, ProductTierRate, Program, SkuTierPrice
+from orders import selectors, services
+from orders.exceptions import BadQuantity, NotYetOnSale, TooManyUnpaid
+from orders.services import Item, add_to_cart, cart_saving, month_saving, quote
+from orders.services.carts import set_cart_quantity
+from tenancy.selectors import main_storefront
+from tests.architecture.source import ROOT, imported
+from tests.desk import at_desk
+from tests.marketing.coupons import give
+from tests.membership.perks import hold, publish
+from tests.people import Visitor
+from tests.shelf import books
+
+pytestmark = pytest.mark.django_db
+
+
+def line_of(user, sku, count: int = 1):
+    return quote(storefront=main_storefront(), user_id=user.pk, items=[Item(sku.public_id, count)]).lines[0]
+
+
+def steps(line) -> list[tuple[str, str]]:
+    return [(step.stage, str(step.amount)) for step in line.steps]
+
+
+class TestStacking:
+    def test_the_better_of_member_and_quantity_price(self, shelf, alice):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])
+        sku = shelf.sku("10.00")
+        sku.breaks.create(min_quantity=10, unit_price=Decimal("8.0000"))
+        assert steps(line_of(hold(alice, 1), sku, 10)) == [("list", "100.00"), ("quantity", "-20.00")]
+        assert steps(line_of(alice, sku, 9)) == [("list", "90.00"), ("member", "-9.00")]
+
+    def test_one_on_top_of_the_other_where_the_benefit_says_so(self, shelf, alice):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9"), "stacking": "add"}])
+        sku = shelf.sku("10.00")
+        sku.breaks.create(min_quantity=10, unit_price=Decimal("8.0000"))
+        line = line_of(hold(alice, 1), sku, 10)
+        assert steps(line) == [("list", "100.00"), ("quantity", "-20.00"), ("member", "-8.00")]
+        assert (line.unit_price, line.cash) == (Decimal("7.2000"), Decimal("72.00"))
+
+    def test_a_price_of_its_own_is_final(self, shelf, alice):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9"), "stacking": "add"}])
+        sku = shelf.sku("10.00")
+        sku.breaks.create(min_quantity=10, unit_price=Decimal("8.0000"))
+        program = Program.objects.get(storefront=None)
+        SkuTierPrice.objects.create(program=program, sku=sku, rank=1, unit_price=Decimal("7.5000"))
+        assert steps(line_of(hold(alice, 1), sku, 10)) == [("list", "100.00"), ("member", "-25.00")]
+
+
+class TestEarlyAccess:
+    @pytest.fixture
+    def coming(self, shelf):
+        """On sale to everybody in ten hours; gold members come 24 hours early, silver ones one hour."""
+        publish([], [{"kind": "early_access", "value": Decimal(1)}], [{"kind": "early_access", "value": Decimal(24)}])
+        sku = shelf.sku("10.00", keys=5)
+        Product.objects.filter(pk=sku.product_id).update(on_sale_from=clock.now() + timedelta(hours=10))
+        return sku
+
+    def test_who_sees_it_and_who_may_buy(self, coming, shelf, alice, bob, client):
+        hold(alice, 2), hold(bob, 1)
+        page = reverse("shop:product", args=[coming.product.slug])
+        lists = [reverse("shop:categories"), reverse("shop:category", args=[shelf.category.slug])]
+        assert client.get(page).status_code == 404
+        for user, sees in ((bob, False), (alice, True)):
+            client.force_login(user)
+            assert client.get(page).status_code == (200 if sees else 404)
+            shown = [coming.product.name in Visitor(client).see(one) for one in lists]
+            assert shown == [sees, sees]
+        with pytest.raises(NotYetOnSale):
+            shelf.buy(bob, (coming, 1))
+        with pytest.raises(NotYetOnSale):
+            shelf.buy(None, (coming, 1))
+        assert shelf.buy(alice, (coming, 1), from_wallet=True).delivered_at
+
+    def test_everybody_once_the_time_has_come(self, coming, shelf, bob, client):
+        Product.objects.filter(pk=coming.product_id).update(on_sale_from=clock.now())
+        assert client.get(reverse("shop:product", args=[coming.product.slug])).status_code == 200
+        assert shelf.buy(bob, (coming, 1))
+
+    def test_what_was_put_into_the_cart_early_waits_there(self, coming, shelf, alice, client):
+        hold(alice, 2)
+        other = shelf.sku("3.00", keys=1)
+        for sku in (coming, other):
+            cart = add_to_cart(
+                storefront=main_storefront(), user=alice, device="", sku=sku.public_id, quantity=1, fields={}
+            )
+        MemberTier.objects.filter(user=alice).update(rank=1)
+        client.force_login(alice)
+        assert "已下架或不再按这个数量出售" in Visitor(client).see(reverse("shop:cart"))
+        assert cart.items.count() == 2
+
+
+class TestLimits:
+    def test_more_at_once(self, shelf, alice, bob):
+        publish([], [{"kind": "quantity_limit", "value": Decimal("2.5")}])
+        sku = shelf.sku("1.00", keys=8, max_quantity=3)
+        with pytest.raises(BadQuantity) as caught:
+            line_of(bob, sku, 4)
+        assert caught.value.params == {"min": 1, "max": 3}
+        assert line_of(hold(alice, 1), sku, 7).cash == Decimal("7.00")
+        with pytest.raises(BadQuantity) as caught:
+            line_of(alice, sku, 8)
+        assert caught.value.params == {"min": 1, "max": 7}
+        cart = add_to_cart(
+            storefront=main_storefront(), user=alice, device="", sku=sku.public_id, quantity=5, fields={}
+        )
+        set_cart_quantity(cart=cart, item_id=cart.items.get().pk, quantity=7)
+        with pytest.raises(BadQuantity):
+            set_cart_quantity(cart=cart, item_id=cart.items.get().pk, quantity=8)
+        assert shelf.buy(alice, (sku, 7), from_wallet=True).total == Decimal("7.00")
+
+    def test_more_unpaid_orders(self, shelf, alice, bob, settings):
+        settings.UNPAID_CAPS = {"account": 1, "device": 1, "address": 99}
+        publish([], [{"kind": "unpaid_limit", "value": Decimal(3)}])
+        sku = shelf.sku("1.00", keys=9)
+        hold(alice, 1)
+        for user, most in ((alice, 3), (bob, 1)):
+            for _ in range(most):
+                shelf.buy(user, (sku, 1), buyer={"device": f"device-of-{user.pk}".ljust(22, "-")})
+            with pytest.raises(TooManyUnpaid):
+                shelf.buy(user, (sku, 1), buyer={"device": f"device-of-{user.pk}".ljust(22, "-")})
+
+
+class TestDeliveryOrder:
+    """Scenario 27: automatic delivery is first come, first served; tiers change price and service, never the queue."""
+
+    def test_a_later_vip_gets_the_later_key(self, shelf, alice, bob):
+        publish([], [], [], [], [{"kind": "service_queue", "value": Decimal(9)}])
+        sku = shelf.sku("10.00")
+        keys = shelf.stock(sku, 2)
+        ordinary = shelf.buy(bob, (sku, 1), from_wallet=True)
+        vip = shelf.buy(hold(alice, 4), (sku, 1), from_wallet=True)
+        got = [selectors.delivered_of(order)[0].text for order in (ordinary, vip)]
+        assert got == keys
+
+    def test_nothing_that_hands_out_keys_knows_of_tiers(self):
+        handing = [
+            ROOT / "catalog/services/stock.py",
+            *(ROOT / f"orders/services/{name}.py" for name in ("delivering", "pieces", "paying", "holding")),
+        ]
+        names = [name for path in handing for _line, name in imported(path)]
+        assert [name for name in names if name.startswith("membership")] == []
+
+    def test_staff_see_who_is_served_first(self, shelf, alice, bob, olga):
+        publish([], [], [], [], [{"kind": "service_queue", "value": Decimal(9)}])
+        sku = shelf.sku("30.00", kind=Product.Kind.MANUAL)
+        for user in (bob, hold(alice, 4)):
+            shelf.buy(user, (sku, 1), from_wallet=True)
+        for name in ("orders_order", "orders_orderline"):
+            page = at_desk(olga).get(reverse(f"admin:{name}_changelist")).content.decode()
+            assert page.count("优先 9") == 1, name
+
+
+class TestNextTier:
+    def test_a_cart_at_the_next_tier(self, shelf, alice):
+        """Scenario 21's figures: the true saving of a cart, ¥100 → ¥90."""
+        publish([], [], [], [], [{"kind": "price_rate", "value": Decimal("0.9")}])
+        items = [Item(shelf.sku("60.00").public_id, 1), Item(shelf.sku("40.00").public_id, 1)]
+        found = cart_saving(storefront=main_storefront(), user_id=alice.pk, items=items)
+        assert (found.tier, found.now, found.then, found.saved) == (
+            "钻石会员",
+            Decimal("100.00"),
+            Decimal("90.00"),
+            Decimal("10.00"),
+        )
+        assert cart_saving(storefront=main_storefront(), user_id=alice.pk, items=items, rank=4) == found
+        assert cart_saving(storefront=main_storefront(), user_id=alice.pk, items=items, rank=2) is None
+        assert cart_saving(storefront=main_storefront(), user_id=hold(alice, 4).pk, items=items) is None
+
+    def test_it_is_true_beside_coupons_and_quantity_prices(self, shelf, alice):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])
+        sku = shelf.sku("10.00")
+        sku.breaks.create(min_quantity=10, unit_price=Decimal("8.5000"))
+        items = [Item(sku.public_id, 10)]
+        assert cart_saving(storefront=main_storefront(), user_id=alice.pk, items=items) is None
+        other = [Item(shelf.sku("100.00").public_id, 1)]
+        give(alice, off="95.00", with_member_price=False)
+        assert cart_saving(storefront=main_storefront(), user_id=alice.pk, items=other) is None
+
+    def test_the_last_month(self, shelf, alice, olga):
+        publish(
+            [],
+            [{"kind": "price_rate", "value": Decimal("0.9")}, {"kind": "points_back", "value": Decimal("0.5")}],
+        )
+        at = clock.now()
+        rated, special, broken = (shelf.sku("10.00", keys=30) for _ in range(3))
+        program = Program.objects.get(storefront=None)
+        ProductTierRate.objects.create(program=program, product=rated.product, rank=1, rate=Decimal("0.8"))
+        SkuTierPrice.objects.create(program=program, sku=special, rank=1, unit_price=Decimal("3.3333"))
+        broken.breaks.create(min_quantity=10, unit_price=Decimal("8.0000"))
+        with clock.travel(at - timedelta(days=31)):
+            shelf.buy(alice, (rated, 5), from_wallet=True)
+        shelf.buy(alice, (rated, 1), (special, 3), from_wallet=True)
+        shelf.buy(alice, (broken, 10), from_wallet=True)
+        shelf.buy(alice, (shelf.sku("20.00", keys=1), 1), from_wallet=True)
+        shelf.buy(alice, (rated, 1))
+        half = shelf.buy(alice, (rated, 2), from_wallet=True)
+        services.refund(
+            order_id=half.pk, amounts={half.lines.get().pk: Decimal("10.00")}, ref="r", reason="", actor=olga
+        )
+        found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        # 10 − 8, 30 − 10.00, nothing beside the quantity price, 20 − 18, and half of 20 − 16.
+        assert (found.saved, found.lines) == (Decimal("26.00"), 5)
+        assert (found.spent, found.points) == (Decimal("150.00"), 75)
+        assert month_saving(storefront=main_storefront(), user_id=hold(alice, 4).pk, at=clock.now()) is None
+
+    def test_it_asks_a_handful_of_questions(self, shelf, alice, django_assert_max_num_queries):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])
+        month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        with django_assert_max_num_queries(6):
+            month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        assert books() == {}
