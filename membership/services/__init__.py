@@ -1,9 +1,16 @@
 from membership.services.check_ins import CheckedIn, check_in
 from membership.services.evaluation import evaluate_member
-from membership.services.facts import record_activity
+from membership.services.facts import clear_activity, flag_activity, record_activity, reverse_activity
 from membership.services.feedback import accept_feedback, decline_feedback, send_feedback
 from membership.services.invites import invite_code_for, mirror_order, note_inviter, reward_referral, tell_inviter
 from membership.services.members import ensure_member
+from membership.services.overrides import (
+    approve_override,
+    end_override,
+    grant_floor,
+    propose_override,
+    refuse_override,
+)
 from membership.services.passes import buy_pass, give_pass, redeem_pass
 from membership.services.points import (
     adjust_points,
@@ -31,24 +38,30 @@ __all__ = [
     "CheckedIn",
     "accept_feedback",
     "adjust_points",
+    "approve_override",
     "buy_pass",
     "check_in",
     "choose_task_order",
+    "clear_activity",
     "copy_rule_set",
     "count_order_tasks",
     "count_step",
     "decline_feedback",
     "draft_rule_set",
+    "end_override",
     "ensure_member",
     "evaluate_member",
     "expire_due_points",
     "expire_points",
+    "flag_activity",
     "give_pass",
+    "grant_floor",
     "grant_points",
     "invite_code_for",
     "mirror_order",
     "note_inviter",
     "note_shown",
+    "propose_override",
     "publish_rule_set",
     "recalculate",
     "record_activity",
@@ -58,6 +71,8 @@ __all__ = [
     "record_view",
     "redeem_pass",
     "refresh_task_arms",
+    "refuse_override",
+    "reverse_activity",
     "reverse_points",
     "revise_draft",
     "reward_referral",

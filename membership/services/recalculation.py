@@ -14,12 +14,14 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 
 from common import clock
+from common.clock import day_of
 from common.locks import lock
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Program, Recalculation
 from membership.selectors.rules import published_versions, version_in_force
 from membership.services.evaluation import evaluate_locked
 from membership.services.rules import retire_superseded
+from membership.services.stays import fix_mean_stays
 
 BATCH = 500
 # The name of the advisory lock; any number that nobody else uses.
@@ -66,6 +68,8 @@ def _open(scope: str) -> Recalculation:
     at = clock.now()
     for program in Program.objects.all():
         retire_superseded(program_id=program.pk, at=at)
+        if version_in_force(program.pk, at).rules.dynamic:
+            fix_mean_stays(program_id=program.pk, day=day_of(at))
     run, _ = Recalculation.objects.get_or_create(scope=scope, finished_at=None, defaults={"started_at": at})
     return run
 
