@@ -18,7 +18,7 @@ from membership.models import Bucket, Total
 from membership.rules.evaluate import evaluate, leaf_traces
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.sql.conditions import Ladder, passes, read
-from membership.sql.documents import tiers_document
+from membership.sql.documents import jumps_document, tiers_document
 from membership.sql.figures import Figures, Scope
 from membership.sql.fragments import Sql, fill, join, run
 from tests.membership.club import Club, at_least
@@ -150,11 +150,13 @@ def test_what_is_stored_reads_the_same(member_ids, rules, found, data):
     rank = data.draw(st.sampled_from([tier.rank for tier in rules.tiers]))
     with Stored(member_ids, found) as stored:
         ladder = Ladder(rules, Figures([rules], TODAY))
-        wanted = {"tiers": fill("({document})::text", document=tiers_document(ladder, Sql("%s::bigint", (rank,))))}
+        held = Sql("%s::bigint", (rank,))
+        wanted = {"tiers": tiers_document(ladder, held), "jumps": jumps_document(ladder)}
+        wanted = {key: fill("({document})::text", document=document) for key, document in wanted.items()}
         for history, row in zip(found, stored.ask(ladder.figures, wanted), strict=True):
             judge = judge_of(rules, loaded(rules, book_of(history)), rank)
-            tiers, jumps = judge.tier_traces(), judge.jump_traces()
-            assert json.loads(row["tiers"]) == [*map(dump_tier_trace, tiers), *map(dump_jump_trace, jumps)]
+            assert json.loads(row["tiers"]) == [dump_tier_trace(trace) for trace in judge.tier_traces()]
+            assert json.loads(row["jumps"]) == [dump_jump_trace(trace) for trace in judge.jump_traces()]
 
 
 def loaded(rules, book: Book) -> Book:
