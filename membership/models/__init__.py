@@ -2,7 +2,7 @@ from membership.models.activity import Activity, ActivityMark, ActivitySeen, Buc
 from membership.models.earning import ActiveDay, CheckIn, CheckInReward, EarningPreference
 from membership.models.feedback import Feedback
 from membership.models.invites import InviteCode, Referral
-from membership.models.members import MemberTier, Override, Recalculation, TierDecision, TierStay
+from membership.models.members import Difference, MemberTier, Override, Recalculation, TierDecision, TierStay
 from membership.models.passes import Pass, PassOffer
 from membership.models.points import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
 from membership.models.prices import ProductTierRate, SkuTierPrice
@@ -16,6 +16,7 @@ __all__ = [
     "ActivitySeen",
     "Benefit",
     "Bucket",
+    "Difference",
     "CheckIn",
     "CheckInReward",
     "EarningPreference",

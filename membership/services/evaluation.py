@@ -188,7 +188,7 @@ def _in_force(timeline: Timeline, first: datetime, last: datetime) -> list:
 
 def _first_fold(member: MemberTier, versions: Sequence[Published], *, at: datetime) -> TierDecision | None:
     """Fold a member who was there before the engine; what it finds otherwise than they stand is answered."""
-    fold = _folded_again(member, _world(member, versions), at)
+    fold = folded_again(member, _world(member, versions), at)
     state = fold.state
     before = state and replace(state, shown=member.rank, shown_stage=member.stage)
     answer = compensation(before, fold, at=at, ref="", reversal=False) if before is not None else None
@@ -198,13 +198,14 @@ def _first_fold(member: MemberTier, versions: Sequence[Published], *, at: dateti
 
 def _answer(member: MemberTier, fold: Fold, *, at: datetime, ref: str, reversal: bool) -> TierDecision | None:
     """Fold again, and keep what time had brought before together with the answer to what came late."""
-    again = _folded_again(member, fold.world, at)
+    again = folded_again(member, fold.world, at)
     answer = compensation(fold.state, again, at=at, ref=ref, reversal=reversal) if fold.state is not None else None
     again.decisions = [*fold.decisions, *([answer] if answer is not None else [])]
     return _last(keep(member, again, at=at))
 
 
-def _folded_again(member: MemberTier, world: World, at: datetime) -> Fold:
+def folded_again(member: MemberTier, world: World, at: datetime) -> Fold:
+    """A locked member's whole life from the ledger."""
     history = load_history(member.pk)
     joined = User.objects.values_list("date_joined", flat=True).get(pk=member.user_id)
     first = history.first_at()

@@ -4,7 +4,7 @@ A step of the engine changes nothing for a member who reaches no higher tier, ha
 tier that lets them in and that their figures keep. This says which of some members are so; all others are the engine's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -17,7 +17,7 @@ from membership.selectors.rules import Published
 from membership.sql.conditions import Ladder, all_of, any_of
 from membership.sql.documents import jumps_document, tiers_document
 from membership.sql.figures import MEMBERS, Figures, Scope
-from membership.sql.fragments import FALSE, Sql, fill, join, run
+from membership.sql.fragments import FALSE, NULL, Sql, fill, join, run
 
 RANK = Sql("scope.rank")
 _COLUMNS = Sql("m.rank, m.state")
@@ -50,7 +50,7 @@ class Moment:
     before: Published | None = None
     kept_by: Published | None = None
     kept_until: datetime | None = None
-    stays: Mapping[int, Decimal] | None = None
+    stays: tuple[tuple[int, Decimal], ...] = ()
     next_version_at: datetime | None = None
 
     @property
@@ -161,7 +161,7 @@ def offered(ladder: Ladder, moment: Moment) -> Sql:
     last = moment.day - ONE_DAY if moment.midnight else moment.day
     for tier in rules.tiers:
         names = next((names for above, names in _lowering(rules) if above.rank > tier.rank), None)
-        mean = (moment.stays or {}).get(tier.rank)
+        mean = dict(moment.stays).get(tier.rank)
         if names is None or mean is None:
             continue
         rises = any_of(
@@ -197,17 +197,30 @@ SINCE_DAY = fill("((scope.state ->> 'since')::timestamptz AT TIME ZONE {zone})::
 def next_check(ladder: Ladder, keeper: Ladder, moment: Moment) -> Sql:
     """The first moment after this one at which time alone may change what is known; NULL when it never does."""
     kept_by, kept_until = moment.kept_after
-    days = [ladder.next_change(), _may_rise(ladder, moment), _stay_ends(keeper if kept_by else ladder, moment)]
-    if kept_by is not None:
-        days.append(keeper.next_change())
-    midnight = fill("(LEAST({days})::timestamp AT TIME ZONE {zone})", days=join(", ", days), zone=str(SHANGHAI))
-    moments = [midnight]
+    days = [ladder.next_change(), _may_rise(ladder, moment)]
+    if kept_by is None:
+        days.append(_stay_ends(ladder, moment))
+    else:
+        days.append(_where_protected(ladder, keeper.next_change()))
+        days.append(_where_protected(ladder, _stay_ends(keeper, moment), _stay_ends(ladder, moment)))
+    moments = [fill("(LEAST({days})::timestamp AT TIME ZONE {zone})", days=join(", ", days), zone=str(SHANGHAI))]
     if moment.next_version_at is not None:
         moments.append(fill("{at}", at=moment.next_version_at))
     if kept_until is not None:
-        protected = fill("{rank} <> {default}", rank=RANK, default=ladder.rules.default_tier.rank)
-        moments.append(fill("CASE WHEN {protected} THEN {until} END", protected=protected, until=kept_until))
+        moments.append(_where_protected(ladder, fill("{until}", until=kept_until)))
     return fill("LEAST({moments})", moments=join(", ", moments))
+
+
+def _where_protected(ladder: Ladder, value: Sql, otherwise: Sql = NULL) -> Sql:
+    """Nobody is protected in the default tier."""
+    default = ladder.rules.default_tier.rank
+    return fill(
+        "CASE WHEN {rank} <> {default} THEN {value} ELSE {otherwise} END",
+        rank=RANK,
+        default=default,
+        value=value,
+        otherwise=otherwise,
+    )
 
 
 def _stay_ends(ladder: Ladder, moment: Moment) -> Sql:
@@ -232,12 +245,12 @@ def _state(ladder: Ladder, moment: Moment) -> Sql:
     pairs = [fill("{key}, {value}", key=key, value=value) for key, value in kept.items() if value is not None]
     if not pairs:
         return fill("({after})", after=after)
-    protected = fill("{rank} <> {default}", rank=RANK, default=ladder.rules.default_tier.rank)
     return fill(
-        "({after} || CASE WHEN {protected} THEN jsonb_build_object({pairs}) ELSE '{{}}'::jsonb END)",
+        "({after} || {protection})",
         after=after,
-        protected=protected,
-        pairs=join(", ", pairs),
+        protection=_where_protected(
+            ladder, fill("jsonb_build_object({pairs})", pairs=join(", ", pairs)), Sql("'{}'::jsonb")
+        ),
     )
 
 

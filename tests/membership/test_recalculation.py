@@ -125,11 +125,11 @@ def test_a_second_start_is_refused(club):
 def test_the_command_shows_progress_and_a_summary(club, capsys):
     for _ in range(3):
         club.join()
-    call_command("recalculate_tiers")
+    call_command("recalculate_tiers", "--all")
     told = capsys.readouterr()
     assert "3/3 100%" in told.err
     assert "已评定 3 位会员，0 位等级有变" in told.out
-    call_command("recalculate_tiers", "--due")
+    call_command("recalculate_tiers")
     assert "已评定 0 位会员" in capsys.readouterr().out
 
 
