@@ -121,3 +121,10 @@ class OverrideRefused(Conflict):
 class SamePerson(Conflict):
     code = "same_person"
     message = _("提出人不能批准自己的调整")
+
+
+class WhatIfRefused(BadInput):
+    """A draft that cannot be computed: its rules have errors, or the policy misses its date."""
+
+    code = "what_if_refused"
+    message = _("草稿还不能推演，请先修正规则和过渡方式")

@@ -8,6 +8,7 @@ from membership.models.points import EarningRules, PointsAccount, PointsDraw, Po
 from membership.models.prices import ProductTierRate, SkuTierPrice
 from membership.models.rules import Benefit, Program, RuleSetVersion, TierRule
 from membership.models.tasks import Task, TaskArm, TaskProgress, TaskShown, TaskStep
+from membership.models.what_if import WhatIf
 
 __all__ = [
     "ActiveDay",
@@ -47,4 +48,5 @@ __all__ = [
     "TierRule",
     "TierStay",
     "Total",
+    "WhatIf",
 ]

@@ -33,12 +33,14 @@ from membership.services.tasks import (
     refresh_task_arms,
     take_back_order_tasks,
 )
+from membership.services.what_if import ask_what_if, fail_what_if, run_what_if
 
 __all__ = [
     "CheckedIn",
     "accept_feedback",
     "adjust_points",
     "approve_override",
+    "ask_what_if",
     "buy_pass",
     "check_in",
     "choose_task_order",
@@ -53,6 +55,7 @@ __all__ = [
     "evaluate_member",
     "expire_due_points",
     "expire_points",
+    "fail_what_if",
     "flag_activity",
     "give_pass",
     "grant_floor",
@@ -77,6 +80,7 @@ __all__ = [
     "revise_draft",
     "reward_referral",
     "send_feedback",
+    "run_what_if",
     "spend_points",
     "take_back_order_tasks",
     "tell_inviter",

@@ -22,6 +22,7 @@ from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
 from membership.rules.reading import RuleErrors
 from membership.selectors.rules import published_versions, version_at
+from membership.services.what_if import missing_what_if
 
 Status = RuleSetVersion.Status
 RECALCULATE = "membership.tasks.recalculate_tiers"
@@ -84,7 +85,9 @@ def publish_rule_set(
 
     `policy` says what becomes of members whose tier the new rules would take away; `policy_until` is the first day on
     which grandfathered members are judged by them. What members gain, they gain at once.
-    Members are evaluated by it in a pass that is asked for at once; if that is lost, in the nightly one. Raises NotADraft, RulesRefused.
+    A person who approves is not the author, and has a fresh what-if of the very draft and policy before them; without an
+    approver it is the system that publishes. Members are evaluated by it in a pass that is asked for at once; if that is
+    lost, in the nightly one. Raises NotADraft, RulesRefused.
     """
     with transaction.atomic():
         at = clock.now()
@@ -92,6 +95,8 @@ def publish_rule_set(
         starts = effective_from or at
         problems = publication_problems(version=version, effective_from=starts)
         problems += _policy_problems(policy, policy_until, starts)
+        if approver is not None:
+            problems += approval_problems(version=version, approver=approver, policy=policy, policy_until=policy_until)
         if problems:
             raise RulesRefused(problems)
         version.status, version.approver = Status.PUBLISHED, approver
@@ -169,6 +174,19 @@ def publication_problems(*, version: RuleSetVersion, effective_from: datetime | 
     """Why a draft cannot be published from that moment on (None: now), as (path, message). Reads only."""
     at = clock.now()
     return list(_problems(version, effective_from or at, at))
+
+
+def approval_problems(
+    *, version: RuleSetVersion, approver: User, policy: str, policy_until: date | None
+) -> list[tuple[str, Any]]:
+    """Why this person cannot approve the draft under this policy now, as (path, message). Reads only."""
+    found: list[tuple[str, Any]] = []
+    if version.author_id == approver.pk:
+        found.append(("", _("作者不能批准自己的草稿，请由另一位同事发布")))
+    missing = missing_what_if(version=version, policy=policy, policy_until=policy_until, at=clock.now())
+    if missing is not None:
+        found.append(("", missing))
+    return found
 
 
 def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterable[tuple[str, Any]]:

@@ -22,18 +22,22 @@ from membership.sql.fragments import FALSE, NULL, Sql, fill, join, run
 RANK = Sql("scope.rank")
 _COLUMNS = Sql("m.rank, m.state")
 
-# Nothing beside rank, version and protection is known of such a member, and no override holds or will. Others may have
-# something pending that only a step can tell.
-_PLAIN = """
-m.stage = 'active' AND m.state ? 'rank' AND NOT m.state ?| ARRAY['offers', 'jumps', 'blocked', 'grace_until']
-AND COALESCE(m.state ->> 'stage', 'active') = 'active' AND COALESCE(m.state ->> 'shown_stage', 'active') = 'active'
-AND (m.state ->> 'rank')::integer = m.rank
+# Nothing beside rank, stage, version and protection is known of such a member, and no override holds or will. Others may
+# have something pending that only a step can tell.
+SIMPLE = Sql("""
+m.state ? 'rank' AND NOT m.state ?| ARRAY['offers', 'jumps', 'blocked'] AND (m.state ->> 'rank')::integer = m.rank
 AND NOT EXISTS (
     SELECT 1 FROM membership_override AS o
     WHERE o.member_id = m.id AND o.status = 'approved' AND LEAST(o.expires_at, o.ended_at) >= m.folded_to
 )
-"""
-PLAIN = Sql(_PLAIN)
+""")
+PLAIN = fill(
+    """
+m.stage = 'active' AND COALESCE(m.state ->> 'stage', 'active') = 'active'
+AND COALESCE(m.state ->> 'shown_stage', 'active') = 'active' AND {simple}
+""",
+    simple=SIMPLE,
+)
 
 
 @dataclass(frozen=True)
