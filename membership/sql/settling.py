@@ -228,12 +228,14 @@ def _where_protected(ladder: Ladder, value: Sql, otherwise: Sql = NULL) -> Sql:
 
 
 def _stay_ends(ladder: Ladder, moment: Moment) -> Sql:
-    """The day on which the minimum stay is over, where it is not yet."""
-    cases = join(
-        " ",
-        (fill("WHEN {rank} THEN {days}::integer", rank=one.rank, days=one.min_stay_days) for one in ladder.rules.tiers),
-    )
-    ends = fill("({since} + CASE {rank} {cases} END)", since=SINCE_DAY, rank=RANK, cases=cases)
+    """The day on which the minimum stay is over, where it is not yet. The default tier has none."""
+    cases = [
+        fill("WHEN {rank} THEN {days}::integer", rank=tier.rank, days=tier.min_stay_days)
+        for tier in ladder.rules.tiers[1:]
+    ]
+    if not cases:
+        return Sql("NULL::date")
+    ends = fill("({since} + CASE {rank} {cases} END)", since=SINCE_DAY, rank=RANK, cases=join(" ", cases))
     return fill("CASE WHEN {ends} > {today} THEN {ends} END", ends=ends, today=moment.day)
 
 
