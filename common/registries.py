@@ -101,6 +101,23 @@ act_names: dict[str, Any] = {
 # What a way of paying is called, by what orders store in `paid_with`.
 pay_names: dict[str, Any] = {}
 
+# Fills a temporary table with what was sold (see orders.sales.collect_sales); the room of the orders registers it.
+_sales: list[Callable[..., None]] = []
+
+
+def set_sales_collector(collect: Callable[..., None]) -> None:
+    _sales[:] = [collect]
+
+
+def collect_sales(*, table: str, since: datetime, until: datetime) -> None:
+    """Fill the temporary table `table` (user_id, storefront_id, sku_id, product_id, quantity, list_price in yuan a piece).
+
+    What was paid for within the time; nothing where no room knows of sales.
+    """
+    for collect in _sales:
+        collect(table=table, since=since, until=until)
+
+
 _recorders: list[Callable[..., Any]] = []
 
 

@@ -21,6 +21,12 @@ def daily(hour: int, minute: int, task: str) -> dict:
     return {"task": task, "schedule": crontab(hour=hour, minute=minute), "options": {"expires": 12 * 3600}}
 
 
+def weekly(day: int, hour: int, minute: int, task: str, *args: object) -> dict:
+    """Run `task` once a week; 0 is Sunday."""
+    times = crontab(day_of_week=day, hour=hour, minute=minute)
+    return {"task": task, "schedule": times, "args": args, "options": {"expires": 12 * 3600}}
+
+
 app.conf.beat_schedule = {
     "heartbeat": every(30, "events.tasks.note_heartbeat"),
     "sweep of the outbox": every(60, "events.tasks.sweep_events"),
@@ -28,6 +34,7 @@ app.conf.beat_schedule = {
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
+    "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
     "which tasks suit whom": daily(0, 30, "membership.tasks.refresh_task_arms"),
     "gifts of today's birthdays": every(3600, "marketing.tasks.give_birthday_gifts"),

@@ -114,3 +114,27 @@ class FeedbackMoved(Conflict):
 class FeedbackNotFound(NotFound):
     code = "feedback_not_found"
     message = _("没有这条反馈")
+
+
+class UnknownMetric(BadInput):
+    """A fact that no metric takes: a caller's mistake."""
+
+    code = "unknown_metric"
+    message = _("无法记录这样的活动")
+
+
+class OverrideRefused(Conflict):
+    code = "override_refused"
+    message = _("无法这样调整等级：请检查等级、到期时间、原因和当前状态")
+
+
+class SamePerson(Conflict):
+    code = "same_person"
+    message = _("提出人不能批准自己的调整")
+
+
+class WhatIfRefused(BadInput):
+    """A draft that cannot be computed: its rules have errors, or the policy misses its date."""
+
+    code = "what_if_refused"
+    message = _("草稿还不能推演，请先修正规则和过渡方式")

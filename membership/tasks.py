@@ -6,7 +6,7 @@ from celery import shared_task
 from common import clock
 from common.queue import send
 from membership import services
-from membership.exceptions import AlreadyRunning
+from membership.exceptions import AlreadyRunning, NotADraft
 
 logger = logging.getLogger(__name__)
 # Well below the time limit of a task; what is left goes on in another.
@@ -37,3 +37,15 @@ def expire_points() -> None:
 def refresh_task_arms() -> None:
     """Nightly: which tasks are done by whom, for their ranking."""
     services.refresh_task_arms(at=clock.now())
+
+
+@shared_task
+def run_what_if(what_if_id: int) -> None:
+    """Asked for by a person, who asks again when it breaks off."""
+    try:
+        services.run_what_if(what_if_id=what_if_id)
+    except NotADraft:
+        services.fail_what_if(what_if_id=what_if_id)
+    except Exception:
+        services.fail_what_if(what_if_id=what_if_id)
+        raise

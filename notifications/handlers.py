@@ -78,8 +78,8 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
 
 @subscribe(TierChanged, "notifications.tier_changed")
 def tier_changed(event: TierChanged, *, at: datetime) -> None:
-    if event.from_rank is None:
-        return  # the first tier comes with the registration: no news
+    if event.from_rank is None or event.from_rank == event.to_rank:
+        return  # the first tier comes with the registration, and a warning leaves the tier: neither is this news
     services.tell(
         ref=f"tier:{event.decision_id}",
         user_id=event.user_id,

@@ -1,7 +1,7 @@
 """Facts as the engine reads them, and what they come to once reversals and marks are taken into account."""
 
 from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -140,8 +140,3 @@ class History:
 
     def first_at(self) -> datetime | None:
         return self._order[0][0] if self._order else None
-
-
-def nets(facts: Sequence[Fact], marks: Mapping[str, str]) -> list[Net]:
-    """What counts of some facts that hold their own reversals, by time."""
-    return [net for _, group in History.of(facts, marks).moments() for net in group]

@@ -40,6 +40,16 @@ class Fold:
     def fresh(cls, world: World) -> "Fold":
         return cls(world, Tally(world.timeline.rules_on))
 
+    @classmethod
+    def resumed(cls, world: World, tally: Tally, state: State, due: datetime | None) -> "Fold":
+        """A fold as it was left, `due` then. Overrides and versions that came since may be due earlier."""
+        changes = [moment for one in world.overrides for moment in (one.since, one.until)]
+        moments = [due, world.timeline.next_after(state.at), *changes]
+        fold = cls(world, tally, state)
+        fold._due = min((moment for moment in moments if moment is not None and moment > state.at), default=None)
+        fold._due_known = True
+        return fold
+
     def begin(self, at: datetime, ref: str = "") -> None:
         self.state, decision = begin(self.world, self.tally.book, at, ref)
         self.decisions.append(decision)
@@ -67,6 +77,10 @@ class Fold:
             self.begin(at, ref)
         if nets:
             self._step(at, ref, midnight=False)
+
+    def go_on(self, at: datetime, ref: str) -> None:
+        """Take a step on sums that were moved already."""
+        self._step(at, ref, midnight=False)
 
     def count(self, at: datetime, nets: Sequence[Net]) -> None:
         """Add to the sums without a step."""

@@ -21,11 +21,7 @@ from membership.rules.evaluate import (
     holds,
     leaf_traces,
 )
-from membership.rules.nodes import Condition, Group, Jump, RuleSet, Scale, Tier, scaled
-
-# A tier that says nothing of keeping is kept at this share of what entering asks for. Sums over the whole life do not
-# fall, so that a tier entered by them alone stays.
-DEFAULT_KEEP = Scale(Decimal("0.9"))
+from membership.rules.nodes import DEFAULT_KEEP, Condition, Group, Jump, RuleSet, Scale, Tier, scaled
 
 
 @lru_cache(maxsize=2048)

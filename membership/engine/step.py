@@ -309,7 +309,7 @@ def next_check(world: World, state: State, book: Book, now: datetime, *, moved: 
         days.append(today + ONE_DAY if state.grace_until is None or state.grace_until <= now else None)
     if state.stage == WARNED:
         days.append(today + ONE_DAY)
-    tier = next((tier for tier in (kept_by or version).rules.tiers if tier.rank == state.rank), None)
+    tier = next((tier for tier in (kept_by or version).rules.tiers[1:] if tier.rank == state.rank), None)
     if tier is not None and now < stay_ends(state, tier):
         days.append(day_of(stay_ends(state, tier)))
     if version.rules.dynamic:

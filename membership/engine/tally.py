@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from membership.engine.book import ONE_DAY, Book
+from membership.engine.book import ONE_DAY, Book, Sum
 from membership.engine.facts import GOOD_STARS, Net
 from membership.rules.catalogue import ACTION_METRICS, POINT_METRICS
 from membership.rules.nodes import Bundle, RuleSet
@@ -66,7 +66,7 @@ class DaySums:
 
 @dataclass
 class Tally:
-    """Keeps a book in step with the facts. `changed` collects the sums that moved, for those who store them.
+    """Keeps a book in step with the facts. `changed` are the sums that moved, as they were before, for those who store them.
 
     `earned` is, by capped metric and day, what the facts say before multipliers and caps. `rules_on` tells the rules
     whose multipliers, caps and bundles hold on a day.
@@ -75,7 +75,7 @@ class Tally:
     rules_on: RulesOn
     book: Book = field(default_factory=Book)
     earned: dict[str, dict[date, int]] = field(default_factory=dict)
-    changed: set[Cell] = field(default_factory=set)
+    changed: dict[Cell, Sum] = field(default_factory=dict)
 
     def put_day(self, day: date, sums: DaySums) -> None:
         """Make a day's sums what its facts say, and whatever depends on them."""
@@ -85,7 +85,7 @@ class Tally:
             if metric in CAPPED:
                 if self.earned.setdefault(metric, {}).get(day, 0) != quantity:
                     self.earned[metric][day] = quantity
-                    self.changed.add((metric, day, ""))
+                    self.changed.setdefault((metric, day, ""), self.book.get(metric, day))
                     touched.add(metric)
             else:
                 self._put(metric, day, category, amount, quantity)
@@ -103,8 +103,9 @@ class Tally:
         return before | set(sums.cells) | {(metric, "") for metric, by_day in self.earned.items() if day in by_day}
 
     def _put(self, metric: str, day: date, category: str, amount: Decimal, quantity: int) -> None:
+        before = self.book.get(metric, day, category)
         if self.book.put(metric, day, category, amount, quantity):
-            self.changed.add((metric, day, category))
+            self.changed.setdefault((metric, day, category), before)
 
     def _settle(self, metrics: set[str], day: date) -> None:
         rules = self.rules_on(day)
@@ -193,11 +194,15 @@ def end_of(period: str, day: date) -> date:
     return day
 
 
-def reach(day: date) -> tuple[date, date]:
-    """The days that anything derived from the facts of a day can be computed from, or change."""
-    first, last = min(start_of("week", day), start_of("month", day)), max(end_of("week", day), end_of("month", day))
-    # A cap on what bundles need moves a bundle of the week or month in which the capped period ends.
-    return min(start_of("week", first), start_of("month", first)), max(end_of("week", last), end_of("month", last))
+def reach(rules: RuleSet, day: date) -> tuple[date, date]:
+    """The days that anything derived from the facts of a day is computed from, or may change on."""
+    periods = {cap.per for cap in rules.caps} | {bundle.window for bundle in rules.bundles}
+    first = last = day
+    # Twice: a cap on what a bundle needs moves a bundle of the window in which the capped period ends.
+    for _ in range(2):
+        first = min((start_of(period, first) for period in periods), default=first)
+        last = max((end_of(period, last) for period in periods), default=last)
+    return first, last
 
 
 def end_of_reach(rules: RuleSet, metric: str, day: date) -> date:

@@ -2,13 +2,14 @@ from membership.models.activity import Activity, ActivityMark, ActivitySeen, Buc
 from membership.models.earning import ActiveDay, CheckIn, CheckInReward, EarningPreference
 from membership.models.feedback import Feedback
 from membership.models.invites import InviteCode, Referral
-from membership.models.members import MemberTier, Override, Recalculation, TierDecision, TierStay
+from membership.models.members import Difference, MemberTier, Override, Recalculation, TierDecision, TierStay
 from membership.models.passes import Pass, PassOffer
 from membership.models.perks import Birthday, PointsBack
 from membership.models.points import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
 from membership.models.prices import ProductTierRate, SkuTierPrice
 from membership.models.rules import Benefit, Program, RuleSetVersion, TierRule
 from membership.models.tasks import Task, TaskArm, TaskProgress, TaskShown, TaskStep
+from membership.models.what_if import WhatIf
 
 __all__ = [
     "ActiveDay",
@@ -18,6 +19,7 @@ __all__ = [
     "Benefit",
     "Birthday",
     "Bucket",
+    "Difference",
     "CheckIn",
     "CheckInReward",
     "EarningPreference",
@@ -49,4 +51,5 @@ __all__ = [
     "TierRule",
     "TierStay",
     "Total",
+    "WhatIf",
 ]

@@ -55,6 +55,7 @@ class Activity(models.Model):
         indexes = [
             models.Index(fields=["member", "-occurred_at"], name="activity_by_member"),
             models.Index(fields=["member", "subject"], condition=~Q(subject=""), name="activity_by_subject"),
+            models.Index(fields=["member", "reverses"], condition=~Q(reverses=""), name="activity_by_reversal"),
         ]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 

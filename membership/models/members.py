@@ -219,6 +219,7 @@ class Recalculation(models.Model):
     last_member_id = models.BigIntegerField(_("进行到的会员"), default=0)
     evaluated = models.PositiveIntegerField(_("已评定"), default=0)
     changed = models.PositiveIntegerField(_("等级有变"), default=0)
+    differences = models.PositiveIntegerField(_("与存储不一致"), default=0)
 
     class Meta:
         verbose_name = _("重新评定")
@@ -231,3 +232,38 @@ class Recalculation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_scope_display()} {self.started_at:%F %T}"
+
+
+class Difference(models.Model):
+    """A member who is stored otherwise than they should be: found by the weekly pass, open until it finds them right."""
+
+    class Kind(models.TextChoices):
+        STANDING = "standing", _("等级与当前数据不符")
+        FOLD = "fold", _("从头推算的结果不同")
+        SUMS = "sums", _("汇总与活动记录不符")
+
+    id = models.BigAutoField(primary_key=True)
+    member = models.ForeignKey(
+        MemberTier, on_delete=models.PROTECT, related_name="differences", db_index=False, verbose_name=_("会员")
+    )
+    kind = models.CharField(_("类型"), max_length=10, choices=Kind)
+    # By name of what differs: [what is stored, what it should be].
+    detail = models.JSONField(_("内容"))
+    run = models.ForeignKey(
+        Recalculation, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("重新评定")
+    )
+    found_at = models.DateTimeField(_("发现时间"))
+    seen_at = models.DateTimeField(_("最近一次看到"))
+    cleared_at = models.DateTimeField(_("恢复一致"), null=True)
+
+    class Meta:
+        verbose_name = _("等级差异")
+        verbose_name_plural = pgettext_lazy("plural", "等级差异")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["member", "kind"], condition=Q(cleared_at=None), name="difference_one_open_per_kind"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.member} {self.get_kind_display()}"

@@ -7,8 +7,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from common.texts import in_language
-from membership.rules.catalogue import METRICS
-from membership.rules.nodes import Bundle, Exclusion, RuleSet, Scale, Tier, scaled
+from membership.rules.catalogue import METRICS, Span
+from membership.rules.nodes import DEFAULT_KEEP, Bundle, Exclusion, RuleSet, Scale, Tier, leaves, scaled
 from membership.rules.render import multiple_text, sentence, value_text
 
 PERIODS = {"day": gettext_lazy("每天"), "week": gettext_lazy("每周"), "month": gettext_lazy("每月")}
@@ -118,7 +118,7 @@ def _bundle(bundle: Bundle) -> str:
 def _keep(tier: Tier) -> str:
     if tier.enter is None:
         return ""
-    if tier.keep is None:
+    if tier.keep is None and all(leaf.win.span is Span.LIFE and leaf.metric.accumulates for leaf in leaves(tier.enter)):
         return _("达到后保留")
-    condition = scaled(tier.enter, tier.keep.factor) if isinstance(tier.keep, Scale) else tier.keep
-    return sentence(condition)
+    keep = DEFAULT_KEEP if tier.keep is None else tier.keep
+    return sentence(scaled(tier.enter, keep.factor) if isinstance(keep, Scale) else keep)

@@ -50,6 +50,11 @@ class Scale:
     factor: Decimal
 
 
+# A tier that says nothing of keeping is kept at this share of what entering asks for. Sums over the whole life do not
+# fall, so that a tier entered by them alone stays.
+DEFAULT_KEEP = Scale(Decimal("0.9"))
+
+
 @dataclass(frozen=True, slots=True)
 class Tier:
     rank: int

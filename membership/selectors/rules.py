@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import lru_cache
 
 from django.db.models import F, Q
@@ -19,6 +19,8 @@ class Published:
     pk: int
     effective_from: datetime
     sha256: str
+    policy: str = RuleSetVersion.Policy.IMMEDIATE
+    policy_until: date | None = None
 
     @property
     def rules(self) -> RuleSet:
@@ -56,7 +58,8 @@ def program_for(storefront_id: int) -> Program:
 def published_versions(program_id: int) -> list[Published]:
     """Every version that was ever published, by when it took or takes effect."""
     rows = RuleSetVersion.objects.filter(program=program_id).exclude(status=RuleSetVersion.Status.DRAFT)
-    return [Published(*row) for row in rows.order_by("effective_from").values_list("pk", "effective_from", "sha256")]
+    fields = ("pk", "effective_from", "sha256", "policy", "policy_until")
+    return [Published(*row) for row in rows.order_by("effective_from").values_list(*fields)]
 
 
 def version_at(versions: Sequence[Published], at: datetime) -> Published:

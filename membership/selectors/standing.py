@@ -1,6 +1,6 @@
 """Where a member stands, in words and figures, from what was stored when they were last evaluated. Computes no metric."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_DOWN, Decimal
@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from common import clock
-from membership.metrics import Book, Snapshot
+from membership.engine.book import Book, Snapshot
 from membership.models import Benefit, MemberTier, Program, TierDecision, TierRule
 from membership.rules.dump import dump_value
 from membership.rules.evaluate import (
@@ -23,7 +24,7 @@ from membership.rules.evaluate import (
     progress,
 )
 from membership.rules.render import finding_text, gap_text, subject_text, tier_gap_sentence, value_text
-from membership.rules.traces import load_tier_trace
+from membership.rules.traces import load_jump_traces, load_tier_trace, load_tier_traces
 from membership.selectors.perks import benefit_text
 from membership.selectors.rules import Published, program_for, published_versions, version_at
 
@@ -190,8 +191,7 @@ def benefit_texts(tier: TierRule | None) -> tuple[BenefitText, ...]:
 
 def decision_text(decision: TierDecision, version: Published) -> DecisionText:
     """A decision in plain language, with what it found."""
-    traces = [load_tier_trace(document) for document in decision.trace]
-    title, about = _headline(decision, version)
+    traces = load_tier_traces(decision.trace)
     return DecisionText(
         id=decision.pk,
         at=decision.at,
@@ -200,8 +200,8 @@ def decision_text(decision: TierDecision, version: Published) -> DecisionText:
         from_rank=decision.from_rank,
         to_rank=decision.to_rank,
         rises=decision.from_rank is not None and decision.to_rank > decision.from_rank,
-        title=title,
-        reasons=tuple(_reasons(traces, about, met=about == decision.to_rank)),
+        title=_headline(decision, version),
+        reasons=tuple(_reasons(decision, traces)),
         findings=tuple(_findings(trace, version) for trace in _concerned(traces, decision)),
     )
 
@@ -211,8 +211,13 @@ def _findings(trace: TierTrace, version: Published) -> TierFindings:
 
 
 def _concerned(traces: Sequence[TierTrace], decision: TierDecision) -> list[TierTrace]:
-    """The tiers between the old and the new one, and the next above: the others were not in question."""
+    """The tiers between the old and the new one, and the next above: the others were not in question.
+
+    Where the rank stays, it is the tier that is held.
+    """
     ranks = {decision.to_rank, decision.to_rank if decision.from_rank is None else decision.from_rank}
+    if decision.from_rank == decision.to_rank:
+        return [trace for trace in traces if trace.rank == decision.to_rank]
     above = next((trace.rank for trace in traces if trace.rank > max(ranks)), max(ranks))
     return [trace for trace in traces if min(ranks) < trace.rank <= above]
 
@@ -239,7 +244,7 @@ def _moved_part(trace: Trace, day: date) -> Trace:
 
 def _beginning(program: Program, version: Published) -> Standing:
     today = clock.day_of(clock.now())
-    traces = evaluate_tiers(version.rules, Snapshot(Book(totals={}), version.rules, today), today)
+    traces = evaluate_tiers(version.rules, Snapshot(Book(), version.rules, today), today)
     rank = version.rules.default_tier.rank
     return _standing(program, version, rank=rank, since=None, day=today, traces=traces, decisions=())
 
@@ -322,23 +327,47 @@ def _name(version: Published, rank: int) -> str:
     return str(tier) if tier is not None else _("等级 %(rank)s") % {"rank": rank}
 
 
-def _headline(decision: TierDecision, version: Published) -> tuple[str, int]:
-    """The sentence, and the rank whose conditions explain it."""
-    to = decision.to_rank
-    name = {"tier": _name(version, to)}
-    if decision.cause == Cause.DEFAULT:
-        return _("加入会员，成为%(tier)s") % name, to
-    if decision.cause == Cause.ENTER:
-        return _("升级为%(tier)s") % name, to
-    if decision.cause == Cause.RULES:
-        return _("规则更新后成为%(tier)s") % name, to
-    if decision.cause == Cause.REVERSAL:
-        return _("退款后重新评定，调整为%(tier)s") % name, decision.from_rank if decision.from_rank is not None else to
-    return f"{decision.get_cause_display()} · {name['tier']}", to
+HEADLINES = {
+    Cause.DEFAULT: gettext_lazy("加入会员，成为%(tier)s"),
+    Cause.ENTER: gettext_lazy("升级为%(tier)s"),
+    Cause.JUMP: gettext_lazy("跳级为%(tier)s"),
+    Cause.GATE: gettext_lazy("未通过门槛，调整为%(tier)s"),
+    Cause.WARN: gettext_lazy("未达到保级条件，%(tier)s已预警"),
+    Cause.GRACE: gettext_lazy("%(tier)s进入宽限期"),
+    Cause.DOWN: gettext_lazy("宽限期结束，降为%(tier)s"),
+    Cause.OVERRIDE: gettext_lazy("等级调整为%(tier)s"),
+    Cause.OVERRIDE_EXPIRED: gettext_lazy("等级调整到期，现为%(tier)s"),
+    Cause.REVERSAL: gettext_lazy("退款或撤销后重新评定，调整为%(tier)s"),
+    Cause.RULES: gettext_lazy("规则更新后成为%(tier)s"),
+}
 
 
-def _reasons(traces: Iterable[TierTrace], rank: int, *, met: bool) -> Iterable[str]:
+def _headline(decision: TierDecision, version: Published) -> str:
+    return str(HEADLINES[Cause(decision.cause)]) % {"tier": _name(version, decision.to_rank)}
+
+
+def _reasons(decision: TierDecision, traces: Sequence[TierTrace]) -> list[str]:
     """What was found for the tier in question: the conditions that were met, or those that no longer were."""
+    to = decision.to_rank
+    before = to if decision.from_rank is None else decision.from_rank
+    match decision.cause:
+        case Cause.JUMP:
+            used = [jump.when for jump in load_jump_traces(decision.trace) if jump.used and jump.when.passed]
+            return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
+        case Cause.GATE:
+            gates = [gate for trace in traces if trace.rank == before for gate in trace.gates]
+            return [finding_text(leaf) for gate in gates for leaf in leaf_traces(gate) if not leaf.passed]
+        case Cause.WARN | Cause.GRACE:
+            keeps = [trace.keep for trace in traces if trace.rank == to and trace.keep is not None]
+            return [finding_text(leaf) for keep in keeps for leaf in leaf_traces(keep) if not leaf.passed]
+        case Cause.DOWN | Cause.REVERSAL:
+            return _found(traces, before, met=False)
+        case Cause.OVERRIDE | Cause.OVERRIDE_EXPIRED:
+            return []
+    return _found(traces, to, met=True)
+
+
+def _found(traces: Sequence[TierTrace], rank: int, *, met: bool) -> list[str]:
     trace = next((one for one in traces if one.rank == rank), None)
     if trace is None or trace.enter is None:
         return []

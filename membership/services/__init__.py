@@ -1,6 +1,6 @@
 from membership.services.check_ins import CheckedIn, check_in
 from membership.services.evaluation import evaluate_member
-from membership.services.facts import record_activity
+from membership.services.facts import clear_activity, flag_activity, record_activity, reverse_activity
 from membership.services.feedback import accept_feedback, decline_feedback, send_feedback
 from membership.services.invites import (
     invite_code_for,
@@ -11,6 +11,13 @@ from membership.services.invites import (
     tell_inviter,
 )
 from membership.services.members import ensure_member
+from membership.services.overrides import (
+    approve_override,
+    end_override,
+    grant_floor,
+    propose_override,
+    refuse_override,
+)
 from membership.services.passes import buy_pass, give_pass, redeem_pass
 from membership.services.perks import correct_birthday, give_points_back, take_points_back, tell_birthday
 from membership.services.points import (
@@ -34,34 +41,41 @@ from membership.services.tasks import (
     refresh_task_arms,
     take_back_order_tasks,
 )
+from membership.services.what_if import ask_what_if, fail_what_if, run_what_if
 
 __all__ = [
     "CheckedIn",
     "accept_feedback",
-    "correct_birthday",
-    "give_points_back",
-    "take_points_back",
-    "tell_birthday",
     "adjust_points",
+    "approve_override",
+    "ask_what_if",
     "buy_pass",
     "check_in",
     "choose_task_order",
+    "clear_activity",
     "copy_rule_set",
+    "correct_birthday",
     "count_order_tasks",
     "count_step",
     "decline_feedback",
     "draft_rule_set",
+    "end_override",
     "ensure_member",
     "evaluate_member",
     "expire_due_points",
     "expire_points",
+    "fail_what_if",
+    "flag_activity",
     "give_pass",
+    "give_points_back",
+    "grant_floor",
     "grant_points",
     "invite_code_for",
     "mirror_order",
     "note_inviter",
     "note_shown",
     "open_invite",
+    "propose_override",
     "publish_rule_set",
     "recalculate",
     "record_activity",
@@ -71,11 +85,16 @@ __all__ = [
     "record_view",
     "redeem_pass",
     "refresh_task_arms",
+    "refuse_override",
+    "reverse_activity",
     "reverse_points",
     "revise_draft",
     "reward_referral",
+    "run_what_if",
     "send_feedback",
     "spend_points",
     "take_back_order_tasks",
+    "take_points_back",
+    "tell_birthday",
     "tell_inviter",
 ]

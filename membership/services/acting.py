@@ -11,9 +11,8 @@ from events.contracts import InviteeActive
 from events.services import emit
 from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
 from membership.selectors.rules import program_for, published_versions
-from membership.services.evaluation import refold_locked
+from membership.services.evaluation import take_locked
 from membership.services.facts import record_activity
-from membership.services.ledger import append
 from membership.services.members import ensure_member
 
 
@@ -84,8 +83,5 @@ def take_back_activity(*, member: MemberTier, of_ref: str, ref: str, at: datetim
 
 
 def append_facts(*, member: MemberTier, rows: Sequence[Activity], at: datetime) -> None:
-    """Put rows that take something back, or that are dated long ago, into the ledger, and refold the locked member."""
-    fresh = append(member, rows)
-    if fresh:
-        versions = published_versions(member.program_id)
-        refold_locked(member, versions, at=at, activity_ref=fresh[0].source_ref)
+    """Put rows that take something back, or that are dated long ago, into the ledger of the locked member."""
+    take_locked(member, rows, published_versions(member.program_id), at=at)

@@ -1,193 +1,291 @@
-"""Evaluating members and storing what came of it. Every function here expects the MemberTier rows to be locked.
+"""Members under the engine, and storing what came of it. Functions that say so expect the MemberTier rows to be locked.
 
-A tier that was reached is held; a refund or a late event refolds the member: the days of their life are walked again with
-the corrected figures, and the outcome is stored as a compensating decision.
+In order, a fact costs what the windows cost: the days that they reach are read, the state goes one step on. What is dated
+earlier than something that was folded already, or takes something back, folds the member again from the ledger, and a
+compensating decision is stored.
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
 
 from django.db import connection, transaction
 
-from common.clock import day_of, start_of_day
+from accounts.models import User
+from common.clock import day_of
 from common.locks import lock_one
 from events.contracts import TierChanged
 from events.services import emit
-from membership.metrics import ONE_DAY, Book, Snapshot, days_needed, next_change
-from membership.models import MemberTier, TierDecision
-from membership.rules.evaluate import TierTrace, evaluate_tiers, gaps, reached
-from membership.rules.logic import asks_for_more
+from membership.engine.book import days_needed
+from membership.engine.decisions import Decision
+from membership.engine.fold import Fold, compensation, refold
+from membership.engine.judge import Judge
+from membership.engine.state import dump_state, load_state
+from membership.engine.step import World, show_overrides
+from membership.engine.tally import Tally, reach
+from membership.engine.versions import Timeline
+from membership.models import Activity, MemberTier, TierDecision
 from membership.rules.nodes import RuleSet
-from membership.rules.traces import dump_tier_trace
-from membership.selectors.books import load_books, load_whole_book
-from membership.selectors.rules import Published, published_versions, version_at
-
-Cause = TierDecision.Cause
-# The smallest difference between two times in the database.
-RESOLUTION = timedelta(microseconds=1)
+from membership.rules.traces import dump_jump_trace, dump_tier_trace
+from membership.selectors.books import StoredStays, load_history, load_overrides, load_sums
+from membership.selectors.rules import Published, published_versions
+from membership.services.ledger import settle, settle_day, store, touched_days
 
 _STORE = """
 UPDATE membership_membertier AS member
-SET rank = fresh.rank, since = fresh.since, version_id = fresh.version_id, evaluated_at = fresh.evaluated_at,
+SET rank = fresh.rank, since = fresh.since, stage = fresh.stage, grace_until = fresh.grace_until, state = fresh.state,
+    folded_to = fresh.folded_to, version_id = fresh.version_id, evaluated_at = fresh.evaluated_at,
     next_check_at = fresh.next_check_at, evaluation = fresh.evaluation
-FROM unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
-    AS fresh (id, rank, since, version_id, evaluated_at, next_check_at, evaluation)
+FROM unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::jsonb[],
+    %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
+    AS fresh (id, rank, since, stage, grace_until, state, folded_to, version_id, evaluated_at, next_check_at, evaluation)
 WHERE member.id = fresh.id
 """
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A member on a day: the rank that the rules give, and why."""
-
-    rank: int
-    day: date
-    version: Published
-    traces: tuple[TierTrace, ...]
-
-    def trace_document(self) -> list[dict]:
-        return [dump_tier_trace(trace) for trace in self.traces]
-
-    def gap_after(self, rank: int) -> dict:
-        return next((gaps(trace) for trace in self.traces if trace.rank > rank), {})
+_STORED = (
+    "pk", "rank", "since", "stage", "grace_until", "state", "folded_to", "version_id", "evaluated_at", "next_check_at",
+    "evaluation",
+)  # fmt: skip
 
 
 def evaluate_member(
     *, member_id: int, at: datetime, activity_ref: str = "", refold: bool = False
 ) -> TierDecision | None:
-    """Evaluate one member as of now and store the outcome; returns the decision when the tier changed.
+    """Evaluate one member as of now and store the outcome; returns the last decision, if any was made.
 
-    `refold` walks the member's whole life again, for facts that are dated before today. Locks the MemberTier.
+    `refold` walks the member's whole life again. Locks the MemberTier.
     """
     with transaction.atomic():
         member = lock_one(MemberTier.objects.filter(pk=member_id))
         versions = published_versions(member.program_id)
         if refold:
             return refold_locked(member, versions, at=at, activity_ref=activity_ref)
-        decisions = evaluate_locked([member], versions, at=at, activity_ref=activity_ref)
-        return decisions[0] if decisions else None
+        return _last(evaluate_locked([member], versions, at=at))
 
 
 def evaluate_locked(
-    members: Sequence[MemberTier], versions: Sequence[Published], *, at: datetime, activity_ref: str = ""
+    members: Sequence[MemberTier], versions: Sequence[Published], *, at: datetime
 ) -> list[TierDecision]:
-    """Evaluate locked members of one program, whose versions these are, as of now; returns the decisions made.
-
-    Reads the days that the longest window covers, whatever the length of a member's history.
-    """
-    version = version_at(versions, at)
-    today = day_of(at)
-    books = load_books([member.pk for member in members], first=days_needed(version.rules, today), last=today)
-    outcomes = []
+    """Let time pass for locked members of one program, whose versions these are; returns the decisions made."""
+    folds = open_folds([member for member in members if member.state], versions, at=at)
+    decisions = []
     for member in members:
-        standing = stand(version, books[member.pk], today)
-        rank = max(member.rank, standing.rank)
-        cause = Cause.RULES if member.version_id != version.pk and not activity_ref else Cause.ENTER
-        decision = _decide(member, rank, standing, cause=cause, at=at, activity_ref=activity_ref)
-        _take(member, rank, standing, books[member.pk], at=at)
-        outcomes.append(decision)
-    return _store(members, [decision for decision in outcomes if decision is not None], [version])
+        if member.pk in folds:
+            folds[member.pk].advance(at)
+            decisions += keep(member, folds[member.pk], at=at)
+        else:
+            made = refold_locked(member, versions, at=at)
+            decisions += [made] if made is not None else []
+    return decisions
 
 
 def refold_locked(
-    member: MemberTier, versions: Sequence[Published], *, at: datetime, activity_ref: str = ""
+    member: MemberTier,
+    versions: Sequence[Published],
+    *,
+    at: datetime,
+    activity_ref: str = "",
+    reversal: bool = False,
 ) -> TierDecision | None:
-    """Evaluate a locked member from the first day on, under the rules of each day."""
-    book = load_whole_book(member.pk)
-    best, latest = fold(versions, book, at)
-    cause = Cause.ENTER if best.rank > member.rank else Cause.REVERSAL
-    shown = best if cause == Cause.ENTER else latest
-    decision = _decide(member, best.rank, shown, cause=cause, at=at, activity_ref=activity_ref)
-    _take(member, best.rank, latest, book, at=at)
-    stored = _store([member], [decision] if decision is not None else [], versions)
-    return stored[0] if stored else None
+    """Fold a locked member again from the ledger, under the rules of each day, and answer the difference."""
+    if not member.state:
+        return _first_fold(member, versions, at=at)
+    fold = open_folds([member], versions, at=at)[member.pk]
+    fold.advance(at)
+    return _answer(member, fold, at=at, ref=activity_ref, reversal=reversal)
 
 
-def fold(versions: Sequence[Published], book: Book, at: datetime) -> tuple[Standing, Standing]:
-    """Walk the days of a member: where they stood on the day that brought the highest rank, and where today."""
-    standings = [
-        stand(version_at(versions, min(at, start_of_day(day + ONE_DAY) - RESOLUTION)), book, day)
-        for day in _days(versions, book, day_of(at))
-    ]
-    # Of equals the first: the day on which the rank was reached.
-    return max(standings, key=lambda standing: standing.rank), standings[-1]
+def take_locked(
+    member: MemberTier, rows: Sequence[Activity], versions: Sequence[Published], *, at: datetime
+) -> TierDecision | None:
+    """Write facts of a locked member, their sums, and what comes of them; returns the last decision, if one was made.
 
-
-def stand(version: Published, book: Book, day: date) -> Standing:
-    traces = evaluate_tiers(version.rules, Snapshot(book, version.rules, day), day)
-    return Standing(reached(version.rules, traces), day, version, traces)
-
-
-def _days(versions: Sequence[Published], book: Book, today: date) -> list[date]:
-    """The days on which a rank can be reached; the last is today.
-
-    Where rules only ask for more, nothing is reached on a day without events.
+    References that are known change nothing. A fact from the future counts from now.
     """
-    first = min(book.first_day() or today, today)
-    if all(_only_asks_for_more(version.rules) for version in versions):
-        eventful = {day for by_day in book.days.values() for day in by_day if day <= today}
-        starts = {day_of(version.effective_from) for version in versions}
-        return sorted(eventful | {day for day in starts if first <= day <= today} | {today})
-    return [first + ONE_DAY * number for number in range((today - first).days + 1)]
-
-
-def _only_asks_for_more(rules: RuleSet) -> bool:
-    return all(asks_for_more(condition) for condition in rules.conditions())
-
-
-def _decide(
-    member: MemberTier, rank: int, standing: Standing, *, cause: str, at: datetime, activity_ref: str
-) -> TierDecision | None:
-    if rank == member.rank:
+    fresh = store(rows)
+    if not fresh:
         return None
-    return TierDecision(
-        member=member,
-        from_rank=member.rank,
-        to_rank=rank,
-        cause=cause,
-        activity_ref=activity_ref,
-        version_id=standing.version.pk,
-        trace=standing.trace_document(),
-        gap=standing.gap_after(rank),
-        day=standing.day,
-        at=at,
-    )
+    at = max(at, *(row.occurred_at for row in fresh))
+    timeline = Timeline(versions)
+    moment = fresh[0].occurred_at
+    # Read before the sums move: time passes on what was known until then.
+    fold = open_folds([member], versions, at=at, around=day_of(moment)).get(member.pk)
+    if fold is None or not _in_order(fresh, fold, at):
+        settle(member, touched_days(member, fresh), timeline)
+        if fold is None:
+            return _first_fold(member, versions, at=at)
+        fold.advance(at)
+        return _answer(member, fold, at=at, ref=fresh[-1].source_ref, reversal=any(row.reverses for row in fresh))
+    fold.advance(moment)
+    counted = settle_day(member, day_of(moment), fold.tally)
+    if any(counted.net(row.source_ref) is not None for row in fresh):
+        fold.go_on(moment, fresh[-1].source_ref)
+    fold.advance(at)
+    return _last(keep(member, fold, at=at))
 
 
-def _take(member: MemberTier, rank: int, standing: Standing, book: Book, *, at: datetime) -> None:
-    if rank != member.rank:
-        member.rank, member.since = rank, at
-    change = next_change(standing.version.rules, book, standing.day)
-    member.next_check_at = start_of_day(change) if change else None
-    member.version_id = standing.version.pk
-    member.evaluated_at = at
-    member.evaluation = {"day": standing.day.isoformat(), "tiers": standing.trace_document()}
+def show_locked(member: MemberTier, versions: Sequence[Published], *, at: datetime) -> TierDecision | None:
+    """What overrides that were just given or ended make of a locked member."""
+    if not member.state:
+        return _first_fold(member, versions, at=at)
+    fold = open_folds([member], versions, at=at)[member.pk]
+    fold.advance(at)
+    if fold.state is not None and fold.state.at == at:
+        # Something was folded at this very moment already; the override alone is new.
+        fold.state, made = show_overrides(fold.world, fold.state, fold.tally.book, at)
+        fold.decisions += made
+    return _last(keep(member, fold, at=at))
 
 
-def _store(
-    members: Sequence[MemberTier], decisions: Sequence[TierDecision], versions: Sequence[Published]
-) -> list[TierDecision]:
-    columns = [
-        (
-            member.pk,
-            member.rank,
-            member.since,
-            member.version_id,
-            member.evaluated_at,
-            member.next_check_at,
-            json.dumps(member.evaluation, ensure_ascii=False),
-        )
-        for member in members
+def _in_order(rows: Sequence[Activity], fold: Fold, at: datetime) -> bool:
+    """Facts of one moment of today, later than everything that was folded."""
+    moment = rows[0].occurred_at
+    same = all(not row.reverses and row.occurred_at == moment for row in rows)
+    return same and fold.state is not None and fold.state.at < moment and day_of(moment) == day_of(at)
+
+
+def open_folds(
+    members: Sequence[MemberTier], versions: Sequence[Published], *, at: datetime, around: date | None = None
+) -> dict[int, Fold]:
+    """The folds of locked members of one program as they were left, with the sums that steps up to `at` can read.
+
+    `around` is a day whose sums are about to move: the days that caps and bundles look at are read too. Members that were
+    never folded have none.
+    """
+    folded = [member for member in members if member.state]
+    if not folded:
+        return {}
+    timeline = Timeline(versions)
+    # What people see is in the columns: should the state say otherwise, the next step answers it.
+    states = {
+        member.pk: replace(load_state(member.state), shown=member.rank, shown_stage=member.stage) for member in folded
+    }
+    kept_by = {state.kept_by for state in states.values()}
+    begin = min([at, *(member.next_check_at for member in folded if member.next_check_at is not None)])
+    rules = [version.rules for version in _in_force(timeline, begin, at)]
+    rules += [version.rules for version in versions if version.pk in kept_by]
+    first = min(days_needed(one, day_of(begin)) for one in rules)
+    last = day_of(at)
+    if around is not None:
+        reached = reach(timeline.rules_on(around), around)
+        first, last = min(first, reached[0]), max(last, reached[1])
+    sums = load_sums([member.pk for member in folded], first=first, last=last)
+    overrides = load_overrides([member.pk for member in folded])
+    stays = StoredStays(folded[0].program_id)
+    found = {}
+    for member in folded:
+        world = World(timeline, stays, overrides.get(member.pk, ()))
+        tally = Tally(timeline.rules_on, sums[member.pk].book, sums[member.pk].earned)
+        found[member.pk] = Fold.resumed(world, tally, states[member.pk], member.next_check_at)
+    return found
+
+
+def _in_force(timeline: Timeline, first: datetime, last: datetime) -> list:
+    """The versions that hold at some moment of a time."""
+    current = timeline.at(first)
+    return [current, *(one for one in timeline.versions if current.effective_from < one.effective_from <= last)]
+
+
+def _first_fold(member: MemberTier, versions: Sequence[Published], *, at: datetime) -> TierDecision | None:
+    """Fold a member who was there before the engine; what it finds otherwise than they stand is answered."""
+    fold = folded_again(member, _world(member, versions), at)
+    state = fold.state
+    before = state and replace(state, shown=member.rank, shown_stage=member.stage)
+    answer = compensation(before, fold, at=at, ref="", reversal=False) if before is not None else None
+    fold.decisions = [answer] if answer is not None else []
+    return _last(keep(member, fold, at=at))
+
+
+def _answer(member: MemberTier, fold: Fold, *, at: datetime, ref: str, reversal: bool) -> TierDecision | None:
+    """Fold again, and keep what time had brought before together with the answer to what came late."""
+    again = folded_again(member, fold.world, at)
+    answer = compensation(fold.state, again, at=at, ref=ref, reversal=reversal) if fold.state is not None else None
+    again.decisions = [*fold.decisions, *([answer] if answer is not None else [])]
+    return _last(keep(member, again, at=at))
+
+
+def folded_again(member: MemberTier, world: World, at: datetime) -> Fold:
+    """A locked member's whole life from the ledger."""
+    history = load_history(member.pk)
+    joined = User.objects.values_list("date_joined", flat=True).get(pk=member.user_id)
+    first = history.first_at()
+    return refold(world, history, min(joined, first) if first is not None else joined, at)
+
+
+def _world(member: MemberTier, versions: Sequence[Published]) -> World:
+    overrides = load_overrides([member.pk]).get(member.pk, ())
+    return World(Timeline(versions), StoredStays(member.program_id), overrides)
+
+
+# Storing
+
+
+def columns_of(fold: Fold, *, at: datetime) -> dict:
+    """What MemberTier says of a fold as of `at`, by column."""
+    state = fold.state
+    if state is None:
+        raise ValueError("a fold that never began cannot be stored")
+    version = fold.world.timeline.at(at)
+    judge = Judge(version, fold.tally.book, state, at)
+    return {
+        "rank": state.shown,
+        "since": state.shown_since,
+        "stage": state.shown_stage,
+        "grace_until": state.shown_grace_until,
+        "state": dump_state(state),
+        "folded_to": state.at,
+        "version_id": version.pk,
+        "evaluated_at": at,
+        "next_check_at": fold.due(),
+        "evaluation": {
+            "day": day_of(at).isoformat(),
+            "tiers": [dump_tier_trace(trace) for trace in judge.tier_traces()],
+            "jumps": [dump_jump_trace(trace) for trace in judge.jump_traces()],
+        },
+    }
+
+
+def keep(member: MemberTier, fold: Fold, *, at: datetime) -> list[TierDecision]:
+    """Store where a fold ends and what it decided, and tell the other rooms."""
+    for name, value in columns_of(fold, at=at).items():
+        setattr(member, name, value)
+    documents = {"state", "evaluation"}
+    values = [getattr(member, name) for name in _STORED]
+    values = [
+        json.dumps(value, ensure_ascii=False) if name in documents else value
+        for name, value in zip(_STORED, values, strict=True)
     ]
     with connection.cursor() as cursor:
-        cursor.execute(_STORE, [list(column) for column in zip(*columns, strict=True)])
-    rules = {version.pk: version.rules for version in versions}
-    stored = TierDecision.objects.bulk_create(decisions)
+        cursor.execute(_STORE, [[value] for value in values])
+    return keep_decisions(member, fold.decisions, fold.world.timeline)
+
+
+def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: Timeline) -> list[TierDecision]:
+    stored = TierDecision.objects.bulk_create(decision_row(member, one) for one in decisions)
     for decision in stored:
-        tell(decision, rules[decision.version_id])
+        version = timeline.by_pk(decision.version_id)
+        if version is not None:
+            tell(decision, version.rules)
     return stored
+
+
+def decision_row(member: MemberTier, decision: Decision) -> TierDecision:
+    return TierDecision(
+        member=member,
+        from_rank=decision.from_rank,
+        to_rank=decision.to_rank,
+        stage=decision.stage,
+        cause=str(decision.cause),
+        activity_ref=decision.ref,
+        version_id=decision.version,
+        trace=[
+            *(dump_tier_trace(trace) for trace in decision.tiers),
+            *(dump_jump_trace(trace) for trace in decision.jumps),
+        ],
+        gap=dict(decision.gap),
+        day=day_of(decision.moment),
+        at=decision.at,
+    )
 
 
 def tell(decision: TierDecision, rules: RuleSet) -> None:
@@ -202,3 +300,7 @@ def tell(decision: TierDecision, rules: RuleSet) -> None:
         changed_at=decision.at,
     )
     emit(changed, at=decision.at)
+
+
+def _last(decisions: Sequence[TierDecision]) -> TierDecision | None:
+    return decisions[-1] if decisions else None

@@ -1,59 +1,121 @@
-"""Writing the activity ledger and the sums that follow it. Every function expects the MemberTier to be locked."""
+"""Writing the activity ledger and the sums that follow it. Every function expects the MemberTier to be locked.
+
+The sums of a day follow from the day's facts by the engine's tally; what moved is written, once for the days and once
+for the totals.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from django.db import connection
 
 from common.clock import day_of
+from membership.engine.book import BUY_DAYS, STATES, Sum
+from membership.engine.facts import History
+from membership.engine.tally import CAPPED, DaySums, Tally, reach
+from membership.engine.versions import Timeline
 from membership.models import Activity, ActivitySeen, MemberTier
+from membership.selectors.books import first_counted_day, latest_state, load_day, load_sums
+from membership.selectors.rules import published_versions
 
-_DAYS_UP = """
-INSERT INTO membership_bucket (member_id, day, metric, category, amount, quantity)
-SELECT %s, * FROM unnest(%s::date[], %s::text[], %s::text[], %s::numeric[], %s::integer[])
+_DAYS = """
+INSERT INTO membership_bucket (member_id, day, metric, category, amount, quantity, earned)
+SELECT %s, day, metric, category, amount, quantity, earned
+FROM unnest(%s::text[], %s::date[], %s::text[], %s::numeric[], %s::integer[], %s::integer[])
+    AS fresh (metric, day, category, amount, quantity, earned)
 ON CONFLICT (member_id, day, metric, category) DO UPDATE
-SET amount = membership_bucket.amount + EXCLUDED.amount, quantity = membership_bucket.quantity + EXCLUDED.quantity
-RETURNING metric, quantity, day
+SET amount = EXCLUDED.amount, quantity = EXCLUDED.quantity, earned = EXCLUDED.earned
+"""
+_TOTALS = """
+INSERT INTO membership_total AS total (member_id, metric, category, amount, quantity, first_day)
+SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::bigint[], %s::date[])
+    AS change (metric, category, amount, quantity, first_day)
+ON CONFLICT (member_id, metric, category) DO UPDATE
+SET amount = total.amount + EXCLUDED.amount, quantity = total.quantity + EXCLUDED.quantity,
+    first_day = least(total.first_day, EXCLUDED.first_day)
 """
 # Taking back is an UPDATE: an INSERT of a negative sum would fail the CHECK before it met the row that it lowers.
-_DAYS_DOWN = """
-UPDATE membership_bucket AS bucket
-SET amount = bucket.amount + change.amount, quantity = bucket.quantity + change.quantity
-FROM unnest(%s::date[], %s::text[], %s::text[], %s::numeric[], %s::integer[])
-    AS change (day, metric, category, amount, quantity)
-WHERE bucket.member_id = %s AND bucket.day = change.day AND bucket.metric = change.metric
-    AND bucket.category = change.category
-RETURNING bucket.metric, bucket.quantity, bucket.day
-"""
-_TOTALS_UP = """
-INSERT INTO membership_total (member_id, metric, category, amount, quantity)
-SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::integer[])
-ON CONFLICT (member_id, metric, category) DO UPDATE
-SET amount = membership_total.amount + EXCLUDED.amount, quantity = membership_total.quantity + EXCLUDED.quantity
-"""
 _TOTALS_DOWN = """
 UPDATE membership_total AS total
-SET amount = total.amount + change.amount, quantity = total.quantity + change.quantity
-FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::integer[]) AS change (metric, category, amount, quantity)
+SET amount = total.amount + change.amount, quantity = total.quantity + change.quantity, first_day = change.first_day
+FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::bigint[], %s::date[])
+    AS change (metric, category, amount, quantity, first_day)
 WHERE total.member_id = %s AND total.metric = change.metric AND total.category = change.category
 """
+_STATE = """
+INSERT INTO membership_total (member_id, metric, category, amount, quantity) VALUES (%s, %s, '', %s, %s)
+ON CONFLICT (member_id, metric, category) DO UPDATE SET amount = EXCLUDED.amount, quantity = EXCLUDED.quantity
+"""
 
-Key = tuple
-Change = tuple[Decimal, int]
+Key = tuple[str, str]
 
 
-def append(member: MemberTier, rows: Sequence[Activity]) -> list[Activity]:
-    """Store the rows whose reference is new and count the valid ones; returns those stored.
+def append(member: MemberTier, rows: Sequence[Activity], timeline: Timeline | None = None) -> list[Activity]:
+    """Store the rows whose reference is new and bring the sums in line; returns those stored.
 
     A reference that is known, from whatever time, is ignored.
     """
+    fresh = store(rows)
+    if fresh:
+        versions = timeline or Timeline(published_versions(member.program_id))
+        settle(member, touched_days(member, fresh), versions)
+    return fresh
+
+
+def store(rows: Sequence[Activity]) -> list[Activity]:
+    """Store the rows whose reference is new, and nothing else; returns them."""
     fresh_refs = _claim([row.source_ref for row in rows])
     fresh = [row for row in rows if row.source_ref in fresh_refs]
     Activity.objects.bulk_create(fresh)
-    _count(member, [row for row in fresh if row.valid])
     return fresh
+
+
+def touched_days(member: MemberTier, rows: Iterable[Activity]) -> set[date]:
+    """The days whose sums the rows change: their own, and of reversals the days of what they take back."""
+    back = {row.reverses for row in rows if row.reverses}
+    days = {day_of(row.occurred_at) for row in rows if not row.reverses}
+    if back:
+        targets = Activity.objects.filter(member=member, source_ref__in=back)
+        days |= {day_of(at) for at in targets.values_list("occurred_at", flat=True)}
+    return days
+
+
+def settle(member: MemberTier, days: Iterable[date], timeline: Timeline) -> None:
+    """Bring the sums of some days, and what caps and bundles make of them, in line with the ledger."""
+    for day in sorted(days):
+        first, last = reach(timeline.rules_on(day), day)
+        sums = load_sums([member.pk], first=first, last=last)[member.pk]
+        tally = Tally(timeline.rules_on, sums.book, sums.earned)
+        settle_day(member, day, tally)
+
+
+def settle_day(member: MemberTier, day: date, tally: Tally) -> History:
+    """The same for one day and a tally whose book and earnings hold the days around it; returns the day's facts."""
+    history = load_day(member.pk, day)
+    tally.put_day(day, DaySums.of(net for _, group in history.moments() for net in group))
+    write(member, tally)
+    return history
+
+
+def write(member: MemberTier, tally: Tally) -> None:
+    """Store the sums that a tally moved."""
+    if not tally.changed:
+        return
+    rows = [
+        (metric, day, category, *tally.book.get(metric, day, category), _earned(tally, metric, day, category))
+        for metric, day, category in tally.changed
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(_DAYS, [member.pk, *_columns(rows)])
+    _write_totals(member, tally)
+    tally.changed.clear()
+
+
+def _earned(tally: Tally, metric: str, day: date, category: str) -> int:
+    return tally.earned.get(metric, {}).get(day, 0) if metric in CAPPED and not category else 0
 
 
 def _claim(refs: list[str]) -> set[str]:
@@ -68,49 +130,50 @@ def _claim(refs: list[str]) -> set[str]:
         return {row[0] for row in cursor.fetchall()}
 
 
-def _count(member: MemberTier, rows: Iterable[Activity]) -> None:
-    days: dict[Key, Change] = defaultdict(lambda: (Decimal(0), 0))
-    for row in rows:
-        _add(days, (day_of(row.occurred_at), row.metric, row.category), row.amount, row.quantity)
-    left = _apply(_DAYS_UP, _DAYS_DOWN, member, days)
-    totals: dict[Key, Change] = defaultdict(lambda: (Decimal(0), 0))
-    for (_, metric, category), (amount, quantity) in days.items():
-        _add(totals, (metric, category), amount, quantity)
-    days_with_orders = _days_gained(days, left)
-    if days_with_orders:
-        _add(totals, ("buy_days", ""), Decimal(0), days_with_orders)
-    _apply(_TOTALS_UP, _TOTALS_DOWN, member, totals)
-
-
-def _add(sums: dict[Key, Change], key: Key, amount: Decimal, quantity: int) -> None:
-    known_amount, known_quantity = sums[key]
-    sums[key] = (known_amount + amount, known_quantity + quantity)
-
-
-def _apply(up: str, down: str, member: MemberTier, sums: dict[Key, Change]) -> dict[tuple[str, date], int]:
-    """Add the sums to their rows; returns the quantity that each row of a day now holds, by metric and day."""
-    raised = {key: change for key, change in sums.items() if change[0] >= 0 and change[1] >= 0 and any(change)}
-    lowered = {key: change for key, change in sums.items() if change[0] < 0 or change[1] < 0}
-    found: list[tuple] = []
+def _write_totals(member: MemberTier, tally: Tally) -> None:
+    changes: dict[Key, _Change] = defaultdict(_Change)
+    for (metric, day, category), before in tally.changed.items():
+        if metric not in STATES:
+            now = tally.book.get(metric, day, category)
+            changes[metric, category].add(day, before, now)
+            if metric == "orders":
+                days = Sum(Decimal(0), int(before.quantity > 0)), Sum(Decimal(0), int(now.quantity > 0))
+                changes[BUY_DAYS, ""].add(day, *days)
+    up = [(*key, *change.sums, change.first) for key, change in changes.items() if not change.emptied]
+    down = [(*key, *change.sums, _first_left(member, *key)) for key, change in changes.items() if change.emptied]
     with connection.cursor() as cursor:
-        if raised:
-            cursor.execute(up, [member.pk, *_columns(raised)])
-            found += cursor.fetchall() if cursor.description else []
-        if lowered:
-            cursor.execute(down, [*_columns(lowered), member.pk])
-            found += cursor.fetchall() if cursor.description else []
-    return {(metric, day): quantity for metric, quantity, day in found}
+        if up:
+            cursor.execute(_TOTALS, [member.pk, *_columns(up)])
+        if down:
+            cursor.execute(_TOTALS_DOWN, [*_columns(down), member.pk])
+        for metric in {metric for metric, _, _ in tally.changed if metric in STATES}:
+            cursor.execute(_STATE, [member.pk, metric, *latest_state(member.pk, metric)])
 
 
-def _columns(sums: dict[Key, Change]) -> list[list]:
-    return [list(column) for column in zip(*[(*key, *change) for key, change in sums.items()], strict=True)]
+@dataclass
+class _Change:
+    """How a total moves: by how much, from what day on at the latest, and whether any day holds less than before."""
+
+    amount: Decimal = Decimal(0)
+    quantity: int = 0
+    first: date | None = None
+    emptied: bool = False
+
+    def add(self, day: date, before: Sum, now: Sum) -> None:
+        self.amount += now.amount - before.amount
+        self.quantity += now.quantity - before.quantity
+        self.emptied |= now.amount < before.amount or now.quantity < before.quantity
+        if now.amount or now.quantity:
+            self.first = min(day, self.first or day)
+
+    @property
+    def sums(self) -> tuple[Decimal, int]:
+        return self.amount, self.quantity
 
 
-def _days_gained(days: dict[Key, Change], left: dict[tuple[str, date], int]) -> int:
-    """How many days got their first order, less those that lost their last."""
-    gained = 0
-    for (day, metric, _), (_, change) in days.items():
-        if metric == "orders" and change:
-            now = left[metric, day]
-            gained += int(now > 0) - int(now - change > 0)
-    return gained
+def _first_left(member: MemberTier, metric: str, category: str) -> date | None:
+    return None if metric == BUY_DAYS else first_counted_day(member.pk, metric, category)
+
+
+def _columns(rows: Iterable[tuple]) -> list[list]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -5,11 +5,13 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
-from common.clock import day_of
-from membership.metrics import Book
-from membership.models import MemberTier, TierDecision
-from membership.selectors.rules import program_for, version_in_force
-from membership.services.evaluation import stand, tell
+from membership.engine.fold import Fold
+from membership.engine.step import World
+from membership.engine.versions import Timeline
+from membership.models import MemberTier
+from membership.selectors.books import StoredStays
+from membership.selectors.rules import program_for, published_versions
+from membership.services.evaluation import columns_of, keep_decisions
 
 
 def ensure_member(*, user_id: int, storefront_id: int, at: datetime) -> MemberTier:
@@ -23,31 +25,12 @@ def ensure_member(*, user_id: int, storefront_id: int, at: datetime) -> MemberTi
         return known
     with transaction.atomic():
         joined = User.objects.values_list("date_joined", flat=True).get(pk=user_id)
-        version = version_in_force(program.pk, at)
-        standing = stand(version, Book(totals={}), day_of(at))
-        rank = version.rules.default_tier.rank
-        member, created = MemberTier.objects.get_or_create(
-            user_id=user_id,
-            program=program,
-            defaults={
-                "rank": rank,
-                "since": joined,
-                "version_id": version.pk,
-                "evaluated_at": at,
-                "evaluation": {"day": standing.day.isoformat(), "tiers": standing.trace_document()},
-            },
-        )
+        timeline = Timeline(published_versions(program.pk))
+        fold = Fold.fresh(World(timeline, StoredStays(program.pk)))
+        fold.begin(joined)
+        fold.advance(at)
+        columns = columns_of(fold, at=at)
+        member, created = MemberTier.objects.get_or_create(user_id=user_id, program=program, defaults=columns)
         if created:
-            decision = TierDecision.objects.create(
-                member=member,
-                from_rank=None,
-                to_rank=rank,
-                cause=TierDecision.Cause.DEFAULT,
-                version_id=version.pk,
-                trace=standing.trace_document(),
-                gap=standing.gap_after(rank),
-                day=day_of(joined),
-                at=joined,
-            )
-            tell(decision, version.rules)
+            keep_decisions(member, fold.decisions, timeline)
     return member

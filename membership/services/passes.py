@@ -8,10 +8,10 @@ from accounts.models import User
 from common import clock
 from common.locks import lock_one
 from membership.exceptions import PassInForce, PassLimit, PassNotFound, PassOver, PassUseless
-from membership.models import MemberTier, Override, Pass, PassOffer, PointsEntry
+from membership.models import MemberTier, Pass, PassOffer, PointsEntry
 from membership.selectors.rules import version_in_force
 from membership.services.acting import locked_member
-from membership.services.evaluation import evaluate_member
+from membership.services.overrides import grant_floor
 from membership.services.points import spend_points
 
 LIMIT_OVER = timedelta(days=30)
@@ -79,7 +79,14 @@ def redeem_pass(*, user: User, public_id: str, storefront_id: int) -> Pass:
         mine.rank = rank_of_pass(member, up=mine.up, most=mine.most, at=at)
         mine.redeemed_at, mine.until = at, at + timedelta(days=mine.days)
         mine.save(update_fields=["rank", "redeemed_at", "until"])
-        _set_floor(member, mine, at)
+        grant_floor(
+            member_id=member.pk,
+            rank=mine.rank,
+            expires_at=mine.until,
+            ref=f"pass:{mine.pk}",
+            reason=mine.offer.name,
+            at=at,
+        )
     return mine
 
 
@@ -95,18 +102,3 @@ def rank_of_pass(member: MemberTier, *, up: int, most: int | None, at: datetime)
     if not within:
         raise PassUseless
     return within[-1]
-
-
-def _set_floor(member: MemberTier, mine: Pass, at: datetime) -> None:
-    Override.objects.create(
-        member=member,
-        ref=f"pass:{mine.pk}",
-        kind=Override.Kind.FLOOR,
-        rank=mine.rank,
-        reason=mine.offer.name,
-        status=Override.Status.APPROVED,
-        proposed_at=at,
-        starts_at=at,
-        expires_at=mine.until,
-    )
-    evaluate_member(member_id=member.pk, at=at, activity_ref=f"pass:{mine.pk}")

@@ -1,27 +1,29 @@
-"""Evaluating many members: everyone who is due each night, or everyone at all by hand.
+"""The pass over many members: everyone who is due each night, everyone once a week.
 
-Batches of locked members in transactions of their own: memory stays the same whatever the number of members, and what
-was killed half-way goes on where it stopped.
+Members go by in slices: memory stays the same whatever their number, and a pass that was killed goes on where it stopped.
+Over everyone, those who are not due are compared: what is stored has to be what their figures say.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import groupby
 from time import monotonic
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Q, QuerySet
 
 from common import clock
-from common.locks import lock
+from common.clock import day_of
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Program, Recalculation
 from membership.selectors.rules import published_versions, version_in_force
-from membership.services.evaluation import evaluate_locked
+from membership.services.differences import audit_sample, compare_standing, end_of_comparison
+from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
+from membership.services.stays import fix_mean_stays
 
-BATCH = 500
+SLICE = 5000
 # The name of the advisory lock; any number that nobody else uses.
 LOCK = 7_310_500_310
 
@@ -29,19 +31,20 @@ Progress = Callable[[int, int], None]
 
 
 def recalculate(
-    *, everyone: bool, stop_after: timedelta | None = None, batch: int = BATCH, progress: Progress | None = None
+    *, everyone: bool, stop_after: timedelta | None = None, batch: int = SLICE, progress: Progress | None = None
 ) -> Recalculation:
     """Evaluate members who are due, or everyone; takes up an unfinished run of the same scope.
 
-    Stops early, unfinished, when `stop_after` is over. `progress` is told (done, of how many) after each batch.
-    Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
+    Stops early, unfinished, when `stop_after` is over. `progress` is told (done, of how many) after each slice of `batch`
+    members. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
     """
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
     with _only_one():
         run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
         total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
         while ends is None or monotonic() < ends:
-            if not _evaluate_next(run, batch):
+            if not _take_next(run, batch):
+                _finish(run)
                 break
             if progress is not None:
                 progress(run.evaluated, max(total, run.evaluated))
@@ -66,33 +69,55 @@ def _open(scope: str) -> Recalculation:
     at = clock.now()
     for program in Program.objects.all():
         retire_superseded(program_id=program.pk, at=at)
+        if version_in_force(program.pk, at).rules.dynamic:
+            fix_mean_stays(program_id=program.pk, day=day_of(at))
     run, _ = Recalculation.objects.get_or_create(scope=scope, finished_at=None, defaults={"started_at": at})
     return run
 
 
+def _finish(run: Recalculation) -> None:
+    if run.scope == Recalculation.Scope.ALL:
+        audit_sample(run=run)
+        end_of_comparison(run=run)
+    run.finished_at = clock.now()
+    run.save(update_fields=["finished_at", "differences"])
+
+
 def _members(scope: str, after: int, at: datetime) -> QuerySet[MemberTier]:
     members = MemberTier.objects.filter(pk__gt=after)
-    if scope == Recalculation.Scope.ALL:
-        return members
-    due = Q(next_check_at__lte=at)
+    return members if scope == Recalculation.Scope.ALL else members.filter(_is_due(at))
+
+
+def _is_due(at: datetime) -> Q:
+    """Time has come, another version holds, or the engine never saw the member."""
+    due = Q(next_check_at__lte=at) | Q(folded_to=None)
     for program in Program.objects.all():
         due |= Q(program=program) & ~Q(version=version_in_force(program.pk, at).pk)
-    return members.filter(due)
+    return due
 
 
-def _evaluate_next(run: Recalculation, batch: int) -> bool:
-    """Evaluate one batch and note how far it came, in one transaction; False when none was left."""
-    with transaction.atomic():
-        at = clock.now()
-        ids = list(_members(run.scope, run.last_member_id, at).order_by("pk").values_list("pk", flat=True)[:batch])
-        if not ids:
-            run.finished_at = at
-            run.save(update_fields=["finished_at"])
-            return False
-        members = sorted(lock(MemberTier.objects.filter(pk__in=ids)), key=lambda member: member.program_id)
-        for program_id, group in groupby(members, key=lambda member: member.program_id):
-            run.changed += len(evaluate_locked(list(group), published_versions(program_id), at=at))
-        run.evaluated += len(ids)
-        run.last_member_id = ids[-1]
-        run.save(update_fields=["changed", "evaluated", "last_member_id"])
+def _take_next(run: Recalculation, size: int) -> bool:
+    """Take one slice and note how far it came; False when none was left. What was done twice changes nothing more."""
+    at = clock.now()
+    rows = _members(run.scope, run.last_member_id, at).order_by("pk")
+    members = list(rows.values_list("program_id", "pk")[:size])
+    if not members:
+        return False
+    for program_id, group in groupby(sorted(members), key=lambda row: row[0]):
+        ids = [pk for _, pk in group]
+        _take(run, program_id, ids, at)
+    run.evaluated += len(members)
+    run.last_member_id = members[-1][1]
+    run.save(update_fields=["changed", "evaluated", "last_member_id", "differences"])
     return True
+
+
+def _take(run: Recalculation, program_id: int, ids: Sequence[int], at: datetime) -> None:
+    versions = published_versions(program_id)
+    due = ids
+    if run.scope == Recalculation.Scope.ALL:
+        due = list(MemberTier.objects.filter(_is_due(at), pk__in=ids).values_list("pk", flat=True))
+        rest = sorted(set(ids) - set(due))
+        run.differences += compare_standing(rest, versions, at=at, run=run)
+    if due:
+        run.changed += pass_time(due, versions, program_id=program_id, at=at)

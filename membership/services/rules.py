@@ -1,7 +1,7 @@
 """Writing rule sets: drafts, copies, publication. A published version is never edited; another takes its place."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -11,10 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from audit.services import record
 from common import clock
+from common.clock import start_of_day
 from common.locks import lock_one
 from common.queue import send
 from membership.exceptions import NotADraft, RulesRefused
-from membership.metrics import RECORDED
 from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierRule
 from membership.rules.checks import Level, check
 from membership.rules.dump import dump_rules, fingerprint
@@ -22,6 +22,7 @@ from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
 from membership.rules.reading import RuleErrors
 from membership.selectors.rules import published_versions, version_at
+from membership.services.what_if import missing_what_if
 
 Status = RuleSetVersion.Status
 RECALCULATE = "membership.tasks.recalculate_tiers"
@@ -73,24 +74,38 @@ def revise_draft(*, version_id: int, document: Any, note: str) -> RuleSetVersion
 
 
 def publish_rule_set(
-    *, version_id: int, approver: User | None, effective_from: datetime | None = None
+    *,
+    version_id: int,
+    approver: User | None,
+    effective_from: datetime | None = None,
+    policy: str = RuleSetVersion.Policy.IMMEDIATE,
+    policy_until: date | None = None,
 ) -> RuleSetVersion:
     """Publish a draft, from now or from a later moment on. Locks the version.
 
-    Members are evaluated by it in a pass that is asked for at once; if that is lost, in the nightly one. Raises NotADraft, RulesRefused.
+    `policy` says what becomes of members whose tier the new rules would take away; `policy_until` is the first day on
+    which grandfathered members are judged by them. What members gain, they gain at once.
+    A person who approves is not the author, and has a fresh what-if of the very draft and policy before them; without an
+    approver it is the system that publishes. Members are evaluated by it in a pass that is asked for at once; if that is
+    lost, in the nightly one. Raises NotADraft, RulesRefused.
     """
     with transaction.atomic():
         at = clock.now()
         version = _locked_draft(version_id)
         starts = effective_from or at
         problems = publication_problems(version=version, effective_from=starts)
+        problems += _policy_problems(policy, policy_until, starts)
+        if approver is not None:
+            problems += approval_problems(version=version, approver=approver, policy=policy, policy_until=policy_until)
         if problems:
             raise RulesRefused(problems)
         version.status, version.approver = Status.PUBLISHED, approver
         version.published_at, version.effective_from = at, starts
-        version.save(update_fields=["status", "approver", "published_at", "effective_from"])
+        version.policy, version.policy_until = policy, policy_until
+        fields = ["status", "approver", "published_at", "effective_from", "policy", "policy_until"]
+        version.save(update_fields=fields)
         retire_superseded(program_id=version.program_id, at=at)
-        detail = {"sha256": version.sha256, "effective_from": starts.isoformat()}
+        detail = {"sha256": version.sha256, "effective_from": starts.isoformat(), "policy": str(policy)}
         record(action="membership.rules.publish", at=at, actor=approver, target=version, detail=detail)
         if starts <= at:
             transaction.on_commit(lambda: send(RECALCULATE))
@@ -161,6 +176,19 @@ def publication_problems(*, version: RuleSetVersion, effective_from: datetime | 
     return list(_problems(version, effective_from or at, at))
 
 
+def approval_problems(
+    *, version: RuleSetVersion, approver: User, policy: str, policy_until: date | None
+) -> list[tuple[str, Any]]:
+    """Why this person cannot approve the draft under this policy now, as (path, message). Reads only."""
+    found: list[tuple[str, Any]] = []
+    if version.author_id == approver.pk:
+        found.append(("", _("作者不能批准自己的草稿，请由另一位同事发布")))
+    missing = missing_what_if(version=version, policy=policy, policy_until=policy_until, at=clock.now())
+    if missing is not None:
+        found.append(("", missing))
+    return found
+
+
 def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterable[tuple[str, Any]]:
     rules = _parse(version.document)
     if starts < at:
@@ -170,21 +198,19 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
     for finding in check(rules):
         if finding.level is Level.ERROR:
             yield finding.path, finding.message
-    for metric in sorted({leaf.m for leaf in rules.leaves()} - RECORDED):
-        yield "", _("指标“%(metric)s”还没有数据来源") % {"metric": metric}
-    for part in _beyond_engine(rules):
-        yield part, _("当前引擎不执行这一项，发布会让公示规则与实际不符")
+    if rules.counts != "delivered":
+        yield "counts", _("结算还没有消息来源，消费只能在发货后计入")
     ranks = {tier.rank for tier in rules.tiers}
     held = MemberTier.objects.filter(program=version.program_id).values_list("rank", flat=True).distinct()
     for rank in sorted(set(held.order_by("rank")) - ranks):
         yield "tiers", _("仍有会员处于等级 %(rank)s，新规则必须保留它") % {"rank": rank}
 
 
-def _beyond_engine(rules: RuleSet) -> list[str]:
-    """Parts of the form that evaluation does not act on: what is published must be what happens."""
-    parts = [name for name in ("bundles", "caps", "multipliers", "dynamic", "jumps") if getattr(rules, name)]
-    parts += ["counts"] if rules.counts != "delivered" else []
-    for index, tier in enumerate(rules.tiers):
-        parts += [f"tiers[{index}].keep"] if tier.keep is not None else []
-        parts += [f"tiers[{index}].gates"] if tier.gates else []
-    return parts
+def _policy_problems(policy: str, until: date | None, starts: datetime) -> list[tuple[str, Any]]:
+    if policy not in RuleSetVersion.Policy.values:
+        return [("policy", _("没有这种过渡方式"))]
+    if policy != RuleSetVersion.Policy.GRANDFATHER_UNTIL:
+        return [("policy_until", _("只有保留到指定日期的过渡方式需要日期"))] if until is not None else []
+    if until is None or start_of_day(until) <= starts:
+        return [("policy_until", _("保留到的日期必须晚于生效时间"))]
+    return []

@@ -16,9 +16,13 @@ from membership.sql.fragments import Sql, fill, join
 
 
 def tiers_document(ladder: Ladder, rank: Sql) -> Sql:
-    """A JSON array: every tier above the default one by rank, what keeps with the tier of `rank`; then the jumps."""
-    tiers = [_tier(ladder, tier, rank) for tier in ladder.rules.tiers[1:]]
-    return _array([*tiers, *(_jump(ladder, jump) for jump in ladder.rules.jumps)])
+    """A JSON array: every tier above the default one by rank; what keeps stands with the tier of `rank`."""
+    return _array(_tier(ladder, tier, rank) for tier in ladder.rules.tiers[1:])
+
+
+def jumps_document(ladder: Ladder) -> Sql:
+    """A JSON array: every jump, not made."""
+    return _array(_jump(ladder, jump) for jump in ladder.rules.jumps)
 
 
 def _tier(ladder: Ladder, tier: Tier, rank: Sql) -> Sql:

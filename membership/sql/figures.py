@@ -87,6 +87,12 @@ class Figures:
         what = fill("(2 * (b.day - {first}) - ({days} - 1)) * b.quantity", first=first, days=days)
         return self._column(self._over_days("sum", what, "activity", first, last))
 
+    def counts_between(self, metric: str, first: date, last: date) -> Sql:
+        """Whether something of a metric counts on some of these days."""
+        day = fill("CASE WHEN {counts} THEN b.day END", counts=_COUNTS)
+        earliest = self._column(self._over_days("min", day, metric, first, last))
+        return fill("{earliest} IS NOT NULL", earliest=earliest)
+
     def flag(self, condition: Sql) -> Sql:
         """A condition over figures, computed once for each member however often it is asked."""
         if condition in (TRUE, FALSE):

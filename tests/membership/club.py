@@ -1,7 +1,7 @@
 """A storefront with a program of its own, and people who buy there: facts go in by the services, on chosen days."""
 
 import itertools
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from accounts.models import User
@@ -28,19 +28,30 @@ def at_least(metric: str, window: str, value, **extra) -> dict:
 
 class Club:
     def __init__(self, *conditions, **document) -> None:
-        """One tier per condition, from rank 1 on, below which is 普通会员."""
+        """One tier per condition, or {"enter": …} and more, from rank 1 on, below which is 普通会员."""
         number = next(_numbers)
         self.storefront = Storefront.objects.create(host=f"club{number}.example", name=f"分站{number}")
         self.program = Program.objects.create(storefront=self.storefront, name=f"计划{number}")
         self.version = self.publish(*conditions, at=OPENING, **document)
 
-    def publish(self, *conditions, at: datetime, starts: datetime | None = None, **document):
+    def publish(
+        self,
+        *conditions,
+        at: datetime,
+        starts: datetime | None = None,
+        policy: str = "immediate",
+        policy_until: date | None = None,
+        **document,
+    ):
         names = ["白银", "黄金", "铂金", "钻石", "王者"]
         tiers = [{"rank": 0, "name": "普通会员"}]
-        tiers += [{"rank": rank, "name": names[rank - 1], "enter": enter} for rank, enter in enumerate(conditions, 1)]
+        shaped = [one if {"enter", "keep", "gates"} & set(one) else {"enter": one} for one in conditions]
+        tiers += [{"rank": rank, "name": names[rank - 1], **one} for rank, one in enumerate(shaped, 1)]
         with clock.travel(at):
             draft = draft_rule_set(program=self.program, document={"tiers": tiers, **document}, author=None)
-            return publish_rule_set(version_id=draft.pk, approver=None, effective_from=starts)
+            return publish_rule_set(
+                version_id=draft.pk, approver=None, effective_from=starts, policy=policy, policy_until=policy_until
+            )
 
     def join(self, name: str = "", at: datetime = OPENING) -> MemberTier:
         with clock.travel(at):

@@ -5,7 +5,7 @@ from decimal import Decimal
 from hypothesis import strategies as st
 
 from membership.rules.catalogue import METRICS, Kind, Span, Window
-from membership.rules.nodes import Group, Jump, Leaf, RuleSet, Scale, Tier
+from membership.rules.nodes import Dynamic, Group, Jump, Leaf, RuleSet, Scale, Tier
 
 KINDS = {
     Kind.MONEY: st.integers(0, 500_000).map(lambda cents: Decimal(cents) / 100),
@@ -86,6 +86,7 @@ WEIGHTS = {
     "w1": {"default": Decimal("1"), "game_card": Decimal("1.5"), "phone_credit": Decimal("1.2")},
     "w2": {"default": Decimal("0.333"), "video": Decimal("0")},
 }
+DYNAMIC = {"stall": Dynamic(Decimal("0.8"), 3)}
 HORIZON = 20
 
 
@@ -101,7 +102,10 @@ def small_leaves(draw):
     metric = METRICS[draw(st.sampled_from(sorted(METRICS)))]
     ops = ["==", "!="] if metric.kind is Kind.FLAG else [">=", ">", "<=", "<", "==", "!="]
     weights = draw(st.sampled_from([None, *WEIGHTS])) if metric.takes_weights else None
-    return Leaf(metric.name, draw(small_windows(metric)), draw(st.sampled_from(ops)), draw(SMALL[metric.kind]), weights)
+    op = draw(st.sampled_from(ops))
+    may_fall = op == ">=" and metric.kind in (Kind.MONEY, Kind.COUNT)
+    formula = draw(st.sampled_from([None, *DYNAMIC])) if may_fall else None
+    return Leaf(metric.name, draw(small_windows(metric)), op, draw(SMALL[metric.kind]), weights, formula)
 
 
 def small_conditions():
@@ -125,12 +129,13 @@ def rule_sets(draw):
             keeps.append(st.sampled_from(["0.5", "0.9", "1"]).map(lambda factor: Scale(Decimal(factor))))
         keep = draw(st.one_of(keeps))
         gates = tuple(draw(st.lists(small_conditions(), max_size=2)))
-        tiers.append(Tier(rank, f"等级{rank}", enter=enter, keep=keep, gates=gates))
+        stay = draw(st.sampled_from([0, 3, 14]))
+        tiers.append(Tier(rank, f"等级{rank}", enter=enter, keep=keep, gates=gates, min_stay_days=stay))
     jumps = tuple(
         Jump(f"jump{number}", draw(st.integers(1, 2)), when)
         for number, when in enumerate(draw(st.lists(small_conditions(), max_size=1)))
     )
-    return RuleSet(tuple(tiers), weights=WEIGHTS, jumps=jumps)
+    return RuleSet(tuple(tiers), weights=WEIGHTS, dynamic=DYNAMIC, jumps=jumps)
 
 
 AMOUNTS = frozenset({"spend", "invitee_spend"})

@@ -170,7 +170,7 @@ def test_a_mistake_in_the_rules_is_told_with_its_place(desk, platform):
 def test_a_draft_with_problems_is_not_published(desk, platform):
     draft = copy_rule_set(version=platform, author=None)
     document = draft.document
-    document["tiers"][1]["keep"] = {"scale": "0.9"}
+    document["tiers"][1]["keep"] = at_least("spend", "life", "99999.00")
     desk.post(one("rulesetversion", draft.pk), {"note": "", "rules": json.dumps(document)})
     preview, _ = act(desk, "rulesetversion", draft.pk, "publish", effective_from_0="", effective_from_1="")
     assert "tiers[1].keep" in preview

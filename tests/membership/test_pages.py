@@ -97,7 +97,7 @@ def test_a_refund_is_told_in_plain_words():
     order = club.buy(member, "200.00", paid=on("2026-03-01"))
     club.hear(club.refunded(order), on("2026-03-02"))
     told = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk).decisions[0]
-    assert told.title == "退款后重新评定，调整为普通会员"
+    assert told.title == "退款或撤销后重新评定，调整为普通会员"
     assert told.reasons == ("累计有效消费 ¥0.00（要求达到 ¥200.00）",)
 
 

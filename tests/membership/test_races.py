@@ -11,7 +11,7 @@ from events.models import Event
 from membership.models import Activity, Bucket, MemberTier, TierDecision, Total
 from membership.services import ensure_member, evaluate_member, recalculate, record_order_lines, record_refund
 from membership.services.ledger import append
-from tests.membership.club import Club, at_least, causes, make_line, on, rank
+from tests.membership.club import Club, at_least, causes, make_line, rank
 from tests.races.conftest import Race
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,7 +40,7 @@ def test_one_event_heard_by_all_counts_once(race):
     assert failures(race.run(*[partial(hear, order)] * RACERS)) == []
     assert rank(member) == 1
     assert causes(member) == ["default", "enter"]
-    assert Activity.objects.filter(member=member).count() == 3
+    assert Activity.objects.filter(member=member).count() == 2
     assert Event.objects.filter(kind="tier.changed", payload__to_rank=1).count() == 1
 
 
@@ -86,7 +86,7 @@ def test_delivery_and_refund_at_once_end_alike(race):
         news = [order, refund] * (RACERS // 2)
         assert failures(race.run(*[partial(hear, one) for one in news])) == []
         assert rank(member) == 0
-        assert Bucket.objects.get(member=member, metric="spend").amount == 0
+        assert not Bucket.objects.filter(member=member, metric="spend", amount__gt=0).exists()
         assert not Total.objects.filter(member=member, metric="orders", quantity__gt=0).exists()
 
 
@@ -127,6 +127,7 @@ def test_the_nightly_pass_among_purchases(race):
 def test_the_day_is_the_day_of_payment_for_all(race):
     club = Club(at_least("streak", "now", 3))
     member = club.join()
-    orders = [club.delivered(member.user_id, "1.00", paid=on(f"2026-03-0{day}")) for day in (3, 1, 2)]
+    at = clock.now()
+    orders = [club.delivered(member.user_id, "1.00", paid=at - timedelta(days=days)) for days in (0, 2, 1)]
     assert failures(race.run(*[partial(hear, order) for order in orders])) == []
     assert rank(member) == 1

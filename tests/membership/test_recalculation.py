@@ -61,8 +61,10 @@ def test_new_rules_reach_everybody_in_the_next_pass(club):
 
 def test_everyone_in_batches_with_progress(club):
     members = [club.join() for _ in range(7)]
-    for member in members[:3]:
-        MemberTier.objects.filter(pk=member.pk).update(evaluation={})
+    # As members were before the engine: never folded.
+    MemberTier.objects.filter(pk__in=[member.pk for member in members[:3]]).update(
+        state={}, folded_to=None, evaluation={}
+    )
     told = []
     run = recalculated(
         on("2026-03-02"), everyone=True, batch=2, progress=lambda done, total: told.append((done, total))
@@ -125,11 +127,11 @@ def test_a_second_start_is_refused(club):
 def test_the_command_shows_progress_and_a_summary(club, capsys):
     for _ in range(3):
         club.join()
-    call_command("recalculate_tiers")
+    call_command("recalculate_tiers", "--all")
     told = capsys.readouterr()
     assert "3/3 100%" in told.err
     assert "已评定 3 位会员，0 位等级有变" in told.out
-    call_command("recalculate_tiers", "--due")
+    call_command("recalculate_tiers")
     assert "已评定 0 位会员" in capsys.readouterr().out
 
 
@@ -142,8 +144,11 @@ def test_the_task_asks_for_another_when_its_time_is_over(club, monkeypatch):
     assert asked == [("membership.tasks.recalculate_tiers", True)]
 
 
-def test_beat_starts_it_at_ten_past_three_in_shanghai():
-    [entry] = [entry for entry in app.conf.beat_schedule.values() if entry["task"] == recalculate_tiers.name]
-    assert (entry["schedule"].hour, entry["schedule"].minute) == ({3}, {10})
+def test_beat_starts_it_at_ten_past_three_in_shanghai_and_over_everyone_on_mondays():
+    entries = [entry for entry in app.conf.beat_schedule.values() if entry["task"] == recalculate_tiers.name]
+    [nightly] = [entry for entry in entries if not entry.get("args")]
+    [weekly] = [entry for entry in entries if entry.get("args") == (True,)]
+    assert (nightly["schedule"].hour, nightly["schedule"].minute) == ({3}, {10})
+    assert (weekly["schedule"].day_of_week, weekly["schedule"].hour) == ({1}, {3})
     assert str(app.conf.timezone) == "Asia/Shanghai"
     assert recalculate_tiers.name in app.tasks

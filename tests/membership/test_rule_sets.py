@@ -1,6 +1,6 @@
 """Drafts, publication, and what the database refuses whoever asks."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -124,20 +124,42 @@ def test_times_before_the_first_version_use_the_first(platform):
     ("tiers", "extra", "problem"),
     [
         ([silver(), {"rank": 2, "name": "黄金", "enter": at_least("spend", "life", "50.00")}], {}, "tiers[2].enter"),
-        ([silver(enter=at_least("credit", "now", 80))], {}, "credit"),
-        ([silver(keep={"scale": "0.9"})], {}, "tiers[1].keep"),
-        ([silver(gates=[{"m": "orders", "win": "life", "op": ">=", "v": 1}])], {}, "tiers[1].gates"),
+        ([silver(keep=at_least("spend", "life", "100.01"))], {}, "tiers[1].keep"),
         ([silver()], {"counts": "settled"}, "counts"),
-        ([silver()], {"caps": [{"m": "activity", "per": "day", "max": 1}]}, "caps"),
     ],
 )
-def test_what_the_engine_would_not_do_is_not_published(platform, tiers, extra, problem):
+def test_what_is_unsound_or_would_not_be_done_is_not_published(platform, tiers, extra, problem):
     draft = draft_rule_set(program=platform, document=document(*tiers, **extra), author=None)
     with pytest.raises(RulesRefused) as caught:
         publish_rule_set(version_id=draft.pk, approver=None)
     assert problem in str(caught.value)
     draft.refresh_from_db()
     assert draft.status == "draft"
+
+
+@pytest.mark.parametrize(
+    ("policy", "until", "fits"),
+    [
+        ("immediate", None, True),
+        ("at_next_review", None, True),
+        ("keep_if_held", None, True),
+        ("grandfather_until", date(2030, 1, 1), True),
+        ("grandfather_until", None, False),
+        ("grandfather_until", date(2020, 1, 1), False),
+        ("immediate", date(2030, 1, 1), False),
+        ("never", None, False),
+    ],
+)
+def test_a_policy_goes_with_its_date(platform, policy, until, fits):
+    draft = draft_rule_set(program=platform, document=document(silver()), author=None)
+    if fits:
+        version = publish_rule_set(version_id=draft.pk, approver=None, policy=policy, policy_until=until)
+        assert (version.policy, version.policy_until) == (policy, until)
+        [*_, last] = published_versions(platform.pk)
+        assert (last.policy, last.policy_until) == (policy, until)
+    else:
+        with pytest.raises(RulesRefused):
+            publish_rule_set(version_id=draft.pk, approver=None, policy=policy, policy_until=until)
 
 
 def test_publishing_in_the_past_or_before_another_version_is_refused(platform):

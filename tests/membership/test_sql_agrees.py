@@ -14,13 +14,13 @@ from membership.engine.book import Book, Snapshot, days_needed, next_change
 from membership.engine.judge import Judge
 from membership.engine.state import State
 from membership.engine.versions import OneVersion
-from membership.models import Bucket, Total
 from membership.rules.evaluate import evaluate, leaf_traces
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.sql.conditions import Ladder, passes, read
-from membership.sql.documents import tiers_document
+from membership.sql.documents import jumps_document, tiers_document
 from membership.sql.figures import Figures, Scope
 from membership.sql.fragments import Sql, fill, join, run
+from tests.membership import stored
 from tests.membership.club import Club, at_least
 from tests.membership.rule_strategies import histories, rule_sets
 from tests.membership.test_rules_evaluate import rules_of
@@ -39,33 +39,7 @@ def member_ids(db):
 
 
 def book_of(history, last=TODAY) -> Book:
-    book = Book()
-    for ago, metric, category, amount, quantity in history:
-        day = TODAY - timedelta(days=ago)
-        if day <= last:
-            book.put(metric, day, category, amount, quantity)
-    return book
-
-
-def store(member_id, book: Book) -> None:
-    Bucket.objects.bulk_create(
-        Bucket(member_id=member_id, day=day, metric=metric, category=category, amount=one.amount, quantity=one.quantity)
-        for metric, by_day in book.days.items()
-        for day, entries in by_day.items()
-        for category, one in entries.items()
-    )
-    Total.objects.bulk_create(
-        Total(
-            member_id=member_id,
-            metric=metric,
-            category=category,
-            amount=one.amount,
-            quantity=one.quantity,
-            first_day=book.first_days.get(metric),
-        )
-        for metric, entries in book.totals.items()
-        for category, one in entries.items()
-    )
+    return stored.book_of(history, TODAY, last)
 
 
 class Stored:
@@ -78,7 +52,7 @@ class Stored:
         self.point = transaction.atomic()
         self.point.__enter__()
         for member_id, history in zip(self.ids, self.histories, strict=True):
-            store(member_id, book_of(history))
+            stored.store_book(member_id, book_of(history))
         return self
 
     def __exit__(self, *raised):
@@ -106,7 +80,7 @@ members = st.lists(histories, min_size=MEMBERS, max_size=MEMBERS)
 def test_every_leaf_reads_and_answers_the_same(member_ids, rules, found, ago):
     """Also as of an earlier day, when the totals know more than that day did."""
     then = TODAY - timedelta(days=ago)
-    with Stored(member_ids, found) as stored:
+    with Stored(member_ids, found) as base:
         figures = Figures([rules], then, past=ago > 0)
         wanted = {"id": Sql("scope.id")}
         for place, leaf in enumerate(rules.leaves()):
@@ -114,7 +88,7 @@ def test_every_leaf_reads_and_answers_the_same(member_ids, rules, found, ago):
             wanted[f"passed{place}"] = passes(leaf, rules, figures)
         if not ago:
             wanted["change"] = Ladder(rules, figures).next_change()
-        for history, row in zip(found, stored.ask(figures, wanted), strict=True):
+        for history, row in zip(found, base.ask(figures, wanted), strict=True):
             book = book_of(history, then)
             snapshot = Snapshot(book, rules, then)
             for place, leaf in enumerate(rules.leaves()):
@@ -129,7 +103,7 @@ def test_every_leaf_reads_and_answers_the_same(member_ids, rules, found, ago):
 @given(rules=rule_sets(), found=members, data=st.data())
 def test_every_tier_answers_the_same(member_ids, rules, found, data):
     rank = data.draw(st.sampled_from([tier.rank for tier in rules.tiers]))
-    with Stored(member_ids, found) as stored:
+    with Stored(member_ids, found) as base:
         ladder = Ladder(rules, Figures([rules], TODAY))
         held = Sql("%s::bigint", (rank,))
         wanted = {
@@ -140,7 +114,7 @@ def test_every_tier_answers_the_same(member_ids, rules, found, data):
             "fitting": ladder.fitting_below(held),
             "jumps": ladder.jumps(),
         }
-        for history, row in zip(found, stored.ask(ladder.figures, wanted), strict=True):
+        for history, row in zip(found, base.ask(ladder.figures, wanted), strict=True):
             assert row == judged(rules, book_of(history), rank)
 
 
@@ -148,13 +122,15 @@ def test_every_tier_answers_the_same(member_ids, rules, found, data):
 @given(rules=rule_sets(), found=members, data=st.data())
 def test_what_is_stored_reads_the_same(member_ids, rules, found, data):
     rank = data.draw(st.sampled_from([tier.rank for tier in rules.tiers]))
-    with Stored(member_ids, found) as stored:
+    with Stored(member_ids, found) as base:
         ladder = Ladder(rules, Figures([rules], TODAY))
-        wanted = {"tiers": fill("({document})::text", document=tiers_document(ladder, Sql("%s::bigint", (rank,))))}
-        for history, row in zip(found, stored.ask(ladder.figures, wanted), strict=True):
+        held = Sql("%s::bigint", (rank,))
+        wanted = {"tiers": tiers_document(ladder, held), "jumps": jumps_document(ladder)}
+        wanted = {key: fill("({document})::text", document=document) for key, document in wanted.items()}
+        for history, row in zip(found, base.ask(ladder.figures, wanted), strict=True):
             judge = judge_of(rules, loaded(rules, book_of(history)), rank)
-            tiers, jumps = judge.tier_traces(), judge.jump_traces()
-            assert json.loads(row["tiers"]) == [*map(dump_tier_trace, tiers), *map(dump_jump_trace, jumps)]
+            assert json.loads(row["tiers"]) == [dump_tier_trace(trace) for trace in judge.tier_traces()]
+            assert json.loads(row["jumps"]) == [dump_jump_trace(trace) for trace in judge.jump_traces()]
 
 
 def loaded(rules, book: Book) -> Book:
@@ -198,9 +174,9 @@ def test_a_ratio_is_rounded_half_up_by_both(member_ids):
         (0, "orders", "", Decimal(0), 32),
         (0, "disputes_upheld", "", Decimal(0), 1),
     ]
-    with Stored(member_ids[:1], [history]) as stored:
+    with Stored(member_ids[:1], [history]) as base:
         figures = Figures([rules], TODAY)
         [leaf] = rules.leaves()
-        [row] = stored.ask(figures, {"rate": read(leaf, rules, figures)})
+        [row] = base.ask(figures, {"rate": read(leaf, rules, figures)})
     assert row["rate"] == Snapshot(book_of(history), rules, TODAY).value("dispute_rate", leaf.win, None)
     assert row["rate"] == Decimal("0.0313")

@@ -1,13 +1,13 @@
-"""Metrics from sums by day, without a database."""
+"""Figures from sums by day, without a database."""
 
 from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from membership.metrics import Book, Snapshot, Sum, days_needed, next_change
+from membership.engine.book import Book, Snapshot, days_needed, next_change
 from membership.rules.catalogue import Window
 from membership.rules.parse import parse_rules
 
@@ -32,7 +32,9 @@ RULES = rules_of(
 def book_of(*entries):
     book = Book()
     for days_ago, metric, category, amount, quantity in entries:
-        book.add(metric, TODAY - timedelta(days=days_ago), Sum(category, Decimal(amount), quantity))
+        day = TODAY - timedelta(days=days_ago)
+        before = book.get(metric, day, category)
+        book.put(metric, day, category, before.amount + Decimal(amount), before.quantity + quantity)
     return book
 
 
@@ -54,12 +56,45 @@ def test_weights_apply_when_read_and_round_once():
     assert value(book, "spend", "30d") == Decimal("0.34")
 
 
-def test_a_past_day_does_not_see_what_came_after():
+def test_windows_of_a_past_day_do_not_see_what_came_after():
     book = book_of((0, "orders", "", "0", 5), (10, "orders", "", "0", 2))
     then = TODAY - timedelta(days=5)
     assert value(book, "orders", "30d", today=then) == 2
-    assert value(book, "orders", "life", today=then) == 2
-    assert value(book, "buy_days", "life", today=then) == 1
+    assert value(book, "buy_days", "30d", today=then) == 1
+
+
+def test_totals_follow_the_days():
+    book = book_of((0, "orders", "", "0", 5), (10, "orders", "", "0", 2))
+    assert (value(book, "orders", "life"), value(book, "buy_days", "life")) == (7, 2)
+    book.put("orders", TODAY, "", Decimal(0), 0)
+    assert (value(book, "orders", "life"), value(book, "buy_days", "life")) == (2, 1)
+    book.put("orders", TODAY - timedelta(days=10), "", Decimal(0), 0)
+    assert (value(book, "buy_days", "life"), book.first_days) == (0, {})
+
+
+def test_a_dispute_rate_needs_orders_and_the_whole_window():
+    book = book_of((40, "orders", "", "0", 4), (1, "disputes_upheld", "", "0", 1))
+    assert value(book, "dispute_rate", "90d") is None  # the first order is younger than the window
+    assert value(book, "dispute_rate", "30d") is None  # no order within it
+    assert value(book, "dispute_rate", "41d") == Decimal("0.25")
+    assert value(Book(), "dispute_rate", "1d") is None
+
+
+def test_states_are_what_was_last_said():
+    book = Book()
+    assert (value(book, "realname", "now"), value(book, "credit", "now")) == (None, None)
+    book.put("realname", TODAY, "", Decimal(1), 0)
+    book.put("credit", TODAY - timedelta(days=5), "", Decimal(1), 80)
+    book.put("credit", TODAY - timedelta(days=9), "", Decimal(1), 60)
+    assert (value(book, "realname", "now"), value(book, "credit", "now")) == (False, 80)
+    book.put("credit", TODAY - timedelta(days=5), "", Decimal(0), 0)
+    assert value(book, "credit", "now") == 60
+
+
+def test_good_reviews_by_all_that_were_rated():
+    book = book_of((3, "rated", "", "0", 4), (3, "positive", "", "0", 3), (50, "rated", "", "0", 9))
+    assert value(book, "positive_rate", "30d") == Decimal("0.75")
+    assert value(book, "positive_rate", "2d") is None
 
 
 @pytest.mark.parametrize(
@@ -97,6 +132,7 @@ entries = st.lists(
 )  # fmt: skip
 
 
+@settings(deadline=None)
 @given(entries)
 def test_the_next_change_is_the_first_day_on_which_a_value_differs(found):
     book = book_of(*found)

@@ -1,0 +1,61 @@
+"""What a draft would do to everybody, computed and kept; no member is touched by it."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from accounts.models import User
+from membership.models.rules import RuleSetVersion
+
+
+class WhatIf(models.Model):
+    """One computation. Publication asks for a finished one of the very draft and policy, not older than a day.
+
+    `draft` is the fingerprint of the rules with their benefits and policy; `digest` that of draft and base together.
+    `result` is {"now", "30", "90"}: {"day", "members", "matrix": [[from, to, count], …], …}; "now" holds "samples",
+    "cost" and "groups" too (membership.services.what_if).
+    """
+
+    class Status(models.TextChoices):
+        WAITING = "waiting", _("等待计算")
+        RUNNING = "running", _("计算中")
+        DONE = "done", _("已完成")
+        FAILED = "failed", _("失败")
+
+    id = models.BigAutoField(primary_key=True)
+    version = models.ForeignKey(
+        RuleSetVersion, on_delete=models.CASCADE, related_name="what_ifs", verbose_name=_("规则版本")
+    )
+    policy = models.CharField(
+        _("过渡方式"), max_length=20, choices=RuleSetVersion.Policy, default=RuleSetVersion.Policy.IMMEDIATE
+    )
+    policy_until = models.DateField(_("保留至"), null=True, blank=True)
+    status = models.CharField(_("状态"), max_length=10, choices=Status, default=Status.WAITING)
+    draft = models.CharField(_("草稿摘要"), max_length=64)
+    digest = models.CharField(_("结果摘要"), max_length=64, blank=True)
+    asked_by = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("发起人")
+    )
+    asked_at = models.DateTimeField(_("发起时间"))
+    # The moment whose members and sums were looked at.
+    as_of = models.DateTimeField(_("数据时间"), null=True)
+    finished_at = models.DateTimeField(_("完成时间"), null=True)
+    steps_done = models.PositiveSmallIntegerField(_("进度"), default=0)
+    result = models.JSONField(_("结果"), default=dict)
+
+    class Meta:
+        verbose_name = _("规则推演")
+        verbose_name_plural = pgettext_lazy("plural", "规则推演")
+        permissions = [("run_whatif", _("推演规则变更"))]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status="done", as_of__isnull=False, finished_at__isnull=False) & ~Q(digest="")
+                | ~Q(status="done"),
+                name="what_if_done_has_result",
+            ),
+        ]
+        indexes = [models.Index(fields=["version", "-id"], name="what_if_by_version")]
+
+    def __str__(self) -> str:
+        return f"{self.version} #{self.pk}"

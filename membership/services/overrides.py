@@ -1,0 +1,135 @@
+"""Ranks set beside the rules: proposed by one person, approved by another; a coupon's floor without persons.
+
+Every function that changes where a member stands locks the MemberTier first, then the Override.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from audit.services import record
+from common.locks import lock_one
+from membership.exceptions import OverrideRefused, SamePerson
+from membership.models import MemberTier, Override, TierDecision
+from membership.selectors.rules import published_versions, version_at
+from membership.services.evaluation import show_locked
+
+Status = Override.Status
+
+
+def propose_override(
+    *, member_id: int, kind: str, rank: int, expires_at: datetime, reason: str, proposer: User, at: datetime
+) -> Override:
+    """Ask for a pin, floor or ceiling; it takes effect when somebody else approves it. Audited.
+
+    Raises OverrideRefused for a rank that the rules do not have, an end in the past or no reason.
+    """
+    with transaction.atomic():
+        member = MemberTier.objects.get(pk=member_id)
+        _check(member, kind, rank, expires_at, reason, at)
+        override = Override.objects.create(
+            member=member,
+            kind=kind,
+            rank=rank,
+            reason=reason.strip(),
+            proposer=proposer,
+            proposed_at=at,
+            expires_at=expires_at,
+        )
+        detail = {"kind": kind, "rank": rank, "expires_at": expires_at.isoformat(), "reason": override.reason}
+        record(action="membership.override.propose", at=at, actor=proposer, target=override, detail=detail)
+    return override
+
+
+def approve_override(*, override_id: int, approver: User, at: datetime) -> TierDecision | None:
+    """Put an override in force, from now on; returns the decision, if the member now stands elsewhere. Audited.
+
+    Raises SamePerson for who proposed it, OverrideRefused for one that was decided or has ended. Locks the MemberTier
+    and the Override.
+    """
+    with transaction.atomic():
+        member, override = _locked(override_id)
+        _decidable(override, approver)
+        if override.expires_at <= at:
+            raise OverrideRefused
+        override.status, override.decider = Status.APPROVED, approver
+        override.decided_at = override.starts_at = at
+        override.save(update_fields=["status", "decider", "decided_at", "starts_at"])
+        record(action="membership.override.approve", at=at, actor=approver, target=override)
+        return show_locked(member, published_versions(member.program_id), at=at)
+
+
+def refuse_override(*, override_id: int, decider: User, at: datetime) -> None:
+    """Turn a proposal down; the proposer may do so too, which withdraws it. Audited. Locks MemberTier and Override."""
+    with transaction.atomic():
+        _, override = _locked(override_id)
+        if override.status != Status.PROPOSED:
+            raise OverrideRefused
+        override.status, override.decided_at = Status.REFUSED, at
+        override.decider = decider if decider.pk != override.proposer_id else None
+        override.save(update_fields=["status", "decider", "decided_at"])
+        record(action="membership.override.refuse", at=at, actor=decider, target=override)
+
+
+def end_override(*, override_id: int, actor: User, reason: str, at: datetime) -> TierDecision | None:
+    """End an override before its time; it counts until now. Audited. Locks the MemberTier and the Override.
+
+    Raises OverrideRefused for one that is not in force, or without a reason.
+    """
+    with transaction.atomic():
+        member, override = _locked(override_id)
+        over = override.ended_at is not None or override.expires_at <= at
+        if override.status != Status.APPROVED or over or not reason.strip():
+            raise OverrideRefused
+        override.ended_at = at
+        override.save(update_fields=["ended_at"])
+        record(action="membership.override.end", at=at, actor=actor, target=override, detail={"reason": reason.strip()})
+        return show_locked(member, published_versions(member.program_id), at=at)
+
+
+def grant_floor(
+    *, member_id: int, rank: int, expires_at: datetime, ref: str, reason: str, at: datetime
+) -> TierDecision | None:
+    """A floor that an upgrade coupon or an acceleration pack gives, in force at once; a reference gives one floor.
+
+    Raises OverrideRefused for a rank that the rules do not have or an end in the past. Locks the MemberTier.
+    """
+    with transaction.atomic():
+        member = lock_one(MemberTier.objects.filter(pk=member_id))
+        if Override.objects.filter(ref=ref).exists():
+            return None
+        _check(member, Override.Kind.FLOOR, rank, expires_at, reason, at)
+        Override.objects.create(
+            member=member,
+            ref=ref,
+            kind=Override.Kind.FLOOR,
+            rank=rank,
+            reason=reason,
+            status=Status.APPROVED,
+            proposed_at=at,
+            decided_at=at,
+            starts_at=at,
+            expires_at=expires_at,
+        )
+        return show_locked(member, published_versions(member.program_id), at=at)
+
+
+def _check(member: MemberTier, kind: str, rank: int, expires_at: datetime, reason: str, at: datetime) -> None:
+    rules = version_at(published_versions(member.program_id), at).rules
+    known = rank in {tier.rank for tier in rules.tiers}
+    if not known or kind not in Override.Kind.values or expires_at <= at or not reason.strip():
+        raise OverrideRefused
+
+
+def _locked(override_id: int) -> tuple[MemberTier, Override]:
+    member_id = Override.objects.values_list("member_id", flat=True).get(pk=override_id)
+    member = lock_one(MemberTier.objects.filter(pk=member_id))
+    return member, lock_one(Override.objects.filter(pk=override_id))
+
+
+def _decidable(override: Override, approver: User) -> None:
+    if override.status != Status.PROPOSED:
+        raise OverrideRefused
+    if override.proposer_id == approver.pk:
+        raise SamePerson

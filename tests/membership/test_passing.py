@@ -1,0 +1,170 @@
+"""A pass over many members ends in what the engine says of each: settled by SQL or not, the rows are the same."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from common.clock import start_of_day
+from common.locks import lock
+from membership.engine.state import State, dump_state, load_state
+from membership.engine.step import World, next_check
+from membership.engine.versions import Timeline
+from membership.models import MemberTier, RuleSetVersion, TierDecision, TierStay
+from membership.rules.dump import dump_rules, fingerprint
+from membership.selectors.books import StoredStays
+from membership.selectors.rules import published_versions
+from membership.services import passing
+from membership.services.evaluation import evaluate_locked
+from membership.services.passing import pass_time
+from tests.membership.club import Club, at_least
+from tests.membership.rule_strategies import HORIZON, histories, rule_sets
+from tests.membership.stored import book_of, store_book
+
+TODAY = date(2026, 11, 22)
+NIGHT = start_of_day(TODAY) + timedelta(hours=3, minutes=10)
+LONG_AGO = start_of_day(TODAY - timedelta(days=100))
+MEMBERS = 6
+Policy = RuleSetVersion.Policy
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def club(db):
+    club = Club(at_least("spend", "life", "1.00"))
+    club.ids = [club.join().pk for _ in range(MEMBERS)]
+    return club
+
+
+@pytest.fixture(autouse=True)
+def every_group_by_statement(monkeypatch):
+    monkeypatch.setattr(passing, "WORTH_A_STATEMENT", 1)
+
+
+@st.composite
+def worlds(draw):
+    """Versions of rules with policies, and when the last step was; each version begins before or after it."""
+    gap = draw(st.integers(0, 2))
+    left_at = start_of_day(TODAY - timedelta(days=gap)) + timedelta(hours=draw(st.integers(0, 3)))
+    found = [(draw(rule_sets()), LONG_AGO, Policy.IMMEDIATE, None)]
+    for number in range(draw(st.integers(0, 2))):
+        begins = draw(st.sampled_from([LONG_AGO + timedelta(days=number + 1), left_at + timedelta(minutes=number + 5)]))
+        policy = draw(st.sampled_from(list(Policy)))
+        until = TODAY + timedelta(days=draw(st.integers(-1, 2))) if policy == Policy.GRANDFATHER_UNTIL else None
+        if begins > found[-1][1] and begins <= NIGHT:
+            found.append((draw(rule_sets()), begins, policy, until))
+    return gap, left_at, found
+
+
+@st.composite
+def states(draw, ranks):
+    """(rank, days since, kept by the version before)."""
+    return draw(st.sampled_from(ranks)), draw(st.integers(0, HORIZON)), draw(st.booleans())
+
+
+def publish(club, found) -> list:
+    for number, (rules, begins, policy, until) in enumerate(found):
+        RuleSetVersion.objects.create(
+            program=club.program,
+            number=100 + number,
+            status="published",
+            document=dump_rules(rules),
+            sha256=fingerprint(rules),
+            created_at=begins,
+            published_at=begins,
+            effective_from=begins,
+            policy=policy,
+            policy_until=until,
+        )
+    return published_versions(club.program.pk)
+
+
+def place(member_id, versions, drawn, history, left_at, gap) -> None:
+    """A member as a step at `left_at` would have left them."""
+    rank, days, kept = drawn
+    timeline = Timeline(versions)
+    version = timeline.at(left_at)
+    earlier = [one for one in versions if one.effective_from < version.effective_from]
+    since = start_of_day(TODAY - timedelta(days=gap + days))
+    if rank not in [tier.rank for tier in version.rules.tiers]:
+        rank = version.rules.default_tier.rank
+    protected = kept and rank and len(earlier) > 1
+    state = State(
+        rank=rank,
+        since=since,
+        shown=rank,
+        shown_since=since,
+        at=left_at,
+        version=version.pk,
+        kept_by=earlier[-1].pk if protected else None,
+        kept_until=start_of_day(TODAY) if protected and days % 2 else None,
+    )
+    book = book_of([(ago + gap, *rest) for ago, *rest in history], TODAY)
+    store_book(member_id, book)
+    world = World(timeline, StoredStays(MemberTier.objects.get(pk=member_id).program_id))
+    MemberTier.objects.filter(pk=member_id).update(
+        rank=rank,
+        since=since,
+        stage="active",
+        state=dump_state(state),
+        folded_to=left_at,
+        version=version.pk,
+        evaluated_at=left_at,
+        evaluation={"day": (TODAY - timedelta(days=gap)).isoformat(), "tiers": []},
+        next_check_at=next_check(world, state, book, left_at),
+    )
+
+
+def due(club) -> list[int]:
+    rows = MemberTier.objects.filter(pk__in=club.ids)
+    version = Timeline(published_versions(club.program.pk)).at(NIGHT)
+    return sorted(
+        member.pk
+        for member in rows
+        if member.version_id != version.pk or (member.next_check_at is not None and member.next_check_at <= NIGHT)
+    )
+
+
+def outcome(club) -> tuple[dict, list]:
+    members = MemberTier.objects.filter(pk__in=club.ids).order_by("pk")
+    columns = ("rank", "since", "stage", "grace_until", "version_id", "next_check_at", "folded_to", "evaluation")
+    rows = {
+        (member.pk, name): load_state(member.state) if name == "state" else getattr(member, name)
+        for member in members
+        for name in (*columns, "state")
+    }
+    decisions = TierDecision.objects.filter(member__in=club.ids).exclude(cause="default").order_by("member", "id")
+    fields = ("member_id", "from_rank", "to_rank", "stage", "cause", "version_id", "day", "at", "trace", "gap")
+    return rows, list(decisions.values(*fields))
+
+
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds(), found=st.lists(histories, min_size=MEMBERS, max_size=MEMBERS), data=st.data())
+def test_a_pass_ends_where_the_engine_ends(club, world, found, data):
+    gap, left_at, drawn_versions = world
+    with transaction.atomic():
+        versions = publish(club, drawn_versions)
+        ranks = sorted({tier.rank for rules, *_ in drawn_versions for tier in rules.tiers})
+        means = data.draw(st.dictionaries(st.sampled_from(ranks), st.integers(0, HORIZON).map(Decimal)))
+        TierStay.objects.bulk_create(
+            TierStay(program=club.program, day=TODAY - timedelta(days=ago), rank=rank, days=days)
+            for rank, days in means.items()
+            for ago in range(4)
+        )
+        for member_id, history in zip(club.ids, found, strict=True):
+            place(member_id, versions, data.draw(states(ranks)), history, left_at, gap)
+        ids = due(club)
+        with transaction.atomic():
+            evaluate_locked(lock(MemberTier.objects.filter(pk__in=ids)), versions, at=NIGHT)
+            by_engine = outcome(club)
+            transaction.set_rollback(True)
+        pass_time(ids, versions, program_id=club.program.pk, at=NIGHT)
+        rows, decisions = outcome(club)
+        differing = {key: (value, by_engine[0][key]) for key, value in rows.items() if value != by_engine[0][key]}
+        assert not differing
+        assert decisions == by_engine[1]
+        transaction.set_rollback(True)
