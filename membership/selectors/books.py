@@ -84,7 +84,8 @@ def load_day(member_id: int, day: date) -> History:
     of_day = Q(occurred_at__gte=start_of_day(day), occurred_at__lt=start_of_day(day + timedelta(days=1)))
     rows = Activity.objects.filter(member=member_id)
     refs = rows.filter(of_day, reverses="").values("source_ref")
-    return _history(rows.filter(of_day & Q(reverses="") | Q(reverses__in=refs) & ~Q(reverses="")))
+    back = rows.filter(~Q(reverses=""), reverses__in=refs).values("source_ref")
+    return _history(rows.filter(of_day | ~Q(reverses="") & (Q(reverses__in=refs) | Q(reverses__in=back))))
 
 
 def load_overrides(member_ids: Iterable[int]) -> dict[int, tuple[Held, ...]]:

@@ -1,0 +1,192 @@
+"""Live or in memory, step by step or folded again, in order or not: one engine, one outcome."""
+
+import random
+from datetime import datetime, timedelta
+
+import pytest
+
+from common import clock
+from common.clock import start_of_day
+from membership.engine.fold import refold
+from membership.engine.state import dump_state, load_state
+from membership.engine.step import World
+from membership.engine.versions import Timeline
+from membership.models import Bucket, Total
+from membership.selectors.books import StoredStays, load_history, load_overrides
+from membership.selectors.rules import published_versions
+from membership.services import evaluate_member
+from tests.membership.living import Town, lived
+from tests.membership.scenarios import at, event, exactly, ladder, least, order, plus, replayed, taken_back
+
+pytestmark = pytest.mark.django_db
+
+DAY = "2026-03-02"
+END = at(plus(DAY, 130), "00:00:00")
+RULES = ladder(
+    {"enter": {"any": [least("spend", "life", "900.00"), least("activity", "60d", 120)]}},
+    {
+        "enter": {"all": [least("spend", "30d", "800.00"), least("buy_days", "30d", 2)]},
+        "keep": {"scale": "0.9"},
+        "gates": [exactly("disputes_upheld", "20d", 0)],
+        "min_stay_days": 5,
+        "grace_days": 6,
+    },
+    {
+        "enter": {"all": [least("spend", "14d", "1200.00"), exactly("realname", "now", True)]},
+        "keep": least("spend", "14d", "500.00"),
+        "gates": [exactly("disputes_upheld", "40d", 0)],
+        "min_stay_days": 3,
+        "grace_days": 4,
+    },
+    exclude=[{"reason": "gift_cards", "category": "gift_card"}],
+    bundles=[
+        {"id": "weekly", "window": "week", "needs": {"checkin": 3, "review": 1}, "grants": {"activity": 50}},
+        {"id": "monthly", "window": "month", "needs": {"orders": 4}, "grants": {"activity": 30}},
+    ],
+    caps=[
+        {"m": "activity", "per": "day", "max": 40},
+        {"m": "activity", "per": "week", "max": 70},
+        {"m": "activity", "per": "month", "max": 110},
+        {"m": "checkin", "per": "day", "max": 1},
+    ],
+    multipliers=[{"m": "activity", "factor": "1.5", "from": plus(DAY, 10), "to": plus(DAY, 40)}],
+    jumps=[{"id": "up", "up": 2, "when": least("invitee_active", "life", 3)}],
+)
+
+
+def history(seed: int, *, overrides: bool) -> list[dict]:
+    """Two members, a line a moment: everything that may happen, taken back in whole, in part and twice."""
+    chance = random.Random(seed)
+    minutes = sorted(chance.sample(range(110 * 24 * 60), chance.randint(8, 28)))
+    begin = start_of_day(datetime.fromisoformat(DAY).date())
+    lines: list[dict] = []
+    kinds = ["order"] * 6 + ["activity"] * 3 + ["checkin", "checkin", "review", "dispute", "realname", "invitee_active"]
+    kinds += ["taken"] * 3 + ["override"] * overrides
+    for minute in minutes:
+        when = (begin + timedelta(minutes=minute)).isoformat()
+        member = f"m{chance.randint(1, 2)}"
+        match chance.choice(kinds):
+            case "order":
+                category = chance.choice(["game_card", "gift_card", ""])
+                extra = {"category": category} if category else {}
+                lines.append(order(f"{chance.randint(50, 900)}.00", when, member, **extra))
+            case "activity":
+                lines.append(event("activity", when, member, points=chance.randint(1, 90)))
+            case "dispute":
+                lines.append(event("dispute", when, member, order="o", upheld=chance.random() < 0.7))
+            case "realname":
+                lines.append(event("realname", when, member, value=chance.random() < 0.8))
+            case "taken" if lines:
+                back = chance.choice([line for line in lines if line["metric"] != "override"] or lines)
+                if back["metric"] != "override":
+                    part = {"amount": "60.00"} if back["metric"] == "order" and chance.random() < 0.5 else {}
+                    lines.append(taken_back(back, when, **part))
+            case "override":
+                until = (datetime.fromisoformat(when) + timedelta(days=chance.randint(1, 30))).isoformat()
+                kind = chance.choice(["pin", "floor", "ceiling"])
+                lines.append(event("override", when, member, kind=kind, rank=chance.randint(0, 3), until=until))
+            case "taken":
+                pass
+            case other:
+                lines.append(event(other, when, member, qty=chance.randint(1, 2)))
+    return lines or [order("1.00", at(DAY))]
+
+
+def told(decisions: list[dict]) -> list[tuple]:
+    keys = ("member", "at", "from", "to", "stage", "cause", "gap")
+    return [
+        (
+            *(one[key] for key in keys if key != "gap" or one["cause"] != "default"),
+            one["ref"] * (one["cause"] != "default"),
+        )
+        for one in ({**one, "ref": one["ref"] or ""} for one in decisions)
+    ]
+
+
+def states(town: Town) -> dict:
+    """Where everybody stands: the engine's state and the figures, without what names the version."""
+    found = {}
+    for name, member in town.people.items():
+        member.refresh_from_db()
+        state = {key: value for key, value in member.state.items() if key != "version"}
+        sums = (
+            Bucket.objects.filter(member=member)
+            .exclude(amount=0, quantity=0, earned=0)
+            .order_by("day", "metric", "category")
+        )
+        totals = Total.objects.filter(member=member).exclude(amount=0, quantity=0).order_by("metric", "category")
+        found[name] = (
+            state,
+            member.evaluation,
+            member.next_check_at,
+            list(sums.values_list("day", "metric", "category", "amount", "quantity", "earned")),
+            list(totals.values_list("metric", "category", "amount", "quantity", "first_day")),
+        )
+    return found
+
+
+def assert_folds_alike(town: Town) -> None:
+    """What was reached step by step is what a fold from the first day gives, sums included."""
+    for member in town.people.values():
+        member.refresh_from_db()
+        timeline = Timeline(published_versions(member.program_id))
+        world = World(timeline, StoredStays(member.program_id), load_overrides([member.pk]).get(member.pk, ()))
+        facts = load_history(member.pk)
+        started = min(filter(None, (member.user.date_joined, facts.first_at())))
+        again = refold(world, facts, started, datetime.fromisoformat(END))
+        assert load_state(member.state) == load_state(dump_state(again.state))
+        assert member.next_check_at == again.due()
+        kept = {
+            (row.metric, row.day, row.category): (row.amount, row.quantity)
+            for row in Bucket.objects.filter(member=member)
+            if row.amount or row.quantity
+        }
+        folded = {
+            (metric, day, category): (entry.amount, entry.quantity)
+            for metric, by_day in again.tally.book.days.items()
+            for day, entries in by_day.items()
+            for category, entry in entries.items()
+            if entry.amount or entry.quantity
+        }
+        assert kept == folded
+        life = {(row.metric, row.category): (row.amount, row.quantity) for row in Total.objects.filter(member=member)}
+        for metric, entries in again.tally.book.totals.items():
+            for category, entry in entries.items():
+                if entry.amount or entry.quantity:
+                    assert life.pop((metric, category)) == (entry.amount, entry.quantity)
+        assert not any(amount or quantity for amount, quantity in life.values())
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_live_services_decide_as_a_replay_does(seed):
+    lines = history(seed, overrides=True)
+    assert told(lived(RULES, lines, END)) == told(replayed(RULES, lines, END))
+
+
+@pytest.mark.parametrize("seed", range(100, 110))
+def test_any_order_and_any_repetition_end_alike(seed):
+    lines = history(seed, overrides=False)
+    firsts: dict[str, str] = {}
+    for line in lines:
+        firsts.setdefault(line["member"], line["at"])
+    outcomes = []
+    for variant in range(3):
+        town = Town(RULES)
+        for name, first in firsts.items():
+            town.join(name, datetime.fromisoformat(first))
+        if variant == 0:
+            for line in lines:
+                town.hear(line, datetime.fromisoformat(line["at"]))
+        else:
+            shuffled = [*lines, *lines[::2]]
+            random.Random(f"{seed}:{variant}").shuffle(shuffled)
+            for line in shuffled:
+                town.hear(line, datetime.fromisoformat(END))
+        end = datetime.fromisoformat(END)
+        for member in town.people.values():
+            with clock.travel(end):
+                evaluate_member(member_id=member.pk, at=end)
+        assert_folds_alike(town)
+        outcomes.append(states(town))
+    assert outcomes[1] == outcomes[0]
+    assert outcomes[2] == outcomes[0]
