@@ -163,9 +163,9 @@ class InviteeActive(Contract):
 
 @contract("reward.granted")
 class RewardGranted(Contract):
-    """A member got something that they did not see coming on the page: `what` is invite, invited, feedback or pass.
+    """A member got something that they did not see coming on the page: `what` is invite, invited or feedback.
 
-    `name` is a friend's masked name, the kind of feedback or the name of a pass.
+    `name` is a friend's masked name or the kind of feedback.
     """
 
     ref: str

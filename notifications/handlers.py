@@ -7,11 +7,13 @@ from django.urls import reverse
 from catalog.models import Product
 from events.contracts import (
     BirthdayGiftGiven,
+    FeedbackDeclined,
     OrderDelivered,
     OrderRefunded,
     ReviewPublished,
     ReviewRejected,
     ReviewWithdrawn,
+    RewardGranted,
     TierChanged,
     WalletToppedUp,
 )
@@ -117,3 +119,36 @@ def review_removed(event: ReviewWithdrawn, *, at: datetime) -> None:
     # Authors know what they took back themselves, and of a rejection they are told as such.
     if event.cause == "removed":
         tell_author(event, Kind.REVIEW_REMOVED, at=at)
+
+
+# What a reward is told as, and the page that it leads to.
+REWARDS = {
+    "invite": (Kind.FRIEND_ACTIVE, "membership:invite"),
+    "invited": (Kind.WELCOME_REWARD, "membership:points"),
+    "feedback": (Kind.FEEDBACK_ACCEPTED, "membership:feedback"),
+}
+
+
+@subscribe(RewardGranted, "notifications.reward_granted")
+def reward_granted(event: RewardGranted, *, at: datetime) -> None:
+    kind, page = REWARDS[event.what]
+    services.tell(
+        ref=f"reward:{event.ref}",
+        user_id=event.user_id,
+        kind=kind,
+        params={"name": event.name, "points": str(event.points)},
+        link=reverse(page),
+        at=at,
+    )
+
+
+@subscribe(FeedbackDeclined, "notifications.feedback_declined")
+def feedback_declined(event: FeedbackDeclined, *, at: datetime) -> None:
+    services.tell(
+        ref=f"feedback:{event.feedback_id}:declined",
+        user_id=event.user_id,
+        kind=Kind.FEEDBACK_DECLINED,
+        params={},
+        link=reverse("membership:feedback"),
+        at=at,
+    )

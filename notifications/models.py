@@ -18,6 +18,10 @@ class Kind(models.TextChoices):
     REVIEW_PUBLISHED = "review_published", _("评价已发布")
     REVIEW_REJECTED = "review_rejected", _("评价未通过")
     REVIEW_REMOVED = "review_removed", _("评价被撤下")
+    FRIEND_ACTIVE = "friend_active", _("好友达标奖励")
+    WELCOME_REWARD = "welcome_reward", _("受邀奖励到账")
+    FEEDBACK_ACCEPTED = "feedback_accepted", _("反馈被采纳")
+    FEEDBACK_DECLINED = "feedback_declined", _("反馈未采纳")
 
 
 class Message(models.Model):

@@ -51,4 +51,17 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("你对「%(product)s」的评价已被撤下"),
             _("打开“我的评价”看原因。"),
         ),
+        Kind.FRIEND_ACTIVE: (
+            _("好友 %(name)s 已达标，你得到 %(points)s 积分"),
+            _("谢谢你的推荐。积分可以兑换优惠券和升级券。"),
+        ),
+        Kind.WELCOME_REWARD: (
+            _("受邀奖励 %(points)s 积分已到账"),
+            _("你已经活跃了足够的天数。积分可以兑换优惠券和升级券。"),
+        ),
+        Kind.FEEDBACK_ACCEPTED: (
+            _("你的反馈已被采纳，奖励 %(points)s 积分"),
+            _("谢谢你，打开“建议与举报”看回复。"),
+        ),
+        Kind.FEEDBACK_DECLINED: (_("你的反馈没有被采纳"), _("打开“建议与举报”看原因。")),
     }

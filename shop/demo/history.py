@@ -20,6 +20,8 @@ from catalog.services import goods, moderation
 from catalog.services.reviews import write_review
 from common import clock
 from events.services import relay
+from membership.models import CheckIn, Feedback
+from membership.services import accept_feedback, check_in, invite_code_for, send_feedback
 from orders import services as orders
 from orders.models import Order, OrderLine, OrderRefund
 from orders.services import Buyer, Item
@@ -27,7 +29,7 @@ from payments import services as payments
 from payments.models import Channel, PaymentAttempt, TopUp
 from shop.demo import content
 from shop.demo.opinions import Critics, Opinion
-from shop.demo.people import DELIVERIES, GUEST_LIKES, GUEST_ORDERS, MEMBERS, PRICES, RECENT, REFUNDS, Person
+from shop.demo.people import DELIVERIES, FEEDBACK, GUEST_LIKES, GUEST_ORDERS, MEMBERS, PRICES, RECENT, REFUNDS, Person
 from shop.demo.stocking import fill
 from tenancy.selectors import main_storefront
 from wallet.selectors import balance_of
@@ -40,6 +42,8 @@ LEFT_OPEN = timedelta(hours=3)
 READ_AFTER = timedelta(hours=7)
 # How many of a member's orders are reviewed; who buys in quantity writes less.
 LIKELY, LIKELY_IN_QUANTITY = 0.62, 0.34
+# For how long members have been checking in.
+SIXTY = 60
 POCKET_MONEY = Decimal("300.00")
 METHODS = (Channel.Method.ALIPAY, Channel.Method.ALIPAY, Channel.Method.WECHAT)
 BROWSER = "Mozilla/5.0 (Linux; Android 14) Mobile"
@@ -90,6 +94,12 @@ class History:
             planned += self._life_of(person)
         for number in range(GUEST_ORDERS):
             planned += self._guest(number)
+        for days, username, kind, text, answer, points in FEEDBACK:
+            written = self._days_ago(days, 15)
+            planned.append(self._act(written, self._member_writes, username, kind, text))
+            if answer:
+                read = written + timedelta(hours=20)
+                planned.append(self._act(read, self._answer_feedback, username, text, answer, points))
         planned.append(self._act(self.now, self._pocket_money))
         return sorted(planned, key=lambda act: act.at)
 
@@ -115,7 +125,7 @@ class History:
 
     def _life_of(self, person: Person) -> list[Act]:
         joined = self._days_ago(person.joined, 11)
-        acts = [self._act(joined, self._register, person)]
+        acts = [self._act(joined, self._register, person), *self._check_ins(person)]
         times = sorted(joined + (self.now - joined) * self.rng.uniform(0.01, 0.98) for _ in range(person.orders))
         for number, at in enumerate(times, start=1):
             wanted = [self.rng.choice(person.likes)]
@@ -127,6 +137,34 @@ class History:
             hours = self.critics.rng.uniform(2, 90)
             acts += self._review(_daytime(at) + timedelta(hours=hours), person, number, basket, likely)
         return acts
+
+    def _check_ins(self, person: Person) -> list[Act]:
+        """Days on which the member checks in, in runs as people do; today is left for whoever looks around."""
+        days = min(person.joined - 1, SIXTY)
+        # Its own chance, so that orders come out as they did before anybody checked in.
+        rng = random.Random(person.username)  # noqa: S311
+        share, coming, chosen = person.check_ins / max(days, 1), False, []
+        for day in range(days, 0, -1):
+            # Whoever came yesterday comes again more often.
+            coming = rng.random() < (share + (1 - share) * 0.5 if coming else share * 0.5)
+            if coming:
+                chosen.append(self._act(self._days_ago(day, rng.uniform(8, 22)), self._member_checks_in, person))
+        return chosen
+
+    def _member_checks_in(self, person: Person) -> None:
+        user = User.objects.get(username=person.username)
+        if not CheckIn.objects.filter(user=user, day__gte=clock.day_of(clock.now())).exists():
+            check_in(user_id=user.pk, storefront_id=self.storefront.pk)
+
+    def _member_writes(self, username: str, kind: str, text: str) -> None:
+        user = User.objects.get(username=username)
+        if not Feedback.objects.filter(user=user, text=text).exists():
+            send_feedback(user=user, storefront_id=self.storefront.pk, kind=kind, text=text)
+
+    def _answer_feedback(self, username: str, text: str, answer: str, points: int) -> None:
+        waiting = Feedback.objects.filter(user__username=username, text=text, state=Feedback.State.PENDING).first()
+        if waiting is not None:
+            accept_feedback(feedback_id=waiting.pk, points=points, contrib=points, answer=answer, actor=self.staff)
 
     def _review(self, at: datetime, person: Person, number: int, basket: dict[str, int], likely: float) -> list[Act]:
         """The member's review of the first thing in an order, where there is one to be told."""
@@ -150,7 +188,12 @@ class History:
             password=self.password(person.username),
             storefront_id=self.storefront.pk,
             display_name=person.name,
+            invite_code=self._code_of(person.invited_by),
         )
+
+    @staticmethod
+    def _code_of(username: str) -> str:
+        return invite_code_for(user=User.objects.get(username=username)) if username else ""
 
     def _member_buys(self, person: Person, number: int, basket: dict[str, int]) -> None:
         user = User.objects.get(username=person.username)

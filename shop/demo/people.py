@@ -17,6 +17,9 @@ class Person:
     likes: tuple[str, ...]
     pieces: tuple[int, int] = (1, 1)
     answers: dict[str, str] = field(default_factory=dict)
+    # How many of the last sixty days they checked in on, and whose link brought them.
+    check_ins: int = 0
+    invited_by: str = ""
 
 
 PHONE = {"phone": "13800138000", "carrier": "mobile"}
@@ -25,20 +28,26 @@ PLAYER = {**PHONE, "uid": "100234567", "server": "cn_gf01", "zone": "ios-wechat"
 # The first one is the login that visitors of the demo get.
 MEMBERS = (
     Person(
-        "demo", "小满", 118, 17, ("IQY-1M", "QQM-1M", "STEAM-CN-50", "CMCC-50", "GI-WELKIN", "LUCKIN-1"), answers=PLAYER
+        "demo",
+        "小满",
+        118,
+        17,
+        ("IQY-1M", "QQM-1M", "STEAM-CN-50", "CMCC-50", "GI-WELKIN", "LUCKIN-1"),
+        answers=PLAYER,
+        check_ins=41,
     ),
-    Person("laozhou", "老周批发", 150, 46, ("JDE-100", "APPLE-100", "STEAM-CN-100"), (4, 9)),
+    Person("laozhou", "老周批发", 150, 46, ("JDE-100", "APPLE-100", "STEAM-CN-100"), (4, 9), check_ins=12),
     Person("ajie", "阿杰数码", 140, 34, ("WIN11-PRO", "APPLE-100", "QCARD-100"), (2, 5)),
-    Person("qiqi", "七七", 96, 14, ("BILI-1M", "NCM-1M", "PACK-WL", "WR-1M", "TXV-1M"), (1, 2)),
-    Person("dawei", "大卫", 88, 13, ("STEAM-CN-200", "XGPU-1M", "BNET-75", "BOOST-1M"), (1, 2)),
+    Person("qiqi", "七七", 96, 14, ("BILI-1M", "NCM-1M", "PACK-WL", "WR-1M", "TXV-1M"), (1, 2), check_ins=34),
+    Person("dawei", "大卫", 88, 13, ("STEAM-CN-200", "XGPU-1M", "BNET-75", "BOOST-1M"), (1, 2), check_ins=9),
     Person("linlin", "林林妈妈", 75, 9, ("CMCC-100", "TMCS-50", "MGTV-1M", "XMLY-1M"), answers=PLAYER),
-    Person("tudou", "土豆", 70, 11, ("HOK-300", "GI-60", "PE-60", "BOOST-1D"), (1, 2), answers=PLAYER),
-    Person("shifu", "装机师傅", 130, 21, ("WIN11-PRO", "OFFICE-24", "TOOLS-PACK", "KAV-1"), (1, 2)),
-    Person("xueba", "学霸", 52, 6, ("WPS-1Y", "BDP-1M", "ZH-1M", "WR-3M")),
-    Person("kafei", "咖啡不加糖", 40, 8, ("LUCKIN-1", "MT-4X20", "PACK-WORK"), (1, 3)),
-    Person("yezi", "椰子", 33, 3, ("YK-1M", "IQY-1M")),
-    Person("ming", "明明", 21, 2, ("NETEASE-30", "WANMEI-30")),
-    Person("xinren", "新来的", 4, 1, ("CMCARD-50",)),
+    Person("tudou", "土豆", 70, 11, ("HOK-300", "GI-60", "PE-60", "BOOST-1D"), (1, 2), answers=PLAYER, check_ins=26),
+    Person("shifu", "装机师傅", 130, 21, ("WIN11-PRO", "OFFICE-24", "TOOLS-PACK", "KAV-1"), (1, 2), check_ins=5),
+    Person("xueba", "学霸", 52, 6, ("WPS-1Y", "BDP-1M", "ZH-1M", "WR-3M"), check_ins=38, invited_by="demo"),
+    Person("kafei", "咖啡不加糖", 40, 8, ("LUCKIN-1", "MT-4X20", "PACK-WORK"), (1, 3), check_ins=17, invited_by="demo"),
+    Person("yezi", "椰子", 33, 3, ("YK-1M", "IQY-1M"), check_ins=6, invited_by="qiqi"),
+    Person("ming", "明明", 21, 2, ("NETEASE-30", "WANMEI-30"), check_ins=8, invited_by="demo"),
+    Person("xinren", "新来的", 4, 1, ("CMCARD-50",), check_ins=3, invited_by="tudou"),
     Person("kankan", "先看看", 2, 0, ()),
 )
 
@@ -103,4 +112,20 @@ REFUNDS = (
     ("dawei", 6, "兑换时提示地区不符"),
     ("tudou", 3, "区服填错"),
     ("laozhou", 11, "客户取消"),
+)
+
+
+# What members wrote to the shop: days ago, who, kind, text, and the answer with its points; without an answer it waits.
+FEEDBACK = (
+    (36, "demo", "idea", "希望商品列表可以按面值排序，找起来更快。", "已经排期，下个版本就有。", 60),
+    (
+        14,
+        "shifu",
+        "problem",
+        "批量下单时一次最多 5 件，给客户装机不够用。",
+        "可以在商品页选择批发数量，已补充说明。",
+        30,
+    ),
+    (9, "qiqi", "fraud", "有人在群里冒充客服，让大家把卡密发给他，群号已截图。", "已核实并报警，谢谢你提醒大家。", 200),
+    (1, "tudou", "idea", "点券到账能不能也发一条消息？", "", 0),
 )
