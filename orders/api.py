@@ -59,7 +59,7 @@ class PayWish(StrictSerializer):
 class StepShown(serializers.Serializer):
     stage = serializers.ChoiceField(PriceStep.Stage.choices)
     amount = serializers.DecimalField(12, 2)
-    why = serializers.CharField()
+    why = serializers.CharField(source="reason")
 
 
 class QuoteLineShown(serializers.Serializer):
@@ -95,8 +95,8 @@ class OrderShown(serializers.Serializer):
 class LineShown(serializers.Serializer):
     sku = serializers.CharField(source="sku.public_id")
     product = serializers.CharField(source="product.public_id")
-    product_name = serializers.CharField()
-    sku_name = serializers.CharField()
+    product_name = serializers.CharField(source="product_title")
+    sku_name = serializers.CharField(source="sku_title")
     state = serializers.ChoiceField(OrderLine.State.choices)
     quantity = serializers.IntegerField()
     unit_price = serializers.DecimalField(12, 4)

@@ -5,22 +5,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise, lazy
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Sku
 from common import clock
 from common.money import round_unit
-from common.texts import in_language
+from common.texts import in_language, told
 from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice, TierRule
 from membership.selectors.rules import program_for, version_in_force
 
 
 @dataclass(frozen=True)
 class MemberPrice:
-    """A member's unit price in yuan and the reason for it, in the reader's language."""
+    """A member's unit price in yuan and the reason for it, in the language of whoever reads it."""
 
     unit_price: Decimal
-    why: str
+    why: Promise
 
 
 @dataclass(frozen=True)
@@ -89,9 +90,7 @@ def _prices_by_rank(
         general = next((one.value for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
         prices = found.setdefault(tier.rank, {})
         for sku in skus:
-            price = _price(
-                sku, str(tier), own.get((tier.rank, sku.pk)), rates.get((tier.rank, sku.product_id)), general
-            )
+            price = _price(sku, tier, own.get((tier.rank, sku.pk)), rates.get((tier.rank, sku.product_id)), general)
             if price is not None and price.unit_price < sku.list_price:
                 prices[sku.pk] = price
     return found
@@ -102,16 +101,19 @@ def rate_text(rate: Decimal) -> str:
     return in_language(f"{_short(rate * 10)} 折", f"{_short((1 - rate) * 100)}% off")
 
 
+_lazy_rate = lazy(rate_text, str)
+
+
 def _price(
-    sku: Sku, tier: str, own: Decimal | None, product_rate: Decimal | None, rate: Decimal | None
+    sku: Sku, tier: TierRule, own: Decimal | None, product_rate: Decimal | None, rate: Decimal | None
 ) -> MemberPrice | None:
     if own is not None:
-        return MemberPrice(own, _("%(tier)s专享价") % {"tier": tier})
+        return MemberPrice(own, told(_("%(tier)s专享价"), tier=tier))
     if product_rate is not None:
-        why = _("%(tier)s，本商品 %(rate)s") % {"tier": tier, "rate": rate_text(product_rate)}
+        why = told(_("%(tier)s，本商品 %(rate)s"), tier=tier, rate=_lazy_rate(product_rate))
         return MemberPrice(round_unit(sku.list_price * product_rate), why)
     if rate is not None:
-        why = _("%(tier)s %(rate)s") % {"tier": tier, "rate": rate_text(rate)}
+        why = told(_("%(tier)s %(rate)s"), tier=tier, rate=_lazy_rate(rate))
         return MemberPrice(round_unit(sku.list_price * rate), why)
     return None
 

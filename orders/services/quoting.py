@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product, QuantityBreak, Sku
 from common.money import CENT, MAX_AMOUNT, round_money
 from common.patterns import fits
-from common.texts import in_language
+from common.texts import in_language, told
 from membership.selectors import MemberPrice, member_prices
 from orders.exceptions import (
     BadField,
@@ -46,7 +47,12 @@ class Item:
 class Step:
     stage: str
     amount: Decimal
-    why: str
+    why: Promise | str
+
+    @property
+    def reason(self) -> str:
+        """Named as with the stored steps of an order."""
+        return str(self.why)
 
 
 @dataclass(frozen=True)
@@ -147,7 +153,7 @@ def best_unit_price(
     if reached:
         best = min(reached, key=lambda one: one.unit_price)
         if best.unit_price < unit_price:
-            why = _("满 %(count)s 件批发价") % {"count": best.min_quantity}
+            why = told(_("满 %(count)s 件批发价"), count=best.min_quantity)
             unit_price, step = best.unit_price, Step(Stage.QUANTITY, Decimal(0), why)
     if member is not None and member.unit_price < unit_price:
         unit_price, step = member.unit_price, Step(Stage.MEMBER, Decimal(0), member.why)

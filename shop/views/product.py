@@ -8,8 +8,8 @@ from django.shortcuts import get_object_or_404, render
 from catalog.models import Sku
 from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
-from common.texts import in_language
-from shop.cards import Card, Offer, foreign, product_card
+from common.texts import foreign, in_language
+from shop.cards import Card, Offer, product_card
 from shop.guest_pages import kept_for_guests
 from shop.markdown import to_html
 from shop.sparkline import sparkline
@@ -27,6 +27,8 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "card": card,
         "product": found,
         "chosen": chosen,
+        "summary": in_language(found.summary, found.summary_en),
+        "summary_lang": foreign(found.summary_en),
         "description": to_html(in_language(found.description, found.description_en)),
         "description_lang": foreign(found.description_en),
         "guide": to_html(in_language(found.guide, found.guide_en)),
