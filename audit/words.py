@@ -34,6 +34,7 @@ WORDS: dict[str, Any] = {
     "keys": _("卡密数量"),
     "labels": _("标签"),
     "last": _("最后一条"),
+    "member": _("用户"),
     "name": _("名称"),
     "note": _("备注"),
     "order": _("订单"),
