@@ -105,7 +105,7 @@ class LineShown(serializers.Serializer):
     refunded = serializers.DecimalField(12, 2)
     price_steps = StepShown(many=True, source="price_steps.all")
     fields = serializers.DictField(child=serializers.CharField())
-    guide = serializers.CharField(help_text="Markdown")
+    guide = serializers.CharField(source="guide_text", help_text="Markdown")
     warranty_days = serializers.IntegerField()
     keys = serializers.SerializerMethodField(help_text=_("已发货的卡密"))
 

@@ -45,7 +45,7 @@ class LineView:
 
     @property
     def guide(self) -> SafeString:
-        return to_html(self.line.guide)
+        return to_html(self.line.guide_text)
 
     @property
     def waits_for_staff(self) -> bool:

@@ -145,6 +145,7 @@ class OrderLine(models.Model):
     sku_name = models.CharField(_("规格"), max_length=80)
     sku_name_en = models.CharField(_("英文规格"), max_length=80, blank=True, default="", db_default="")
     guide = models.TextField(_("使用教程"), blank=True)
+    guide_en = models.TextField(_("英文使用教程"), blank=True, default="", db_default="")
     warranty_days = models.PositiveSmallIntegerField(_("质保天数"), default=0)
     fields = models.JSONField(_("购买信息"), default=dict, blank=True)
     quantity = models.PositiveIntegerField(_("数量"))
@@ -193,6 +194,10 @@ class OrderLine(models.Model):
     @property
     def sku_title(self) -> str:
         return in_language(self.sku_name, self.sku_name_en)
+
+    @property
+    def guide_text(self) -> str:
+        return in_language(self.guide, self.guide_en)
 
     @property
     def pieces_due(self) -> int:

@@ -11,7 +11,6 @@ from django.utils.translation import get_language
 
 from accounts.models import User
 from audit.services import run_once
-from catalog.models import Product
 from common import clock
 from common.addresses import counted_as
 from common.ids import order_number
@@ -181,7 +180,8 @@ def _line(order: Order, one: QuoteLine) -> OrderLine:
         product_name_en=product.name_en,
         sku_name=one.sku.name,
         sku_name_en=one.sku.name_en,
-        guide=guide_of(product),
+        guide=product.guide,
+        guide_en=product.guide_en,
         warranty_days=product.warranty_days,
         fields=one.fields,
         quantity=one.quantity,
@@ -192,8 +192,3 @@ def _line(order: Order, one: QuoteLine) -> OrderLine:
         cash=one.cash,
         cost=one.sku.cost,
     )
-
-
-def guide_of(product: Product) -> str:
-    english = (get_language() or "").startswith("en")
-    return product.guide_en if english and product.guide_en else product.guide

@@ -26,7 +26,12 @@ def card(shelf):
     """A SKU with English texts."""
     sku = shelf.sku("10.00", keys=30, name_en="Standard")
     Product.objects.filter(pk=sku.product_id).update(
-        name="星河点卡", name_en="Galaxy card", summary="秒发", summary_en="Delivered in seconds"
+        name="星河点卡",
+        name_en="Galaxy card",
+        summary="秒发",
+        summary_en="Delivered in seconds",
+        guide="打开兑换页",
+        guide_en="Open the redeem page",
     )
     return sku
 
@@ -44,8 +49,9 @@ def test_an_order_is_read_in_either_language_whichever_it_was_placed_in(as_membe
     path = f"/orders/{order.public_id}/"
     english = reader(as_member, gold, "en").see(path)
     main = english[english.index("<main") : english.index("</main")]
+    assert "Open the redeem page" in main and "打开兑换页" in reader(as_member, gold, "zh-hans").see(path)
     assert "Galaxy card" in main and "Standard × 1" in main and "3% off" in main and "<dd>Balance</dd>" in main
-    assert not any(word in main for word in ("星河点卡", "标准", "折", "余额"))
+    assert not any(word in main for word in ("星河点卡", "标准", "折", "余额", "兑换页"))
     chinese = reader(as_member, gold, "zh-hans").see(path)
     assert "星河点卡" in chinese and "标准 × 1" in chinese and "黄金会员 9.7 折" in chinese and "Galaxy" not in chinese
     desk = at_desk(olga).get(f"/admin/orders/order/{order.pk}/change/").content.decode()
@@ -62,11 +68,12 @@ def test_the_checkout_offers_to_pay_from_the_balance(as_member, gold, card):
 
 def test_what_has_no_english_is_marked_on_the_order(as_member, alice, shelf):
     order = shelf.buy(alice, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
-    OrderLine.objects.filter(order=order).update(product_name="只有中文")
+    OrderLine.objects.filter(order=order).update(product_name="只有中文", guide="打开兑换页")
     PriceStep.objects.create(line=order.lines.get(), position=9, stage="member", amount="-1.00", why="旧等级 9 折")
     browser = reader(as_member, alice, "en")
     html = browser.see(f"/orders/{order.public_id}/")
     assert 'lang="zh-Hans">只有中文</a>' in html and '<dt lang="zh-Hans">旧等级 9 折</dt>' in html
+    assert '<div class="prose" lang="zh-Hans"><p>打开兑换页' in html
     assert 'lang="zh-Hans">只有中文' in browser.see("/orders/")
     assert 'lang="zh-Hans">只有中文' in browser.see("/library/")
     assert 'lang="zh-Hans"><' not in reader(as_member, alice, "zh-hans").see("/orders/").split("<main")[1]
