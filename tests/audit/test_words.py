@@ -54,6 +54,7 @@ def test_the_log_reads_in_the_language_of_whoever_reads_it(olga, shelf):
     for path in ("/admin/audit/auditentry/", f"/admin/audit/auditentry/{entry.pk}/change/"):
         page = at_desk(olga).get(path).content.decode()
         assert "金额" in page and "amount" not in page and "ref:" not in page
+    assert "<title>" in page and "退款" in page.split("<title>")[1].split("</title>")[0]
     with translation.override("en"):
         assert [name for name, _value in in_words(entry)][1:] == ["Amount", "Reason", "Quantity"]
 
