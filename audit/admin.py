@@ -24,7 +24,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_fields = ["=actor", "=action", "=target_id"]
     search_help_text = _("按操作者、操作代码或对象编号精确查找")
     ordering = ["-id"]
-    fields = ["shown_at", "actor", "actor_id", "act", "action", "target", "address", "shown_detail"]
+    fields = ["shown_at", "actor", "actor_id", "act", "code", "target", "address", "shown_detail"]
     readonly_fields = fields
     export_columns = ["at", "actor", "actor_id", "action", "target_type", "target_id", "address", "detail"]
 
@@ -35,6 +35,10 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     @display(description=_("操作"))
     def act(self, entry: AuditEntry):
         return act_names.get(entry.action, entry.action)
+
+    @display(description=_("操作代码"))
+    def code(self, entry: AuditEntry) -> str:
+        return entry.action
 
     @display(description=_("对象"))
     def target(self, entry: AuditEntry) -> SafeString | str:

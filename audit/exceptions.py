@@ -7,4 +7,4 @@ class KeyReused(Conflict):
     """The same idempotency key came with another request."""
 
     code = "idempotency_key_reused"
-    message = _("同一个幂等键不能用于不同的请求")
+    message = _("刚才已经提交过一次，这次的内容却不同，请核对后再提交")

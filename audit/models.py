@@ -5,6 +5,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
+from common.registries import act_names
+
 
 class AuditEntry(models.Model):
     """One act. Append-only. People and objects are named by id: audit lies below the rooms that own them."""
@@ -26,7 +28,7 @@ class AuditEntry(models.Model):
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.target_type} {self.target_id}"
+        return f"{act_names.get(self.action, self.action)} {self.target_id}".strip()
 
 
 class IdempotencyRecord(models.Model):

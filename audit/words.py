@@ -14,6 +14,7 @@ from audit.models import AuditEntry
 
 # Every key that a room writes; what changed in a row goes by the names of its model's fields.
 WORDS: dict[str, Any] = {
+    "acts": _("演示动作"),
     "added": _("增加"),
     "after": _("更改后"),
     "amount": _("金额"),
@@ -36,8 +37,10 @@ WORDS: dict[str, Any] = {
     "keys": _("卡密数量"),
     "labels": _("标签"),
     "last": _("最后一条"),
+    "member": _("用户"),
     "name": _("名称"),
     "note": _("备注"),
+    "now": _("时间"),
     "order": _("订单"),
     "points": _("积分"),
     "provider_txn": _("渠道流水号"),

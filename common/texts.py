@@ -1,8 +1,34 @@
 """Texts that the shop keeps in two languages: Chinese always, English where somebody wrote it."""
 
-from django.utils.translation import get_language
+from typing import Any
+
+from django.utils.functional import lazy
+from django.utils.translation import get_language, override
+
+CHINESE, ENGLISH = "zh-hans", "en"
 
 
 def in_language(chinese: str, english: str) -> str:
     """The English text for English readers where there is one; Chinese otherwise."""
     return english if english and (get_language() or "").startswith("en") else chinese
+
+
+def foreign(english: str) -> str:
+    """The lang attribute of a text that has no English version, for an English reader; else empty."""
+    return "" if english or not (get_language() or "").startswith("en") else "zh-Hans"
+
+
+def in_both(text: Any) -> tuple[str, str]:
+    """A lazy text in Chinese and in English, to be stored: whoever reads it later may read the other language."""
+    with override(CHINESE):
+        chinese = str(text)
+    with override(ENGLISH):
+        return chinese, str(text)
+
+
+def _told(form: Any, **values: Any) -> str:
+    return str(form) % {name: str(value) for name, value in values.items()}
+
+
+# A lazy sentence with lazy values in it: `told(gettext_lazy("满 %(count)s 件"), count=10)`.
+told = lazy(_told, str)

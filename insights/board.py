@@ -147,7 +147,7 @@ def _chart(board: Board) -> None:
 def _stuck_table(at: datetime, user: User) -> Table:
     rows = [
         (
-            _two_lines(link_to(order, user, order.number), "、".join(line.product_name for line in order.lines.all())),
+            _two_lines(link_to(order, user, order.number), "、".join(line.product_title for line in order.lines.all())),
             money(order.total),
             _minutes(int((at - order.paid_at).total_seconds() // 60)),
         )

@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from common.admin import AutocompleteView
 from common.api.views import NoSuchEndpoint
 from membership.earning_views import invited
 from shop.views import api_docs
@@ -18,6 +19,12 @@ api = [
 ]
 urlpatterns = [
     path("api/", include((api, "api"))),
+    # Before the admin's own view of that address, which admin:autocomplete names.
+    path(
+        "admin/autocomplete/",
+        admin.site.admin_view(AutocompleteView.as_view(admin_site=admin.site)),
+        name="admin_autocomplete",
+    ),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),

@@ -65,7 +65,7 @@ class PayWish(StrictSerializer):
 class StepShown(serializers.Serializer):
     stage = serializers.ChoiceField(PriceStep.Stage.choices)
     amount = serializers.DecimalField(12, 2)
-    why = serializers.CharField()
+    why = serializers.CharField(source="reason")
 
 
 class QuoteLineShown(serializers.Serializer):
@@ -106,8 +106,8 @@ class OrderShown(serializers.Serializer):
 class LineShown(serializers.Serializer):
     sku = serializers.CharField(source="sku.public_id")
     product = serializers.CharField(source="product.public_id")
-    product_name = serializers.CharField()
-    sku_name = serializers.CharField()
+    product_name = serializers.CharField(source="product_title")
+    sku_name = serializers.CharField(source="sku_title")
     state = serializers.ChoiceField(OrderLine.State.choices)
     quantity = serializers.IntegerField()
     unit_price = serializers.DecimalField(12, 4)
@@ -116,7 +116,7 @@ class LineShown(serializers.Serializer):
     refunded = serializers.DecimalField(12, 2)
     price_steps = StepShown(many=True, source="price_steps.all")
     fields = serializers.DictField(child=serializers.CharField())
-    guide = serializers.CharField(help_text="Markdown")
+    guide = serializers.CharField(source="guide_text", help_text="Markdown")
     warranty_days = serializers.IntegerField()
     keys = serializers.SerializerMethodField(help_text=_("已发货的卡密"))
 

@@ -164,7 +164,9 @@ def delivered_lines_of(user: User, *, text: str = "") -> QuerySet[OrderLine]:
     """The member's lines of which something was delivered, newest first; only those whose name holds `text`."""
     lines = OrderLine.objects.filter(order__buyer=user, pieces_delivered__gt=0)
     if text:
-        lines = lines.filter(Q(product_name__icontains=text) | Q(sku_name__icontains=text))
+        lines = lines.filter(
+            Q(product_name__icontains=text) | Q(product_name_en__icontains=text) | Q(sku_name__icontains=text)
+        )
     return lines.select_related("order", "product").order_by("-pk")
 
 

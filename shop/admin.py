@@ -4,9 +4,10 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from catalog.models import Product
-from common.registries import Panel, panels
+from common.registries import Panel, act_names, panels
 
 
 def in_the_shop(product: Product, viewer: Any) -> Panel | None:
@@ -17,3 +18,4 @@ def in_the_shop(product: Product, viewer: Any) -> Panel | None:
 
 
 panels.add("catalog.Product", in_the_shop)
+act_names.update({"demo.begun": gettext_lazy("开始制作演示店"), "demo.made": gettext_lazy("演示店已制作")})

@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from django.urls import reverse
-from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, ProductRating, QuantityBreak, Sku
 from catalog.selectors import ENOUGH, PLENTY, rating_of, shown_stock, with_skus
-from common.texts import in_language
+from common.texts import foreign, in_language
 from membership.selectors import HigherPrice, Ladder, member_prices, perks_of_tier, price_ladder
 from tenancy.models import Storefront
 
@@ -127,11 +126,6 @@ class Card:
         if any(offer.breaks for offer in self.offers):
             badges.append(Badge(_("批发价")))
         return badges
-
-
-def foreign(english: str) -> str:
-    """The lang attribute of a text that has no English version, for an English reader; else empty."""
-    return "" if english or not (get_language() or "").startswith("en") else "zh-Hans"
 
 
 def delivery_word(product: Product) -> str:

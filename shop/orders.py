@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from common.texts import foreign
 from orders.models import Order, OrderLine
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
 from shop.markdown import to_html
@@ -47,7 +48,7 @@ class LineView:
 
     @property
     def guide(self) -> SafeString:
-        return to_html(self.line.guide)
+        return to_html(self.line.guide_text)
 
     @property
     def waits_for_staff(self) -> bool:
@@ -134,13 +135,13 @@ def attachment(text: str, *, name: str) -> HttpResponse:
     return response
 
 
-def titles(orders: Iterable[Order]) -> list[tuple[Order, str, str]]:
-    """(order, what was bought in one line, tone of its state); lines should be prefetched."""
+def titles(orders: Iterable[Order]) -> list[tuple[Order, str, str, str]]:
+    """(order, what was bought in one line, its lang attribute, tone of its state); lines should be prefetched."""
     made = []
     for order in orders:
         lines = list(order.lines.all())
-        name = f"{lines[0].product_name} {lines[0].sku_name}"
+        name = f"{lines[0].product_title} {lines[0].sku_title}"
         if len(lines) > 1:
             name = _("%(name)s 等 %(count)s 种商品") % {"name": name, "count": len(lines)}
-        made.append((order, name, TONES[Order.State(order.state)]))
+        made.append((order, name, foreign(lines[0].product_name_en), TONES[Order.State(order.state)]))
     return made

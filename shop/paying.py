@@ -7,6 +7,7 @@ from decimal import Decimal
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from common import clock
 from common.templatetags.ui import yuan
@@ -57,7 +58,7 @@ def _wallet(request: HttpRequest, amount: Decimal) -> list[PayOption]:
     hint = _("余额 %(balance)s") % {"balance": yuan(balance)}
     if balance < amount:
         hint = _("余额 %(balance)s，还差 %(missing)s") % {"balance": yuan(balance), "missing": yuan(amount - balance)}
-    return [PayOption(WALLET, _("余额支付"), hint, usable=balance >= amount)]
+    return [PayOption(WALLET, pgettext("way to pay", "余额支付"), hint, usable=balance >= amount)]
 
 
 def _channels(request: HttpRequest, amount: Decimal, order: Order | None) -> list[PayOption]:
@@ -71,7 +72,7 @@ def _channels(request: HttpRequest, amount: Decimal, order: Order | None) -> lis
 
 def name_of(paid_with: str) -> str:
     """What an order was paid with, in words."""
-    return _("余额支付") if paid_with == WALLET else method_name(paid_with)
+    return _("余额") if paid_with == WALLET else method_name(paid_with)
 
 
 def is_known(request: HttpRequest, value: str, amount: Decimal) -> bool:

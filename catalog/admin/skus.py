@@ -4,7 +4,8 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import ForeignKey, Q, QuerySet
+from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -78,13 +79,17 @@ class BundleInline(PartOfSku):
     fields = ["component", "quantity"]
     autocomplete_fields = ["component"]
 
+    def formfield_for_foreignkey(self, db_field: ForeignKey, request: HttpRequest, **options: Any) -> ModelChoiceField:
+        field = super().formfield_for_foreignkey(db_field, request, **options)
+        field.label_from_instance = SkuAdmin.full_name
+        return field
+
 
 @admin.register(Sku)
 class SkuAdmin(ModelAdmin):
     form = SkuForm
     list_display = ["code", "shown_product", "shown_name", "price", "shown_cost", "left", "reserved", "sold", "state"]
     list_filter = [StockFilter, "status", "product__kind", "product__category"]
-    list_select_related = ["product", "figure"]
     search_fields = ["code", "name", "product__name"]
     search_help_text = _("按编码、规格或商品名称查找")
     ordering = ["product__position", "product_id", "position", "id"]
@@ -106,6 +111,13 @@ class SkuAdmin(ModelAdmin):
     export_columns = ["code", "shown_product", "name", "list_price", "cost", "available", "reserved", "sold", "status"]
     has_import_permission = allowed("catalog.import_keys")
     has_edit_permission = allowed("catalog.change_sku")
+
+    @staticmethod
+    def full_name(sku: Sku) -> str:
+        return f"{sku.product} {sku} · {sku.code}"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Sku]:
+        return super().get_queryset(request).select_related("product", "figure")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         # A SKU begins on its product's page.

@@ -3,6 +3,7 @@
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
+from common.admin.autocomplete import AutocompleteView
 from common.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline, StackedInline, TabularInline, allowed
 from common.admin.confirm import Fact, Preview, ask
 from common.admin.export import csv_response
@@ -12,6 +13,7 @@ from common.admin.shown import chip, link_to, moment, money, sub, when
 
 __all__ = [
     "ActionVariant",
+    "AutocompleteView",
     "BoundedPaginator",
     "DayRangeFilter",
     "Fact",

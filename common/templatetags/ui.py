@@ -8,6 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from common.money import CENT, round_money, round_unit
+from common.texts import foreign
 
 register = template.Library()
 
@@ -22,6 +23,13 @@ def icon(name: str, label: str = "") -> SafeString:
     if label:
         return format_html('<svg class="icon" role="img" aria-label="{}"><use href="{}"></use></svg>', label, address)
     return format_html('<svg class="icon" aria-hidden="true"><use href="{}"></use></svg>', address)
+
+
+@register.simple_tag
+def lang_of(english: str) -> SafeString | str:
+    """The lang attribute of an element whose text comes in Chinese to an English reader, as `english` is empty."""
+    lang = foreign(english)
+    return format_html(' lang="{}"', lang) if lang else ""
 
 
 @register.filter

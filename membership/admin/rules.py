@@ -19,6 +19,7 @@ from catalog.models import Category
 from common.admin import Fact, ModelAdmin, Preview, TabularInline, action, allowed, ask, chip, display, when
 from common.admin.confirm import Answer
 from common.registries import act_names
+from common.texts import in_both, told
 from membership.models import Benefit, Program, RuleSetVersion, TierRule
 from membership.rules.checks import check
 from membership.rules.describe import describe_program, describe_tiers
@@ -54,7 +55,7 @@ class RuleSetForm(forms.ModelForm):
 
     class Meta:
         model = RuleSetVersion
-        fields = ["program", "note"]
+        fields = ["program", "note", "note_en"]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -97,10 +98,10 @@ class RuleSetVersionAdmin(ModelAdmin):
 
     def get_fields(self, request: HttpRequest, obj: RuleSetVersion | None = None) -> list[str]:
         if obj is None:
-            return ["program", "note", "rules"]
+            return ["program", "note", "note_en", "rules"]
         if obj.status == Status.DRAFT:
-            return ["state", "sentences", "note", "rules"]
-        facts = ["state", "shown_effective", "shown_published", "author", "approver", "note", "sha256"]
+            return ["state", "sentences", "note", "note_en", "rules"]
+        facts = ["state", "shown_effective", "shown_published", "author", "approver", "note", "note_en", "sha256"]
         return [*facts, "sentences", "shown_document"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: RuleSetVersion | None = None) -> list[str]:
@@ -117,11 +118,12 @@ class RuleSetVersionAdmin(ModelAdmin):
         return is_draft and request.user.has_perm("membership.delete_rulesetversion")
 
     def save_model(self, request: HttpRequest, obj: RuleSetVersion, form: RuleSetForm, change: bool) -> None:
-        document, note = form.cleaned_data["rules"], form.cleaned_data["note"]
+        said = {"document": form.cleaned_data["rules"]}
+        said |= {name: form.cleaned_data[name] for name in ("note", "note_en")}
         if change:
-            revise_draft(version_id=obj.pk, document=document, note=note)
+            revise_draft(version_id=obj.pk, **said)
             return
-        drafted = draft_rule_set(program=obj.program, document=document, author=request.user, note=note)
+        drafted = draft_rule_set(program=obj.program, author=request.user, **said)
         obj.pk, obj.number = drafted.pk, drafted.number
 
     @display(description=gettext_lazy("状态"), ordering="status")
@@ -185,8 +187,8 @@ class RuleSetVersionAdmin(ModelAdmin):
         version = self.one(request, object_id)
 
         def run(answer: Answer) -> HttpResponse:
-            note = _("复制自第 %(number)s 版") % {"number": version.number}
-            draft = copy_rule_set(version=version, author=request.user, note=note)
+            note, note_en = in_both(told(gettext_lazy("复制自第 %(number)s 版"), number=version.number))
+            draft = copy_rule_set(version=version, author=request.user, note=note, note_en=note_en)
             return HttpResponseRedirect(reverse("admin:membership_rulesetversion_change", args=[draft.pk]))
 
         facts = [Fact(_("版本"), version)]

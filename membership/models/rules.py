@@ -70,6 +70,7 @@ class RuleSetVersion(models.Model):
     document = models.JSONField(_("规则"))
     sha256 = models.CharField(_("摘要"), max_length=64)
     note = models.CharField(_("说明"), max_length=200, blank=True)
+    note_en = models.CharField(_("英文说明"), max_length=300, blank=True, default="", db_default="")
     author = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("作者")
     )

@@ -6,25 +6,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.utils.translation import gettext as _
+from django.utils.functional import Promise, lazy
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Sku
 from common import clock
 from common.money import round_unit
-from common.texts import in_language
+from common.texts import in_language, told
 from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice, TierRule
 from membership.selectors.rules import program_for, version_in_force
 
 
 @dataclass(frozen=True)
 class MemberPrice:
-    """A member's unit price in yuan and the reason for it, in the reader's language.
+    """A member's unit price in yuan and the reason for it, in the language of whoever reads it.
 
     `adds` is the rate that also goes on top of a quantity price, where the benefit says so.
     """
 
     unit_price: Decimal
-    why: str
+    why: Promise
     adds: Decimal | None = None
 
 
@@ -110,9 +111,7 @@ def _prices_by_rank(
         general = next((one for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)
         prices = found.setdefault(tier.rank, {})
         for sku in skus:
-            price = _price(
-                sku, str(tier), own.get((tier.rank, sku.pk)), rates.get((tier.rank, sku.product_id)), general
-            )
+            price = _price(sku, tier, own.get((tier.rank, sku.pk)), rates.get((tier.rank, sku.product_id)), general)
             if price is not None and price.unit_price < sku.list_price:
                 prices[sku.pk] = price
     return found
@@ -123,16 +122,19 @@ def rate_text(rate: Decimal) -> str:
     return in_language(f"{plain_number(rate * 10)} 折", f"{plain_number((1 - rate) * 100)}% off")
 
 
+_lazy_rate = lazy(rate_text, str)
+
+
 def _price(
-    sku: Sku, tier: str, own: Decimal | None, product_rate: Decimal | None, general: Benefit | None
+    sku: Sku, tier: TierRule, own: Decimal | None, product_rate: Decimal | None, general: Benefit | None
 ) -> MemberPrice | None:
     if own is not None:
-        return MemberPrice(own, _("%(tier)s专享价") % {"tier": tier})
+        return MemberPrice(own, told(_("%(tier)s专享价"), tier=tier))
     if product_rate is not None:
-        why = _("%(tier)s，本商品 %(rate)s") % {"tier": tier, "rate": rate_text(product_rate)}
+        why = told(_("%(tier)s，本商品 %(rate)s"), tier=tier, rate=_lazy_rate(product_rate))
         return MemberPrice(round_unit(sku.list_price * product_rate), why)
     if general is not None and general.value is not None:
-        why = _("%(tier)s %(rate)s") % {"tier": tier, "rate": rate_text(general.value)}
+        why = told(_("%(tier)s %(rate)s"), tier=tier, rate=_lazy_rate(general.value))
         adds = general.value if general.stacking == Benefit.Stacking.ADD else None
         return MemberPrice(round_unit(sku.list_price * general.value), why, adds)
     return None

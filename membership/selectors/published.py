@@ -6,6 +6,7 @@ from datetime import datetime
 
 from catalog.models import Category
 from common import clock
+from common.texts import foreign, in_language
 from membership.models import Program, RuleSetVersion
 from membership.rules.describe import TierText, describe_program, describe_tiers
 from membership.rules.dump import dump_rules
@@ -24,6 +25,7 @@ class PublishedVersion:
     number: int
     effective_from: datetime
     note: str
+    note_lang: str
     sha256: str
     is_current: bool
     is_future: bool
@@ -70,7 +72,8 @@ def _listed(row: RuleSetVersion, current: Published, at: datetime) -> PublishedV
     return PublishedVersion(
         number=row.number,
         effective_from=row.effective_from,
-        note=row.note,
+        note=in_language(row.note, row.note_en),
+        note_lang=foreign(row.note_en),
         sha256=row.sha256,
         is_current=row.pk == current.pk,
         is_future=row.effective_from > at,

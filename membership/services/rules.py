@@ -29,7 +29,9 @@ RECALCULATE = "membership.tasks.recalculate_tiers"
 COPIED = ("kind", "layer", "value", "text", "text_en", "code", "stacking")
 
 
-def draft_rule_set(*, program: Program, document: Any, author: User | None, note: str = "") -> RuleSetVersion:
+def draft_rule_set(
+    *, program: Program, document: Any, author: User | None, note: str = "", note_en: str = ""
+) -> RuleSetVersion:
     """Store a rule set as a draft of the program, with its tiers as rows. Locks the program. Raises RulesRefused."""
     rules = _parse(document)
     with transaction.atomic():
@@ -41,6 +43,7 @@ def draft_rule_set(*, program: Program, document: Any, author: User | None, note
             document=dump_rules(rules),
             sha256=fingerprint(rules),
             note=note,
+            note_en=note_en,
             author=author,
             created_at=clock.now(),
         )
@@ -48,15 +51,17 @@ def draft_rule_set(*, program: Program, document: Any, author: User | None, note
     return version
 
 
-def copy_rule_set(*, version: RuleSetVersion, author: User | None, note: str = "") -> RuleSetVersion:
+def copy_rule_set(*, version: RuleSetVersion, author: User | None, note: str = "", note_en: str = "") -> RuleSetVersion:
     """A draft that says what `version` says, benefits included."""
     with transaction.atomic():
-        draft = draft_rule_set(program=version.program, document=version.document, author=author, note=note)
+        draft = draft_rule_set(
+            program=version.program, document=version.document, author=author, note=note, note_en=note_en
+        )
         _copy_benefits(_benefits_by_rank(version), draft)
     return draft
 
 
-def revise_draft(*, version_id: int, document: Any, note: str) -> RuleSetVersion:
+def revise_draft(*, version_id: int, document: Any, note: str, note_en: str = "") -> RuleSetVersion:
     """Replace what a draft says; the benefits of ranks that remain stay. Locks the version.
 
     Raises NotADraft, RulesRefused.
@@ -64,8 +69,9 @@ def revise_draft(*, version_id: int, document: Any, note: str) -> RuleSetVersion
     rules = _parse(document)
     with transaction.atomic():
         version = _locked_draft(version_id)
-        version.document, version.sha256, version.note = dump_rules(rules), fingerprint(rules), note
-        version.save(update_fields=["document", "sha256", "note"])
+        version.document, version.sha256 = dump_rules(rules), fingerprint(rules)
+        version.note, version.note_en = note, note_en
+        version.save(update_fields=["document", "sha256", "note", "note_en"])
         benefits = _benefits_by_rank(version)
         version.tiers.all().delete()
         _write_tiers(version, rules)

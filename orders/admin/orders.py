@@ -81,7 +81,12 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
     has_export_permission = allowed("orders.export_order")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Order]:
-        lines = Prefetch("lines", OrderLine.objects.only("order_id", "product_name", "sku_name", "quantity"))
+        lines = Prefetch(
+            "lines",
+            OrderLine.objects.only(
+                "order_id", "product_name", "product_name_en", "sku_name", "sku_name_en", "quantity"
+            ),
+        )
         orders = super().get_queryset(request).prefetch_related(lines)
         return with_priority(orders, user="buyer", storefront="storefront", at=clock.now())
 
@@ -129,9 +134,9 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
         lines = list(order.lines.all())
         if not lines:
             return "–"
-        first = f"{lines[0].product_name} × {lines[0].quantity}"
+        first = f"{lines[0].product_title} × {lines[0].quantity}"
         if len(lines) == 1:
-            return format_html('<span class="desk-cut" title="{}">{}</span>', lines[0].sku_name, first)
+            return format_html('<span class="desk-cut" title="{}">{}</span>', lines[0].sku_title, first)
         return format_html(
             '<span class="desk-cut" title="{}">{}</span> {}',
             "\n".join(str(line) for line in lines),
@@ -171,7 +176,7 @@ def page_of(order: Order, viewer: User) -> dict:
         "lines": [
             {
                 "line": line,
-                "name": link_to(line.product, viewer, line.product_name),
+                "name": link_to(line.product, viewer, line.product_title),
                 "state": line_chip(line),
                 "previews": previews.get(line.pk, []),
                 "hidden": max(0, line.pieces_delivered - len(previews.get(line.pk, []))),
@@ -230,7 +235,7 @@ def orders_panel(user: User, viewer: User) -> Panel | None:
     rows = [
         (
             link_to(order, viewer, order.number),
-            "、".join(line.product_name for line in order.lines.all()),
+            "、".join(line.product_title for line in order.lines.all()),
             order_chip(order),
             money(order.total),
             moment(order.placed_at),

@@ -8,6 +8,7 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import User
 from catalog.models import Product, ReusableSecret, Sku
 from common.ids import public_id
+from common.texts import in_language
 from marketing.models import Coupon
 from tenancy.models import Storefront
 
@@ -149,8 +150,11 @@ class OrderLine(models.Model):
     hold_reason = models.CharField(_("暂缓原因"), max_length=60, blank=True)
     # What the buyer saw, kept as it was.
     product_name = models.CharField(_("商品名称"), max_length=160)
+    product_name_en = models.CharField(_("英文商品名称"), max_length=160, blank=True, default="", db_default="")
     sku_name = models.CharField(_("规格"), max_length=80)
+    sku_name_en = models.CharField(_("英文规格"), max_length=80, blank=True, default="", db_default="")
     guide = models.TextField(_("使用教程"), blank=True)
+    guide_en = models.TextField(_("英文使用教程"), blank=True, default="", db_default="")
     warranty_days = models.PositiveSmallIntegerField(_("质保天数"), default=0)
     fields = models.JSONField(_("购买信息"), default=dict, blank=True)
     quantity = models.PositiveIntegerField(_("数量"))
@@ -194,7 +198,20 @@ class OrderLine(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.product_name} {self.sku_name} × {self.quantity}"
+        return f"{self.product_title} {self.sku_title} × {self.quantity}"
+
+    @property
+    def product_title(self) -> str:
+        """The product's name in the reader's language, as it was when the order was placed."""
+        return in_language(self.product_name, self.product_name_en)
+
+    @property
+    def sku_title(self) -> str:
+        return in_language(self.sku_name, self.sku_name_en)
+
+    @property
+    def guide_text(self) -> str:
+        return in_language(self.guide, self.guide_en)
 
     @property
     def pieces_due(self) -> int:
@@ -228,6 +245,7 @@ class PriceStep(models.Model):
     stage = models.CharField(_("阶段"), max_length=20, choices=Stage)
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
     why = models.CharField(_("说明"), max_length=120, blank=True)
+    why_en = models.CharField(_("英文说明"), max_length=160, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("价格明细")
@@ -237,6 +255,10 @@ class PriceStep(models.Model):
 
     def __str__(self) -> str:
         return f"{self.stage} {self.amount:+}"
+
+    @property
+    def reason(self) -> str:
+        return in_language(self.why, self.why_en)
 
 
 class OrderMove(models.Model):

@@ -11,10 +11,10 @@ from django.utils.translation import get_language
 
 from accounts.models import User
 from audit.services import run_once
-from catalog.models import Product
 from common import clock
 from common.addresses import counted_as
 from common.ids import order_number
+from common.texts import in_both
 from events.contracts import OrderPlaced
 from events.services import emit
 from membership.selectors import perks_for
@@ -25,7 +25,7 @@ from orders.services.carts import take_from_cart
 from orders.services.coupons import hold_coupon
 from orders.services.paying import settle_from_wallet
 from orders.services.pieces import pieces_per_unit, reserve_line
-from orders.services.quoting import Item, Quote, QuoteLine, quote
+from orders.services.quoting import Item, Quote, QuoteLine, Step, quote
 from tenancy.models import Storefront
 
 MAX_CONTACT = 120
@@ -165,11 +165,16 @@ def _store(storefront: Storefront, buyer: Buyer, contact: str, quoted: Quote, at
 def _store_lines(order: Order, quoted: Quote) -> list[OrderLine]:
     lines = OrderLine.objects.bulk_create(_line(order, one) for one in quoted.lines)
     PriceStep.objects.bulk_create(
-        PriceStep(line=line, position=position, stage=step.stage, amount=step.amount, why=step.why)
+        _step(line, position, step)
         for line, one in zip(lines, quoted.lines, strict=True)
         for position, step in enumerate(one.steps)
     )
     return lines
+
+
+def _step(line: OrderLine, position: int, step: Step) -> PriceStep:
+    why, why_en = in_both(step.why)
+    return PriceStep(line=line, position=position, stage=step.stage, amount=step.amount, why=why, why_en=why_en)
 
 
 def _line(order: Order, one: QuoteLine) -> OrderLine:
@@ -184,9 +189,12 @@ def _line(order: Order, one: QuoteLine) -> OrderLine:
         seller_id=product.seller_id,
         category_code=product.category.code,
         kind=product.kind,
-        product_name=str(product),
-        sku_name=str(one.sku),
-        guide=guide_of(product),
+        product_name=product.name,
+        product_name_en=product.name_en,
+        sku_name=one.sku.name,
+        sku_name_en=one.sku.name_en,
+        guide=product.guide,
+        guide_en=product.guide_en,
         warranty_days=product.warranty_days,
         fields=one.fields,
         quantity=one.quantity,
@@ -198,8 +206,3 @@ def _line(order: Order, one: QuoteLine) -> OrderLine:
         coupon_off=one.coupon_off,
         cost=one.sku.cost,
     )
-
-
-def guide_of(product: Product) -> str:
-    english = (get_language() or "").startswith("en")
-    return product.guide_en if english and product.guide_en else product.guide

@@ -11,14 +11,15 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.timezone import localtime
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product, QuantityBreak, Sku
 from common import clock
 from common.money import CENT, MAX_AMOUNT, ZERO, round_money, round_unit
 from common.patterns import fits
-from common.texts import in_language
+from common.texts import in_language, told
 from marketing.exceptions import CouponGone, CouponUnusable
 from marketing.models import Coupon
 from marketing.selectors import MEMBER, QUANTITY, Offer, PricedLine, Share, coupon_for, offers_for
@@ -57,7 +58,12 @@ class Item:
 class Step:
     stage: str
     amount: Decimal
-    why: str
+    why: Promise | str
+
+    @property
+    def reason(self) -> str:
+        """Named as with the stored steps of an order."""
+        return str(self.why)
 
 
 @dataclass(frozen=True)
@@ -171,7 +177,7 @@ def coupon_offers(quoted: Quote, *, storefront: Storefront, user_id: int | None,
 
 def with_offer(quoted: Quote, offer: Offer) -> Quote:
     """The quote with a coupon that works: its share on every line that it is for, largest remainder, never below a cent."""
-    why = _("优惠券 · %(name)s") % {"name": offer.coupon.template}
+    why = told(_("优惠券 · %(name)s"), name=offer.coupon.template)
     shares = offer.discount.shares
     lines = (_less(line, shares[place], why) if place in shares else line for place, line in enumerate(quoted.lines))
     return replace(quoted, lines=tuple(lines), coupon=offer.coupon)
@@ -188,7 +194,7 @@ def _priced_line(line: QuoteLine) -> PricedLine:
     )
 
 
-def _less(line: QuoteLine, share: Share, why: str) -> QuoteLine:
+def _less(line: QuoteLine, share: Share, why: Promise) -> QuoteLine:
     """The line with its share of the coupon; where the two do not go together, without its lower price."""
     steps = [step for step in line.steps if step.stage == Stage.LIST or not share.drops_price]
     if share.off:
@@ -220,14 +226,15 @@ def price_line(
 
 def lower_prices(
     sku: Sku, quantity: int, member: MemberPrice | None, breaks: Sequence[QuantityBreak]
-) -> list[tuple[Decimal, str, str]]:
+) -> list[tuple[Decimal, str, Promise]]:
     """The unit prices on the way down from the list price, as (price, stage, why): the better of member price and the
     quantity break that is reached; both only where the member's rate goes on top of it."""
     reached = [one for one in breaks if one.min_quantity <= quantity and one.unit_price < sku.list_price]
     broken = min(reached, key=lambda one: one.unit_price, default=None)
     steps = []
     if broken is not None:
-        steps.append((broken.unit_price, Stage.QUANTITY, _("满 %(count)s 件批发价") % {"count": broken.min_quantity}))
+        why = told(_("满 %(count)s 件批发价"), count=broken.min_quantity)
+        steps.append((broken.unit_price, Stage.QUANTITY, why))
     if member is None:
         return steps
     added = round_unit(broken.unit_price * member.adds) if broken is not None and member.adds is not None else None

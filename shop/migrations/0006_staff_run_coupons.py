@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0005_tickets_for_lines_delivered_before"),
         ("marketing", "0001_coupons"),
-        ("membership", "0010_benefits_of_all_layers_birthdays_points_back"),
+        ("membership", "0011_benefits_of_all_layers_birthdays_points_back"),
     ]
 
     operations = [migrations.RunPython(give_rights, migrations.RunPython.noop)]

@@ -55,7 +55,7 @@ def export(request: HttpRequest) -> HttpResponse:
         return redirect("shop:library")
     found = delivered_of_member(request.user, limit=MOST)
     rows = (
-        [line.order.number, f"{line.order.paid_at:%F}", line.product_name, line.sku_name, one.text]
+        [line.order.number, f"{line.order.paid_at:%F}", line.product_title, line.sku_title, one.text]
         for line, one in found
     )
     header = [_("订单号"), _("付款日期"), _("商品"), _("规格"), _("卡密")]

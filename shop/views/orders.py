@@ -133,14 +133,14 @@ def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
     return attachment(as_table if ending == "csv" else as_lines, name=f"{found.number}.{ending}")
 
 
-def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, str, str]]:
-    """(order, what was bought, tone of its state, where it can be reviewed or "")."""
+def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, str, str, str]]:
+    """(order, what was bought, its lang attribute, tone of its state, where it can be reviewed or "")."""
     mine = entries_of_lines(user, [line.pk for order in found for line in order.lines.all()])
     rows = []
-    for order, name, tone in titles(found):
+    for order, name, lang, tone in titles(found):
         waiting = [mine[line.pk] for line in order.lines.all() if line.pk in mine and mine[line.pk].is_waiting]
         one = waiting[0].url if len(waiting) == 1 else f"{reverse('shop:order', args=[order.public_id])}#lines-title"
-        rows.append((order, name, tone, one if waiting else ""))
+        rows.append((order, name, lang, tone, one if waiting else ""))
     return rows
 
 

@@ -9,10 +9,10 @@ from django.shortcuts import get_object_or_404, render
 from catalog.models import Sku
 from catalog.selectors import lowest_since, on_sale, price_points
 from common import clock
-from common.texts import in_language
+from common.texts import foreign, in_language
 from membership.services import record_view
 from shop import visitor
-from shop.cards import Card, Offer, foreign, product_card
+from shop.cards import Card, Offer, product_card
 from shop.guest_pages import kept_for_guests
 from shop.json_ld import product_data
 from shop.markdown import to_html
@@ -38,6 +38,8 @@ def product(request: HttpRequest, slug: str) -> HttpResponse:
         "product": found,
         "opens_at": found.on_sale_from if found.on_sale_from and found.on_sale_from > clock.now() else None,
         "chosen": chosen,
+        "summary": in_language(found.summary, found.summary_en),
+        "summary_lang": foreign(found.summary_en),
         "description": to_html(in_language(found.description, found.description_en)),
         "description_lang": foreign(found.description_en),
         "guide": to_html(in_language(found.guide, found.guide_en)),

@@ -24,6 +24,7 @@ POLICY = {
     "account_set_password": MEMBER,
     "account_signup": PUBLIC,
     "admin:*": STAFF,
+    "admin_autocomplete": STAFF,
     "api:docs": PUBLIC,
     "api:check_in": MEMBER,
     "api:me": MEMBER,

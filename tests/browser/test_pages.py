@@ -134,6 +134,24 @@ def test_pages_of_members(visit, shop, alice, shelf, theme, lang, width):
     assert faults_on(visitor, paths) == {}
 
 
+@pytest.mark.parametrize("lang", ["zh-hans", "en"])
+def test_the_words_of_the_bottom_nav_stand_in_one_row_and_apart(visit, shop, lang):
+    visitor = visit(320)
+    visitor.choose(theme="light", lang=lang)
+    visitor.go("/account/")
+    boxes = visitor.page.eval_on_selector_all(
+        ".bottom-nav a",
+        """links => links.map(link => {
+            const range = document.createRange();
+            range.selectNodeContents(link.lastChild);
+            const text = range.getBoundingClientRect();
+            return [Math.round(text.top), Math.round(text.bottom), text.left, text.right];
+        })""",
+    )
+    assert len({(top, bottom) for top, bottom, _left, _right in boxes}) == 1
+    assert all(one[3] + 4 <= other[2] for one, other in zip(boxes, boxes[1:], strict=False)), boxes
+
+
 def test_error_pages_are_readable_too(visit, shop):
     visitor = visit()
     for theme in ("light", "dark"):

@@ -167,6 +167,7 @@ class TestSkus:
         answer = gina.post(f"{SKUS}{bundle.pk}/change/", self.form(bundle, **items, **no_breaks))
         assert answer.status_code == 302, text_of(answer)[:800]
         assert [(item.component, item.quantity) for item in bundle.bundle_items.all()] == [(part, 2)]
+        assert f"{part.product} 标准 · {part.code}" in gina.get(f"{SKUS}{bundle.pk}/change/").content.decode()
         wrong = {**items, "bundle_items-0-component": bundle.pk}
         answer = gina.post(f"{SKUS}{bundle.pk}/change/", self.form(bundle, **wrong, **no_breaks))
         assert answer.status_code == 200
@@ -185,6 +186,16 @@ class TestSkus:
         assert "https://example.com/pack" in act.text, "what was typed is carried to the last step"
         assert "已更换" in act.confirm().done()
         assert sku.reusable_secrets.get().preview
+
+
+def test_a_sku_is_chosen_by_its_products_name(gina, otto, shelf, django_assert_max_num_queries):
+    skus = [shelf.sku() for _ in range(5)]
+    asked = {"app_label": "catalog", "model_name": "bundleitem", "field_name": "component"}
+    with django_assert_max_num_queries(10):
+        answer = gina.get("/admin/autocomplete/", {**asked, "term": "测试商品"}).json()
+    assert {one["text"] for one in answer["results"]} == {f"{sku.product} 标准 · {sku.code}" for sku in skus}
+    assert otto.get("/admin/autocomplete/", {**asked, "term": "测试"}).status_code == 403
+    assert otto.get("/admin/autocomplete/", {**asked, "field_name": "nothing"}).status_code == 403
 
 
 class TestKeys:

@@ -20,6 +20,8 @@ GOOD = {
     "PUBLIC_URL": "https://shop.example",
     "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
 }
+# What every program reads, not ours to explain.
+OF_THE_SYSTEM = {"HOME", "NO_COLOR", "PATH", "TERM", "XDG_CONFIG_HOME"}
 
 
 def start(**changes: str | None) -> subprocess.CompletedProcess:
@@ -80,8 +82,13 @@ def test_a_development_shop_starts_without_any():
 
 
 def test_the_readme_lists_every_variable():
-    """Names that settings read from the environment, and names in the table of README.md, are the same."""
+    """Names that settings, programs and docker-compose.yml read from the environment, and names in the tables of README.md."""
     read = set(re.findall(r'\b(?:env\.\w+|secret)\(\s*"([A-Z_]+)"', (ROOT / "kameng/settings.py").read_text()))
+    read |= set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
+    for folder in ("launcher", "sandbox", "shop", "tests/browser"):
+        for path in (ROOT / folder).rglob("*.py"):
+            read |= set(re.findall(r'\benviron(?:\.get\(|\[)"([A-Z_]+)"', path.read_text()))
+    read -= OF_THE_SYSTEM
     table = (ROOT / "README.md").read_text().split("## Configuration", 1)[1].split("\n## ", 1)[0]
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}

@@ -31,6 +31,11 @@ NOT_INHERITED = (
 )
 
 
+# A shell that starts us in the background leaves SIGINT ignored, and so it would be for every bin/up that we press Ctrl-C in.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def clean_environment(**changes: str) -> dict[str, str]:
     return {**{name: value for name, value in os.environ.items() if name not in NOT_INHERITED}, **changes}
 

@@ -171,6 +171,19 @@ def test_buyer_fields_are_asked_checked_and_kept(as_member, alice, shelf):
     assert Order.objects.get().lines.get().fields == {"phone": "13800138000"}
 
 
+def test_sent_again_with_other_contents_is_explained_and_can_be_sent(as_member, alice, shelf):
+    sku = shelf.sku("10.00", keys=5)
+    browser = as_member(alice)
+    fields = browser.open_checkout(f"sku={sku.public_id}&quantity=1")
+    assert browser.client.post("/checkout/", fields).status_code == 302
+    more = {**fields, "item": [f"{sku.public_id}:2"], "expected": ["20.00"]}
+    answer = browser.client.post("/checkout/", more)
+    html = answer.content.decode()
+    assert "刚才已经提交过一次，这次的内容却不同，请核对后再提交" in html and "幂等" not in html
+    assert browser.client.post("/checkout/", form_fields(html)).status_code == 302
+    assert [order.lines.get().quantity for order in Order.objects.order_by("pk")] == [1, 2]
+
+
 def test_what_staff_write_about_a_field_is_text_and_not_markup(as_member, alice, shelf):
     field = {"name": "uid", "label": "<b>UID</b>", "help": "<img src=x onerror=alert(1)>"}
     html = as_member(alice).see(f"/checkout/?sku={shelf.sku(buyer_fields=[field]).public_id}")

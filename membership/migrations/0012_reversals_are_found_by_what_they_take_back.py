@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('membership', '0009_first_rewards_and_tasks'),
+        ('membership', '0011_benefits_of_all_layers_birthdays_points_back'),
     ]
 
     operations = [

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('catalog', '0006_first_review_rules'),
         ('marketing', '0001_coupons'),
-        ('orders', '0006_staff_may_settle_credit'),
+        ('orders', '0008_guides_in_both_languages'),
         ('tenancy', '0002_main_storefront'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_api_tokens'),
-        ('membership', '0005_facts_marks_overrides_and_engine_state'),
+        ('membership', '0006_facts_marks_overrides_and_engine_state'),
     ]
 
     operations = [

@@ -60,6 +60,6 @@ def add_first_rows(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("membership", "0008_check_ins_tasks_invites_feedback_passes")]
+    dependencies = [("membership", "0009_check_ins_tasks_invites_feedback_passes")]
 
     operations = [migrations.RunPython(add_first_rows, migrations.RunPython.noop)]

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_api_tokens'),
         ('catalog', '0006_first_review_rules'),
-        ('membership', '0007_first_earning_rules'),
+        ('membership', '0008_first_earning_rules'),
         ('tenancy', '0002_main_storefront'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

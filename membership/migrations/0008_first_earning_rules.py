@@ -9,6 +9,6 @@ def add_rules(apps, schema_editor):
 
 class Migration(migrations.Migration):
 
-    dependencies = [("membership", "0006_points_ledger")]
+    dependencies = [("membership", "0007_points_ledger")]
 
     operations = [migrations.RunPython(add_rules, migrations.RunPython.noop)]

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_names_of_chinese_and_ascii_letters'),
-        ('membership', '0009_first_rewards_and_tasks'),
+        ('membership', '0010_first_rewards_and_tasks'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('membership', '0011_sums_as_the_engine_writes_them'),
+        ('membership', '0013_sums_as_the_engine_writes_them'),
     ]
 
     operations = [

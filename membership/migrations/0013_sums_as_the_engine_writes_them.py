@@ -20,6 +20,6 @@ WHERE (found.member_id, found.metric, found.category) = (total.member_id, total.
 
 
 class Migration(migrations.Migration):
-    dependencies = [("membership", "0010_reversals_are_found_by_what_they_take_back")]
+    dependencies = [("membership", "0012_reversals_are_found_by_what_they_take_back")]
 
     operations = [migrations.RunSQL(FORWARD, migrations.RunSQL.noop)]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('membership', '0012_differences_found_by_the_weekly_pass'),
+        ('membership', '0014_differences_found_by_the_weekly_pass'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
