@@ -11,6 +11,7 @@ api = [
     path("", include("catalog.api")),
     path("", include("catalog.api_reviews")),
     path("", include("membership.api")),
+    path("", include("membership.api_tiers")),
     path("", include("orders.api")),
     path("", include("wallet.api")),
     path("schema/", api_docs.Schema.as_view(), name="schema"),

@@ -30,7 +30,8 @@ from common.queue import send
 from common.registries import admin_inlines
 from membership.admin.shown import CAUSE_TONES, decision_findings, findings_table, published, tier_chip
 from membership.models import MemberTier, Recalculation, TierDecision
-from membership.selectors.standing import decision_text, stored_findings, stored_todo
+from membership.selectors.decisions import decision_text
+from membership.selectors.standing import stored_findings, stored_todo
 from membership.services import evaluate_member
 from membership.services.rules import RECALCULATE
 

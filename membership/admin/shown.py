@@ -7,8 +7,9 @@ from django.utils.safestring import SafeString
 
 from common.admin import chip
 from membership.models import RuleSetVersion, TierDecision
+from membership.selectors.bars import TierFindings
+from membership.selectors.decisions import decision_text
 from membership.selectors.rules import Published
-from membership.selectors.standing import TierFindings, decision_text
 
 CAUSE_TONES = {
     TierDecision.Cause.ENTER: "success",

@@ -1,5 +1,7 @@
+from membership.selectors.decisions import DecisionText, decision_texts, decisions_of, member_decisions
 from membership.selectors.earning import CheckInShown, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
+from membership.selectors.leaving import Spent, spend_of, spent, with_leaving
 from membership.selectors.perks import (
     NO_PERKS,
     Perks,
@@ -32,11 +34,18 @@ from membership.selectors.prices import (
 )
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
-from membership.selectors.standing import Standing, member_decisions, member_standing
+from membership.selectors.standing import Standing, member_standing
 from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
 
 __all__ = [
     "CheckInShown",
+    "DecisionText",
+    "Spent",
+    "decision_texts",
+    "decisions_of",
+    "spend_of",
+    "spent",
+    "with_leaving",
     "Friend",
     "NO_PERKS",
     "Perks",

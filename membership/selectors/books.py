@@ -42,7 +42,7 @@ def load_sums(member_ids: Sequence[int], *, first: date, last: date) -> dict[int
     return found
 
 
-def _marked() -> Subquery:
+def latest_mark() -> Subquery:
     """Why a fact was found not to count, by its latest mark; empty where it was cleared."""
     latest = ActivityMark.objects.filter(member=OuterRef("member"), ref=OuterRef("source_ref")).order_by("-id")
     reason = Case(When(valid=True, then=Value("")), default=F("reason"), output_field=CharField())
@@ -51,7 +51,7 @@ def _marked() -> Subquery:
 
 def _history(rows: QuerySet[Activity]) -> History:
     facts, marks = [], {}
-    for row in rows.annotate(mark=Coalesce(_marked(), Value(""))):
+    for row in rows.annotate(mark=Coalesce(latest_mark(), Value(""))):
         facts.append(fact_of(row))
         if row.mark:
             marks[row.source_ref] = row.mark

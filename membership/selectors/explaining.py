@@ -18,8 +18,9 @@ from membership.rules.evaluate import LeafTrace, leaf_traces
 from membership.rules.render import finding_text, value_text
 from membership.rules.traces import load_jump_traces, load_tier_traces
 from membership.selectors.books import load_history
+from membership.selectors.decisions import decision_text
 from membership.selectors.rules import Published, published_versions
-from membership.selectors.standing import decision_text, stored_todo
+from membership.selectors.standing import stored_todo
 
 NAMES = {"dispute": "disputes_upheld"}
 

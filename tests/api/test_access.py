@@ -15,7 +15,7 @@ BODIES = {
     "quote": {"items": []},
     "issue_token": {},
 }
-PUBLIC = {"list_products", "get_product", "list_product_reviews", "issue_token"}
+PUBLIC = {"list_products", "get_product", "list_product_reviews", "get_tiers", "issue_token"}
 NOTHING = "x" * 22
 
 

@@ -30,6 +30,8 @@ POLICY = {
     "api:me": MEMBER,
     "api:my_points": MEMBER,
     "api:my_tasks": MEMBER,
+    "api:my_tier": MEMBER,
+    "api:my_tier_decisions": MEMBER,
     "api:nothing": PUBLIC,
     "api:order": MEMBER,
     "api:order_cancel": MEMBER,
@@ -42,6 +44,7 @@ POLICY = {
     "api:quotes": MEMBER,
     "api:schema": PUBLIC,
     "api:statement": MEMBER,
+    "api:tiers": PUBLIC,
     "api:token": MEMBER,
     "api:wallet": MEMBER,
     # Asked for with a password and without a token; the list is for its owner, see tests/api/test_access.py.

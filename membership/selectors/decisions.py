@@ -1,0 +1,146 @@
+"""Decisions in plain language, each with everything that it found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from membership.models import RuleSetVersion, TierDecision
+from membership.rules.evaluate import TierTrace, leaf_traces
+from membership.rules.render import finding_text
+from membership.rules.traces import load_jump_traces, load_tier_traces
+from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
+from membership.selectors.rules import Published, program_for, published_versions
+
+Cause = TierDecision.Cause
+
+
+@dataclass(frozen=True)
+class JumpFindings:
+    """A jump that was looked at. `used` says that it was made, now or before."""
+
+    up: int
+    used: bool
+    passed: bool
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class DecisionText:
+    id: int
+    at: datetime
+    day: date
+    cause: str
+    from_rank: int | None
+    to_rank: int
+    rises: bool
+    title: str
+    reasons: tuple[str, ...]
+    findings: tuple[TierFindings, ...]
+    jumps: tuple[JumpFindings, ...] = ()
+
+
+def decisions_of(*, user_id: int, storefront_id: int) -> QuerySet[TierDecision]:
+    """The member's decisions in the storefront's program, the newest first."""
+    program = program_for(storefront_id)
+    return TierDecision.objects.filter(member__user=user_id, member__program=program).order_by("-id")
+
+
+def decision_texts(rows: Sequence[TierDecision]) -> list[DecisionText]:
+    """Decisions of one program in plain language."""
+    if not rows:
+        return []
+    program_id = RuleSetVersion.objects.values_list("program_id", flat=True).get(pk=rows[0].version_id)
+    by_id = {version.pk: version for version in published_versions(program_id)}
+    return [decision_text(decision, by_id[decision.version_id]) for decision in rows]
+
+
+def member_decisions(*, user_id: int, storefront_id: int, page: int | str, per_page: int = 20) -> Page:
+    """A page of the member's decisions as DecisionText, the newest first."""
+    found = Paginator(decisions_of(user_id=user_id, storefront_id=storefront_id), per_page).get_page(page)
+    found.object_list = decision_texts(list(found.object_list))
+    return found
+
+
+def decision_text(decision: TierDecision, version: Published) -> DecisionText:
+    """A decision in plain language, with what it found."""
+    traces = load_tier_traces(decision.trace)
+    return DecisionText(
+        id=decision.pk,
+        at=decision.at,
+        day=decision.day,
+        cause=decision.cause,
+        from_rank=decision.from_rank,
+        to_rank=decision.to_rank,
+        rises=decision.from_rank is not None and decision.to_rank > decision.from_rank,
+        title=_headline(decision, version),
+        reasons=tuple(_reasons(decision, traces)),
+        findings=tuple(findings_of(trace, version) for trace in _concerned(traces, decision)),
+        jumps=tuple(
+            JumpFindings(jump.up, jump.used, jump.when.passed, (part_of(jump.when),))
+            for jump in load_jump_traces(decision.trace)
+        ),
+    )
+
+
+def _concerned(traces: Sequence[TierTrace], decision: TierDecision) -> list[TierTrace]:
+    """The tiers between the old and the new one, and the next above: the others were not in question.
+
+    Where the rank stays, it is the tier that is held.
+    """
+    ranks = {decision.to_rank, decision.to_rank if decision.from_rank is None else decision.from_rank}
+    if decision.from_rank == decision.to_rank:
+        return [trace for trace in traces if trace.rank == decision.to_rank]
+    above = next((trace.rank for trace in traces if trace.rank > max(ranks)), max(ranks))
+    return [trace for trace in traces if min(ranks) < trace.rank <= above]
+
+
+HEADLINES = {
+    Cause.DEFAULT: gettext_lazy("加入会员，成为%(tier)s"),
+    Cause.ENTER: gettext_lazy("升级为%(tier)s"),
+    Cause.JUMP: gettext_lazy("跳级为%(tier)s"),
+    Cause.GATE: gettext_lazy("未通过门槛，调整为%(tier)s"),
+    Cause.WARN: gettext_lazy("未达到保级条件，%(tier)s已预警"),
+    Cause.GRACE: gettext_lazy("%(tier)s进入宽限期"),
+    Cause.DOWN: gettext_lazy("宽限期结束，降为%(tier)s"),
+    Cause.OVERRIDE: gettext_lazy("等级调整为%(tier)s"),
+    Cause.OVERRIDE_EXPIRED: gettext_lazy("等级调整到期，现为%(tier)s"),
+    Cause.REVERSAL: gettext_lazy("退款或撤销后重新评定，调整为%(tier)s"),
+    Cause.RULES: gettext_lazy("规则更新后成为%(tier)s"),
+}
+
+
+def _headline(decision: TierDecision, version: Published) -> str:
+    return str(HEADLINES[Cause(decision.cause)]) % {"tier": tier_called(version, decision.to_rank)}
+
+
+def _reasons(decision: TierDecision, traces: Sequence[TierTrace]) -> list[str]:
+    """What was found for the tier in question: the conditions that were met, or those that no longer were."""
+    to = decision.to_rank
+    before = to if decision.from_rank is None else decision.from_rank
+    match decision.cause:
+        case Cause.JUMP:
+            used = [jump.when for jump in load_jump_traces(decision.trace) if jump.used and jump.when.passed]
+            return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
+        case Cause.GATE:
+            gates = [gate for trace in traces if trace.rank == before for gate in trace.gates]
+            return [finding_text(leaf) for gate in gates for leaf in leaf_traces(gate) if not leaf.passed]
+        case Cause.WARN | Cause.GRACE:
+            keeps = [trace.keep for trace in traces if trace.rank == to and trace.keep is not None]
+            return [finding_text(leaf) for keep in keeps for leaf in leaf_traces(keep) if not leaf.passed]
+        case Cause.DOWN | Cause.REVERSAL:
+            return _found(traces, before, met=False)
+        case Cause.OVERRIDE | Cause.OVERRIDE_EXPIRED:
+            return [_("使用了升级券或加速包")] if decision.activity_ref.startswith("pass:") else []
+    return _found(traces, to, met=True)
+
+
+def _found(traces: Sequence[TierTrace], rank: int, *, met: bool) -> list[str]:
+    trace = next((one for one in traces if one.rank == rank), None)
+    if trace is None or trace.enter is None:
+        return []
+    return [finding_text(leaf) for leaf in leaf_traces(trace.enter) if leaf.passed == met]
