@@ -1,7 +1,7 @@
 """What a member's state is between two moments, and how it is stored."""
 
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 ACTIVE, WARNED, GRACE = "active", "warned", "grace"
@@ -61,12 +61,17 @@ _TIMES = ("since", "shown_since", "at", "grace_until", "kept_until")
 _DAYS = ("since", "until")
 
 
+def written(at: datetime) -> str:
+    """A time as states are stored: in UTC, so that one moment is one text however it was reached."""
+    return at.astimezone(UTC).isoformat()
+
+
 def dump_state(state: State) -> dict[str, Any]:
     """The state as JSON; `load_state` reads it back."""
     document = {field.name: getattr(state, field.name) for field in fields(State)}
     for name in _TIMES:
         if document[name] is not None:
-            document[name] = document[name].isoformat()
+            document[name] = written(document[name])
     document["jumps"] = [list(jump) for jump in state.jumps]
     document["offers"] = [_dump_offer(offer) for offer in state.offers]
     return {key: value for key, value in document.items() if value not in (None, [])}

@@ -139,7 +139,11 @@ def _write_totals(member: MemberTier, tally: Tally) -> None:
             if metric == "orders":
                 days = Sum(Decimal(0), int(before.quantity > 0)), Sum(Decimal(0), int(now.quantity > 0))
                 changes[BUY_DAYS, ""].add(day, *days)
-    up = [(*key, *change.sums, change.first) for key, change in changes.items() if not change.emptied]
+    up = [
+        (*key, *change.sums, change.first if key[0] != BUY_DAYS else None)
+        for key, change in changes.items()
+        if not change.emptied
+    ]
     down = [(*key, *change.sums, _first_left(member, *key)) for key, change in changes.items() if change.emptied]
     with connection.cursor() as cursor:
         if up:

@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from common.clock import SHANGHAI, day_of, start_of_day
 from membership.engine.book import ONE_DAY
+from membership.engine.state import written
 from membership.engine.versions import GRANDFATHER_UNTIL, IMMEDIATE, KEEP_IF_HELD
 from membership.rules.nodes import RuleSet, Tier, leaves
 from membership.selectors.rules import Published
@@ -244,10 +245,10 @@ def _state(ladder: Ladder, moment: Moment) -> Sql:
     kept_by, kept_until = moment.kept_after
     after = fill(
         "scope.state - 'kept_by' - 'kept_until' || jsonb_build_object('at', {at}, 'version', {version})",
-        at=moment.at.isoformat(),
+        at=written(moment.at),
         version=moment.version.pk,
     )
-    kept = {"kept_by": kept_by and kept_by.pk, "kept_until": kept_until and kept_until.isoformat()}
+    kept = {"kept_by": kept_by and kept_by.pk, "kept_until": kept_until and written(kept_until)}
     pairs = [fill("{key}, {value}", key=key, value=value) for key, value in kept.items() if value is not None]
     if not pairs:
         return fill("({after})", after=after)

@@ -53,7 +53,7 @@ class Town:
             if "reverses" in line:
                 reverse_activity(
                     member_id=member.pk,
-                    reverses=self.ref_of(line["reverses"]),
+                    reverses=self.ref_of(line["reverses"], line["metric"]),
                     ref=self.ref(line),
                     at=at,
                     amount=Decimal(line["amount"]) if "amount" in line else None,
@@ -66,20 +66,21 @@ class Town:
             else:
                 self.fact(line, member, at)
             if line.get("valid") is False:
-                refs = [self.ref_of(line["ref"])]
+                refs = [self.ref_of(line["ref"], line["metric"])]
                 flag_activity(member_id=member.pk, refs=refs, reason=line["reason"], actor=None, at=at)
 
     def ref(self, line: dict) -> str:
-        ref = self.ref_of(line["ref"])
+        ref = self.ref_of(line["ref"], "" if "reverses" in line else line["metric"])
         self.told[ref] = line["ref"]
         return ref
 
-    def ref_of(self, ref: str) -> str:
-        return self.refs.setdefault(ref, f"town{self.use}:{ref}")
+    def ref_of(self, ref: str, metric: str) -> str:
+        """What the ledger calls a line; an order's is known by its number before the order is, when it is taken back first."""
+        if ref not in self.refs:
+            self.refs[ref] = f"line:{next(_numbers)}:spend" if metric == "order" else f"town{self.use}:{ref}"
+        return self.refs[ref]
 
     def order(self, line: dict, member: MemberTier) -> OrderDelivered:
-        if line["ref"] not in self.refs:
-            self.refs[line["ref"]] = f"line:{next(_numbers)}:spend"
         ref = self.ref(line)
         number, paid = int(ref.split(":")[1]), datetime.fromisoformat(line["at"])
         points = Decimal(line.get("points_paid", "0"))

@@ -369,7 +369,7 @@ def test_25_cleared_on_appeal_with_the_original_dates(db):
     member = town.people["m1"]
     member.refresh_from_db()
     assert member.rank == 0
-    refs = [town.ref_of(line["ref"]) for line in lines]
+    refs = [town.ref_of(line["ref"], line["metric"]) for line in lines]
     appeal = datetime.fromisoformat(at(plus(DAY, 30)))
     decision = clear_activity(member_id=member.pk, refs=refs, reason="申诉成立", actor=None, at=appeal)
     member.refresh_from_db()
