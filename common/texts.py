@@ -1,9 +1,10 @@
 """Texts that the shop keeps in two languages: Chinese always, English where somebody wrote it."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.utils.functional import lazy
-from django.utils.translation import get_language, override
+from django.utils.translation import get_language, gettext, override
 
 CHINESE, ENGLISH = "zh-hans", "en"
 
@@ -24,6 +25,11 @@ def in_both(text: Any) -> tuple[str, str]:
         chinese = str(text)
     with override(ENGLISH):
         return chinese, str(text)
+
+
+def listed(items: Iterable[Any]) -> str:
+    """Several names in one line, joined as the reader's language joins them."""
+    return gettext("、").join(map(str, items))
 
 
 def _told(form: Any, **values: Any) -> str:

@@ -22,6 +22,7 @@ from catalog.selectors import low_stock, pending_reviews
 from common.admin import link_to, money
 from common.clock import SHANGHAI
 from common.registries import label_rows
+from common.texts import listed
 from events.models import Delivery
 from events.selectors import parked_count, silence_of
 from insights import selectors
@@ -147,7 +148,7 @@ def _chart(board: Board) -> None:
 def _stuck_table(at: datetime, user: User) -> Table:
     rows = [
         (
-            _two_lines(link_to(order, user, order.number), "、".join(line.product_title for line in order.lines.all())),
+            _two_lines(link_to(order, user, order.number), listed(line.product_title for line in order.lines.all())),
             money(order.total),
             _minutes(int((at - order.paid_at).total_seconds() // 60)),
         )

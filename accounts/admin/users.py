@@ -33,6 +33,7 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.registries import act_names, timelines
+from common.texts import listed
 
 # Their rows are shown on the user's page; a token is a secret that no page shows.
 for hidden in (EmailAddress, EmailConfirmation, TokenProxy):
@@ -129,7 +130,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     @display(description=_("员工组"))
     def group_names(self, user: User) -> str:
-        return "、".join(user.groups.order_by("name").values_list("name", flat=True)) or "–"
+        return listed(user.groups.order_by("name").values_list("name", flat=True)) or "–"
 
     @action(description=_("停用"), icon="block", permissions=["block"])
     def block(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -209,11 +210,11 @@ class UserAdmin(ReadOnlyAdmin):
     def _preview_rights(user: User, answer: Answer) -> Preview:
         staff = answer.data["is_staff"]
         groups = [group.name for group in answer.data["groups"]] if staff else []
-        before = "、".join(user.groups.order_by("name").values_list("name", flat=True)) or gettext("无")
+        before = listed(user.groups.order_by("name").values_list("name", flat=True)) or gettext("无")
         facts = [
             Fact(_("账户"), user.get_username(), strong=True),
             Fact(_("可登录后台"), _yes_no(staff), was=_yes_no(user.is_staff)),
-            Fact(_("员工组"), "、".join(groups) or gettext("无"), was=before),
+            Fact(_("员工组"), listed(groups) or gettext("无"), was=before),
         ]
         if "is_superuser" in answer.data:
             wanted = staff and answer.data["is_superuser"]
@@ -246,7 +247,7 @@ class UserAdmin(ReadOnlyAdmin):
             return gettext("已新建员工 %(name)s。") % {"name": user.get_username()}
 
         def preview(answer: Answer) -> Preview:
-            groups = "、".join(group.name for group in answer.data["groups"])
+            groups = listed(group.name for group in answer.data["groups"])
             facts = [Fact(_("用户名"), answer.data["username"], strong=True), Fact(_("员工组"), groups)]
             return Preview(facts=facts, submit=_("新建员工"))
 

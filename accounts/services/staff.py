@@ -16,6 +16,7 @@ from accounts.names import plain_name
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.texts import listed
 from tenancy.models import MAIN_ID
 
 PASSWORD_BYTES = 9
@@ -144,7 +145,7 @@ def _check_within_own(groups: list[Group], actor: User) -> None:
         if any(f"{one.content_type.app_label}.{one.codename}" not in own for one in _permissions(group))
     ]
     if beyond:
-        raise RightsBeyondOwn(groups="、".join(beyond))
+        raise RightsBeyondOwn(groups=listed(beyond))
 
 
 def _permissions(group: Group) -> Iterable:

@@ -37,6 +37,7 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.registries import Panel, act_names, panels, timelines
+from common.texts import listed
 
 act_names.update(
     {
@@ -285,8 +286,8 @@ class ReviewAdmin(ReadOnlyAdmin):
                         was="" if days == rules.window_days else rules.window_days,
                         strong=True,
                     ),
-                    Fact(_("新增敏感词"), "、".join(added) or "–"),
-                    Fact(_("删除敏感词"), "、".join(dropped) or "–"),
+                    Fact(_("新增敏感词"), listed(added) or "–"),
+                    Fact(_("删除敏感词"), listed(dropped) or "–"),
                 ],
                 warnings=[_("只对之后提交的评价生效；期限立即生效。")],
                 submit=_("保存规则"),

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import BinaryIO
 
+from common.texts import listed
+
 from . import columns, normal, sheet, table
 from .html import is_html
 from .lines import Line, detect_encoding, read_lines
@@ -76,7 +78,7 @@ def _inspect_sheet(file: BinaryIO, title: str, chosen: tuple[int, ...] | None) -
             raise FileError("no_sheet", sheet=title)
         if not title and len(titles) > 1:
             # One sheet for each face value is common; pouring them into one SKU would be expensive.
-            raise FileError("choose_sheet", sheets="、".join(titles))
+            raise FileError("choose_sheet", sheets=listed(titles))
         title = title or titles[0]
         records = []
         for record in sheet.read_sheet(book, title):

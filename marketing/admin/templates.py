@@ -18,6 +18,7 @@ from common.admin import Fact, ModelAdmin, Preview, action, allowed, ask, displa
 from common.admin.confirm import Answer
 from common.exceptions import DomainError
 from common.registries import act_names
+from common.texts import listed
 from marketing.admin.shown import template_chip
 from marketing.models import Coupon, CouponSlot, CouponTemplate
 from marketing.selectors import scope_text, terms_text
@@ -214,7 +215,7 @@ class CouponTemplateAdmin(ModelAdmin):
 def _problems(template: CouponTemplate, users: list[User], unknown: list[str]):
     """Why this template cannot go to these members."""
     if unknown:
-        yield _("没有这些会员：%(names)s") % {"names": "、".join(unknown[:SHOWN])}
+        yield _("没有这些会员：%(names)s") % {"names": listed(unknown[:SHOWN])}
     if not template.is_active or expiry(template, clock.now()) <= clock.now():
         yield _("这张优惠券已停发或已过有效期")
     if template.total_limit is not None:

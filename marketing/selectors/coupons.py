@@ -10,6 +10,7 @@ from django.db.models import Model, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
 from common.templatetags.ui import yuan
+from common.texts import listed
 from marketing.discounts import Discount, PricedLine, discount
 from marketing.exceptions import CouponNotFound
 from marketing.models import Coupon, CouponTemplate
@@ -110,7 +111,7 @@ def terms_text(template: CouponTemplate) -> str:
 def scope_text(template: CouponTemplate) -> str:
     """Where it holds, and what it does not go together with."""
     names = [str(one) for one in (*template.categories.all(), *template.products.all())]
-    shown = "、".join(names[:3])
+    shown = listed(names[:3])
     if not names:
         text = _("全场可用")
     elif len(names) > 3:

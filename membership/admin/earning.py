@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from common import clock
 from common.admin import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, chip, display, moment
+from common.texts import listed
 from membership.admin.prices import rank_choices
 from membership.models import CheckIn, CheckInReward, Pass, PassOffer, Referral, Task
 from membership.selectors.earning import reward_text
@@ -47,7 +48,7 @@ class TaskAdmin(ModelAdmin):
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if db_field.name in {"min_rank", "max_rank"} and field is not None:
-            tiers = "、".join(f"{rank} {name}" for rank, name in rank_choices())
+            tiers = listed(f"{rank} {name}" for rank, name in rank_choices())
             field.help_text = _("等级序号：%(tiers)s；留空表示不限") % {"tiers": tiers}
         return field
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from common.clock import SHANGHAI, start_of_day
+from common.texts import listed
 from membership.rules.catalogue import ALIASES, METRICS, Kind
 from membership.rules.nodes import RuleSet
 
@@ -168,7 +169,7 @@ def _dispute(item: Mapping[str, Any]) -> dict[str, Any]:
 def _override(item: Mapping[str, Any], at: datetime, rules: RuleSet) -> dict[str, Any]:
     kind, rank = _text(item, "kind", 20), _whole(item, "rank", 0)
     if kind not in OVERRIDES:
-        raise BadLine(_("“kind”只能是 %(allowed)s") % {"allowed": "、".join(OVERRIDES)})
+        raise BadLine(_("“kind”只能是 %(allowed)s") % {"allowed": listed(OVERRIDES)})
     if rank not in {tier.rank for tier in rules.tiers}:
         raise BadLine(_("没有序号为 %(rank)s 的等级") % {"rank": rank})
     until = end_of(_text(item, "until", 40), "until")

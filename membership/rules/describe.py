@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from common.texts import in_language
+from common.texts import in_language, listed
 from membership.rules.catalogue import METRICS, Span
 from membership.rules.nodes import DEFAULT_KEEP, Bundle, Exclusion, RuleSet, Scale, Tier, leaves, scaled
 from membership.rules.render import multiple_text, sentence, value_text
@@ -97,7 +97,7 @@ def _weights(name: str, table: Mapping, names: Mapping[str, str]) -> str:
         f"{others if category == 'default' else names.get(category, category)} {multiple_text(factor)}"
         for category, factor in sorted(table.items(), key=lambda item: item[0] == "default")
     ]
-    return _("权重 %(name)s：%(parts)s") % {"name": name, "parts": _("、").join(parts)}
+    return _("权重 %(name)s：%(parts)s") % {"name": name, "parts": listed(parts)}
 
 
 def _exclusion(rule: Exclusion, names: Mapping[str, str]) -> str:
@@ -110,8 +110,8 @@ def _bundle(bundle: Bundle) -> str:
     grants = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.grants]
     return _("%(period)s完成%(needs)s，得%(grants)s") % {
         "period": PERIODS[bundle.window],
-        "needs": _("、").join(needs),
-        "grants": _("、").join(grants),
+        "needs": listed(needs),
+        "grants": listed(grants),
     }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from common.texts import listed
 from membership.rules.catalogue import ACTION_METRICS, ALIASES, METRICS, POINT_METRICS, Kind, Metric, Span, Window
 from membership.rules.nodes import (
     Bundle,
@@ -232,7 +233,7 @@ class _Parser(Reader):
             return None
         metric = METRICS.get(ALIASES.get(name, name)) if isinstance(name, str) else None
         if metric is None:
-            self.fail(path, _("没有名为“%(name)s”的指标，可用的有：%(known)s"), name=name, known="、".join(METRICS))
+            self.fail(path, _("没有名为“%(name)s”的指标，可用的有：%(known)s"), name=name, known=listed(METRICS))
         return metric
 
     def window(self, doc: dict, metric: Metric, path: str) -> Window | None:
@@ -302,7 +303,7 @@ class _Parser(Reader):
             return ()
         for name in item:
             if name not in allowed:
-                self.fail(f"{path}.{name}", _("这里只能写 %(allowed)s"), allowed="、".join(sorted(allowed)))
+                self.fail(f"{path}.{name}", _("这里只能写 %(allowed)s"), allowed=listed(sorted(allowed)))
         return tuple((name, self.whole(count, f"{path}.{name}", 1, 1_000_000)) for name, count in item.items())
 
     def cap(self, item: Any, path: str) -> Cap:

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from common.texts import listed
+
 _MONEY = re.compile(r"(0|[1-9][0-9]{0,11})(\.[0-9]{1,2})?", re.ASCII)
 _DECIMAL = re.compile(r"(0|[1-9][0-9]{0,5})(\.[0-9]{1,4})?", re.ASCII)
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
@@ -83,7 +85,7 @@ class Reader:
         """The value of a key, by default the first that is allowed; `mapping` reports a required key that is absent."""
         value = doc.get(key, allowed[0])
         if isinstance(value, bool) or value not in allowed:
-            choices = "、".join(str(choice) for choice in allowed)
+            choices = listed(str(choice) for choice in allowed)
             self.fail(f"{path}.{key}" if path else key, _("只能是 %(allowed)s"), allowed=choices)
             return allowed[0]
         return value

@@ -9,6 +9,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from common.clock import SHANGHAI, day_of
+from common.texts import listed
 from membership.engine.facts import Fact, History, Net
 from membership.engine.tally import CAPPED, GRANTED
 from membership.models import Bucket, MemberTier, Override
@@ -94,7 +95,7 @@ def _overrides(member: MemberTier, version: Published) -> Iterator[str]:
         yield ""
         yield _("等级调整")
     for row in rows:
-        people = "、".join(str(person) for person in (row.proposer, row.decider) if person is not None)
+        people = listed(str(person) for person in (row.proposer, row.decider) if person is not None)
         times = f"{_time(row.starts_at) if row.starts_at else '–'} → {_time(row.ended_at or row.expires_at)}"
         kind = f"{row.get_kind_display()} {_tier(version, row.rank)}"
         yield "  " + "，".join(filter(None, [kind, row.get_status_display(), times, row.reason, people]))

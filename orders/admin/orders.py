@@ -16,6 +16,7 @@ from accounts.models import User
 from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
+from common.texts import listed
 from membership.selectors import with_priority
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.credits import CreditActs
@@ -235,7 +236,7 @@ def orders_panel(user: User, viewer: User) -> Panel | None:
     rows = [
         (
             link_to(order, viewer, order.number),
-            "、".join(line.product_title for line in order.lines.all()),
+            listed(line.product_title for line in order.lines.all()),
             order_chip(order),
             money(order.total),
             moment(order.placed_at),

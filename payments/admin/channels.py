@@ -16,6 +16,7 @@ from unfold.widgets import (
 
 from common import clock
 from common.admin import ModelAdmin, chip, display
+from common.texts import listed
 from payments.epay.provider import EpayMode
 from payments.epay.signing import SignMode
 from payments.models import Channel
@@ -109,7 +110,7 @@ class ChannelAdmin(ModelAdmin):
     @display(description=_("支付方式"))
     def shown_methods(self, channel: Channel) -> str:
         names = dict(Channel.Method.choices)
-        return "、".join(str(names.get(method, method)) for method in channel.methods)
+        return listed(str(names.get(method, method)) for method in channel.methods)
 
     @display(description=_("限额"))
     def limits(self, channel: Channel) -> str:
