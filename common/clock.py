@@ -15,16 +15,27 @@ from django.db import connection
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 _travelled: ContextVar[datetime | None] = ContextVar("travelled", default=None)
+# What `now()` answered first within `one_moment()`.
+_moment: ContextVar[list[datetime] | None] = ContextVar("moment", default=None)
 
 
 def now() -> datetime:
-    """The time (UTC, aware) at which the current transaction began, by the database's clock; or the travelled time."""
+    """The time (UTC, aware) at which the current transaction began, by the database's clock; or the travelled time.
+
+    Within `one_moment()` it is the time of the first question.
+    """
     travelled = _travelled.get()
     if travelled is not None:
         return travelled
+    moment = _moment.get()
+    if moment:
+        return moment[0]
     with connection.cursor() as cursor:
         cursor.execute("SELECT transaction_timestamp()")
-        return cursor.fetchone()[0]
+        at = cursor.fetchone()[0]
+    if moment is not None:
+        moment.append(at)
+    return at
 
 
 def day_of(at: datetime) -> date:
@@ -41,6 +52,16 @@ def today_range(at: datetime) -> tuple[datetime, datetime]:
     """First moment of the Asia/Shanghai day of `at`, and first moment of the next."""
     start = start_of_day(day_of(at))
     return start, start + timedelta(days=1)
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Let `now()` ask once and answer the same within the block: a page that only reads shows one moment."""
+    token = _moment.set([])
+    try:
+        yield
+    finally:
+        _moment.reset(token)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
 
+from common import clock
 from common.addresses import client_address
 
 Handler = Callable[[HttpRequest], HttpResponse]
@@ -23,6 +24,19 @@ class ClientAddressMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.client_address = client_address(request)
         return self.get_response(request)
+
+
+class OneMomentMiddleware:
+    """Pages that only read ask the database for the time once."""
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.method not in {"GET", "HEAD"}:
+            return self.get_response(request)
+        with clock.one_moment():
+            return self.get_response(request)
 
 
 class LanguageMiddleware:

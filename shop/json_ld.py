@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.safestring import SafeString, mark_safe
 
 from catalog.models import ProductRating
+from common.texts import in_language
 from shop.cards import Card
 
 # What would end the block, or begin another, in HTML.
@@ -30,7 +31,7 @@ def product_data(card: Card, *, rating: ProductRating | None, public_url: str) -
         },
     }
     if card.product.summary:
-        data["description"] = card.product.summary
+        data["description"] = in_language(card.product.summary, card.product.summary_en)
     if card.cover:
         data["image"] = f"{public_url}{card.cover}"
     if rating is not None:

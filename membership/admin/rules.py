@@ -33,7 +33,16 @@ from membership.services.rules import publication_problems
 Status = RuleSetVersion.Status
 STATUS_TONES = {Status.DRAFT: "warning", Status.PUBLISHED: "success", Status.RETIRED: "neutral"}
 
-act_names["membership.rules.publish"] = gettext_lazy("发布等级规则")
+act_names.update(
+    {
+        "membership.rules.publish": gettext_lazy("发布等级规则"),
+        "membership.rules.what_if": gettext_lazy("推演等级规则"),
+        "membership.override.propose": gettext_lazy("申请调整等级"),
+        "membership.override.approve": gettext_lazy("批准等级调整"),
+        "membership.override.refuse": gettext_lazy("驳回等级调整"),
+        "membership.override.end": gettext_lazy("结束等级调整"),
+    }
+)
 
 
 @admin.register(Program)

@@ -29,7 +29,7 @@ def test_rounds_do_not_pile_up_while_no_worker_runs(name):
 
 
 def test_no_task_is_scheduled_twice():
-    tasks = [entry["task"] for entry in SCHEDULE.values()]
+    tasks = [(entry["task"], entry.get("args", ())) for entry in SCHEDULE.values()]
     assert len(tasks) == len(set(tasks))
 
 

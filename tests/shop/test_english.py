@@ -66,6 +66,7 @@ def test_the_checkout_offers_to_pay_from_the_balance(as_member, gold, card):
     assert "Pay from balance" in html and "3% off" in html
 
 
+@pytest.mark.damages_books
 def test_what_has_no_english_is_marked_on_the_order(as_member, alice, shelf):
     order = shelf.buy(alice, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
     OrderLine.objects.filter(order=order).update(product_name="只有中文", guide="打开兑换页")
