@@ -1,11 +1,12 @@
 """Giving a member a tier with chosen benefits."""
 
 import itertools
+from datetime import timedelta
 
 from accounts.models import User
 from common import clock
-from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierDecision
-from membership.services import draft_rule_set, ensure_member, publish_rule_set
+from membership.models import Benefit, Program, RuleSetVersion
+from membership.services import draft_rule_set, ensure_member, grant_floor, publish_rule_set
 from tenancy.models import MAIN_ID
 
 _layers = itertools.cycle(Benefit.Layer.values)
@@ -26,17 +27,9 @@ def publish(*tiers: list[dict]) -> RuleSetVersion:
 
 
 def hold(user: User, rank: int) -> User:
-    """The member holds this rank from now on."""
-    member = ensure_member(user_id=user.pk, storefront_id=MAIN_ID, at=clock.now())
-    TierDecision.objects.create(
-        member=member,
-        from_rank=member.rank,
-        to_rank=rank,
-        cause=TierDecision.Cause.OVERRIDE,
-        version_id=member.version_id,
-        trace=[],
-        day=clock.day_of(clock.now()),
-        at=clock.now(),
-    )
-    MemberTier.objects.filter(pk=member.pk).update(rank=rank)
+    """The member holds this rank for a year, whatever the rules say."""
+    at = clock.now()
+    member = ensure_member(user_id=user.pk, storefront_id=MAIN_ID, at=at)
+    until = at + timedelta(days=365)
+    grant_floor(member_id=member.pk, rank=rank, expires_at=until, ref=f"test:{user.pk}:{rank}", reason="测试", at=at)
     return user
