@@ -252,6 +252,7 @@ SPECTACULAR_SETTINGS = {
         "ReviewState": "catalog.models.Review.State",
         "LineState": "orders.models.OrderLine.State",
         "PriceStage": "orders.models.PriceStep.Stage",
+        "TierStage": "membership.models.MemberTier.Stage",
         "ProductKind": "catalog.models.Product.Kind",
         "TransferKind": "wallet.models.Transfer.Kind",
         "PayWith": ["wallet"],

@@ -78,7 +78,8 @@ class ModelAdmin(UnfoldAdmin):
     linked_lookups: Sequence[str] = ()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
-        names = {field.name for field in self.opts.get_fields()} | {
+        # Hidden ones too: a relation that has no name here can still be followed by the one that Django makes up.
+        names = {field.name for field in self.opts.get_fields(include_hidden=True)} | {
             field.attname for field in self.opts.concrete_fields
         }
         if lookup.split(LOOKUP_SEP)[0] not in names | {"pk"}:

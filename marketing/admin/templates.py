@@ -90,7 +90,7 @@ class CouponTemplateAdmin(ModelAdmin):
     search_help_text = gettext_lazy("按名称或代码查找")
     ordering = ["-id"]
     actions_detail = ["issue"]
-    raw_id_fields = ["products"]
+    autocomplete_fields = ["products"]
     filter_horizontal = ["categories"]
     export_columns = ["code", "name", "terms", "scope", "source", "total_limit", "issued", "used"]
     has_issue_permission = allowed("marketing.issue_coupons")

@@ -7,7 +7,8 @@ SEES = ["view_coupontemplate", "view_coupon", "view_couponuse"]
 RUNS = [*SEES, "add_coupontemplate", "change_coupontemplate", "issue_coupons", "revoke_coupon", "export_coupon"]
 BIRTHDAYS = ["view_birthday", "change_birthday"]
 RIGHTS = {
-    "会员运营": [*RUNS, *BIRTHDAYS],
+    # Whoever chooses the goods of a coupon must find them.
+    "会员运营": [*RUNS, *BIRTHDAYS, "view_product"],
     "客服": [*SEES, "issue_coupons", *BIRTHDAYS],
     "财务": SEES,
     "只读": [*SEES, "view_birthday"],
@@ -23,7 +24,7 @@ def give_rights(apps, schema_editor):
         config.models_module = None
     Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
     for name, rights in RIGHTS.items():
-        found = Permission.objects.filter(content_type__app_label__in=["marketing", "membership"], codename__in=rights)
+        found = Permission.objects.filter(content_type__app_label__in=["catalog", "marketing", "membership"], codename__in=rights)
         for group in Group.objects.filter(name=name):
             group.permissions.add(*found)
 

@@ -28,7 +28,7 @@ def test_check_in_moves_the_bar_without_a_load(visit, alice):
     assert bar.get_attribute("value") == "0"
     page.evaluate("window.stayed = true")
     phone.tap("button", name="签到，领 5 积分")
-    page.get_by_text("今天已签到").wait_for()
+    page.get_by_text("今天已签到", exact=True).wait_for()
     assert page.locator("#climb progress").get_attribute("value") == "10"
     assert page.locator(".day.is-done").count() == 1
     assert page.evaluate("window.stayed") is True
@@ -42,6 +42,6 @@ def test_check_in_without_scripts(visit, alice):
     phone.sign_in(alice)
     page = phone.go("/member/earn/")
     phone.tap("button", name="签到，领 5 积分")
-    page.get_by_text("今天已签到").wait_for()
+    page.get_by_text("今天已签到", exact=True).wait_for()
     assert page.url.endswith("/member/earn/")
     assert CheckIn.objects.count() == 1
