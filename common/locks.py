@@ -1,8 +1,11 @@
-"""Row locks. The order in which rooms take them is written in docs/locking.md."""
+"""Row locks. The order in which rooms take them is written in docs/locking.md. And locks of a session, for work that only
+one process may do at a time, however many transactions it takes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
-from django.db import connections, models
+from django.db import connection, connections, models
 from django.db.models import QuerySet
 
 M = TypeVar("M", bound=models.Model)
@@ -30,3 +33,33 @@ def lock_one(queryset: QuerySet[M]) -> M:
     if len(rows) > 1:
         raise queryset.model.MultipleObjectsReturned
     return rows[0]
+
+
+@contextmanager
+def session_lock(name: int, key: int) -> Iterator[bool]:
+    """Hold an advisory lock within the block if it is free; yields whether it is ours. Never waits.
+
+    `name` is a number that nobody else uses, `key` says which of several; both fit 32 bits. A process that dies gives it
+    back with its connection.
+    """
+    key &= 0x7FFFFFFF
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [name, key])
+        mine = cursor.fetchone()[0]
+    try:
+        yield mine
+    finally:
+        if mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [name, key])
+
+
+def is_held(name: int, key: int) -> bool:
+    """Whether some session holds the lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT EXISTS (SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = %s AND objid = %s
+AND objsubid = 2 AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))""",
+            [name, key & 0x7FFFFFFF],
+        )
+        return cursor.fetchone()[0]

@@ -110,9 +110,10 @@ def set_sales_collector(collect: Callable[..., None]) -> None:
 
 
 def collect_sales(*, table: str, since: datetime, until: datetime) -> None:
-    """Fill the temporary table `table` (user_id, storefront_id, sku_id, product_id, quantity, list_price in yuan a piece).
+    """Fill the temporary table `table` (user_id, storefront_id, sku_id, product_id, quantity, list_price, cash).
 
-    What was paid for within the time; nothing where no room knows of sales.
+    What was paid for within the time, one row a line: list_price in yuan a piece, cash in yuan for the whole line, less what
+    was refunded. Nothing where no room knows of sales.
     """
     for collect in _sales:
         collect(table=table, since=since, until=until)

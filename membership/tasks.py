@@ -6,7 +6,7 @@ from celery import shared_task
 from common import clock
 from common.queue import send
 from membership import services
-from membership.exceptions import AlreadyRunning, NotADraft
+from membership.exceptions import AlreadyRunning
 
 logger = logging.getLogger(__name__)
 # Well below the time limit of a task; what is left goes on in another.
@@ -41,11 +41,17 @@ def refresh_task_arms() -> None:
 
 @shared_task
 def run_what_if(what_if_id: int) -> None:
-    """Asked for by a person, who asks again when it breaks off."""
+    """Asked for by a person, who is told when it breaks off."""
     try:
         services.run_what_if(what_if_id=what_if_id)
-    except NotADraft:
-        services.fail_what_if(what_if_id=what_if_id)
+    except AlreadyRunning:
+        logger.warning("what-if %s is being computed already", what_if_id)
     except Exception:
         services.fail_what_if(what_if_id=what_if_id)
         raise
+
+
+@shared_task
+def resume_what_ifs() -> int:
+    """Every minute: take up what-ifs whose worker was lost."""
+    return services.resume_what_ifs()

@@ -8,8 +8,9 @@ from common.registries import set_sales_collector
 
 # Paid and not wholly refunded; a line that was paid back in part still told its price.
 _COLLECT = """
-INSERT INTO {table} (user_id, storefront_id, sku_id, product_id, quantity, list_price)
-SELECT o.buyer_id, o.storefront_id, line.sku_id, line.product_id, line.quantity, line.list_price
+INSERT INTO {table} (user_id, storefront_id, sku_id, product_id, quantity, list_price, cash)
+SELECT o.buyer_id, o.storefront_id, line.sku_id, line.product_id, line.quantity, line.list_price,
+    line.cash - line.refunded
 FROM orders_order AS o JOIN orders_orderline AS line ON line.order_id = o.id
 WHERE o.paid_at >= %s AND o.paid_at < %s AND o.buyer_id IS NOT NULL AND line.state NOT IN ('closed', 'refunded')
 """

@@ -13,15 +13,24 @@ class WhatIf(models.Model):
     """One computation. Publication asks for a finished one of the very draft and policy, not older than a day.
 
     `draft` is the fingerprint of the rules with their benefits and policy; `digest` that of draft and base together.
-    `result` is {"now", "30", "90"}: {"day", "members", "matrix": [[from, to, count], …], …}; "now" holds "samples",
-    "cost" and "groups" too (membership.services.what_if).
+    `result` is {"0", "30", "90"} (days ago): {"day", "matrix": [[from, to, count], …], "costs", "cost_days", "sales",
+    "segments", "samples"}; membership.selectors.what_ifs reads it.
     """
+
+    # The days before the computation whose base is looked at.
+    AGO = (0, 30, 90)
 
     class Status(models.TextChoices):
         WAITING = "waiting", _("等待计算")
         RUNNING = "running", _("计算中")
         DONE = "done", _("已完成")
         FAILED = "failed", _("失败")
+
+    class Failure(models.TextChoices):
+        CHANGED = "changed", _("推演期间草稿改过了，请重新推演")
+        PUBLISHED = "published", _("草稿已经发布，没有可推演的变更")
+        BROKEN = "broken", _("计算出错，错误已记入日志，请重新推演或联系技术人员")
+        LOST = "lost", _("后台进程多次中断，请检查任务进程后重新推演")
 
     id = models.BigAutoField(primary_key=True)
     version = models.ForeignKey(
@@ -42,6 +51,10 @@ class WhatIf(models.Model):
     as_of = models.DateTimeField(_("数据时间"), null=True)
     finished_at = models.DateTimeField(_("完成时间"), null=True)
     steps_done = models.PositiveSmallIntegerField(_("进度"), default=0)
+    # The last sign of life, by which a lost worker is noticed, and how often one began.
+    moved_at = models.DateTimeField(_("最近进展"), null=True)
+    starts = models.PositiveSmallIntegerField(_("开始次数"), default=0, db_default=0)
+    failure = models.CharField(_("失败原因"), max_length=10, choices=Failure, blank=True, default="", db_default="")
     result = models.JSONField(_("结果"), default=dict)
 
     class Meta:
@@ -55,7 +68,10 @@ class WhatIf(models.Model):
                 name="what_if_done_has_result",
             ),
         ]
-        indexes = [models.Index(fields=["version", "-id"], name="what_if_by_version")]
+        indexes = [
+            models.Index(fields=["version", "-id"], name="what_if_by_version"),
+            models.Index(fields=["moved_at"], condition=Q(status__in=["waiting", "running"]), name="what_if_open"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.version} #{self.pk}"

@@ -36,6 +36,7 @@ from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
 from membership.selectors.standing import Standing, member_standing
 from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
+from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
     "CheckInShown",
@@ -86,4 +87,7 @@ __all__ = [
     "program_for",
     "public_rules",
     "rate_text",
+    "WhatIfResult",
+    "latest_what_if",
+    "what_if_result",
 ]

@@ -41,7 +41,7 @@ from membership.services.tasks import (
     refresh_task_arms,
     take_back_order_tasks,
 )
-from membership.services.what_if import ask_what_if, fail_what_if, run_what_if
+from membership.services.what_if import ask_what_if, fail_what_if, resume_what_ifs, run_what_if
 
 __all__ = [
     "CheckedIn",
@@ -86,6 +86,7 @@ __all__ = [
     "redeem_pass",
     "refresh_task_arms",
     "refuse_override",
+    "resume_what_ifs",
     "reverse_activity",
     "reverse_points",
     "revise_draft",

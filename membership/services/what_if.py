@@ -18,9 +18,10 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.clock import day_of
+from common.locks import is_held, session_lock
 from common.queue import send
-from membership.engine.decisions import Decision
-from membership.exceptions import NotADraft, WhatIfRefused
+from membership.engine.decisions import Cause, Decision
+from membership.exceptions import AlreadyRunning, NotADraft, WhatIfRefused
 from membership.models import Benefit, MemberTier, RuleSetVersion, WhatIf
 from membership.rules.dump import canonical, dump_rules
 from membership.rules.parse import parse_rules
@@ -28,13 +29,18 @@ from membership.rules.reading import RuleErrors
 from membership.selectors.rules import Published, published_versions, version_at
 from membership.services.evaluation import decision_row, open_folds
 from membership.sql import outcomes
-from membership.sql.costs import price_cost
+from membership.sql.costs import benefit_costs
 from membership.sql.outcomes import Draft
+from membership.sql.segments import segments_hit
 
 Status = WhatIf.Status
 RUN = "membership.tasks.run_what_if"
-AGO = (30, 90)
-STEPS = 1 + len(AGO)
+OVER = (Status.DONE, Status.FAILED)
+# The first half of the names of the advisory locks; any number that nobody else uses.
+LOCK = 731_050
+# After so long without a sign of life a computation is looked after; after so many starts it is given up.
+QUIET_FOR = timedelta(minutes=1)
+MOST_STARTS = 3
 COST_DAYS = 30
 # Members of each move whose traces are shown, and how many in all.
 SAMPLED, SAMPLES = 3, 30
@@ -71,14 +77,21 @@ def ask_what_if(
         version = RuleSetVersion.objects.get(pk=version_id)
         if version.status != RuleSetVersion.Status.DRAFT:
             raise NotADraft
-        if (policy == RuleSetVersion.Policy.GRANDFATHER_UNTIL) != (policy_until is not None):
+        needs_date = policy == RuleSetVersion.Policy.GRANDFATHER_UNTIL
+        if policy not in RuleSetVersion.Policy.values or needs_date != (policy_until is not None):
             raise WhatIfRefused
         try:
             fingerprint = draft_fingerprint(version, policy, policy_until)
         except RuleErrors as caught:
             raise WhatIfRefused from caught
         asked = WhatIf.objects.create(
-            version=version, policy=policy, policy_until=policy_until, draft=fingerprint, asked_by=asked_by, asked_at=at
+            version=version,
+            policy=policy,
+            policy_until=policy_until,
+            draft=fingerprint,
+            asked_by=asked_by,
+            asked_at=at,
+            moved_at=at,
         )
         record(action="membership.rules.what_if", at=at, actor=asked_by, target=version, detail={"draft": fingerprint})
         transaction.on_commit(lambda: send(RUN, asked.pk))
@@ -86,49 +99,78 @@ def ask_what_if(
 
 
 def run_what_if(*, what_if_id: int) -> WhatIf:
-    """Compute and keep the outcome. Repeating it computes it anew.
+    """Compute and keep the outcome; what is over already stays as it is. Each part reads one snapshot of the base.
 
-    Each part reads one snapshot of the base. Raises NotADraft when the draft was published or changed meanwhile.
+    Holds an advisory lock of its own: raises AlreadyRunning while another process computes the same. Ends as failed,
+    with the reason, where the draft was published or changed since it was asked for.
     """
-    asked = WhatIf.objects.select_related("version__program").get(pk=what_if_id)
-    version = asked.version
-    if version.status != RuleSetVersion.Status.DRAFT:
-        raise NotADraft
-    if draft_fingerprint(version, asked.policy, asked.policy_until) != asked.draft:
-        return _failed(asked)
-    asked.status, asked.steps_done = Status.RUNNING, 0
-    asked.save(update_fields=["status", "steps_done"])
-    result: dict[str, Any] = {}
-    with _snapshot():
-        asked.as_of = clock.now()
-        result["now"] = _now(asked, asked.as_of)
-        mark = outcomes.snapshot_mark(version.program_id)
-    _step(asked, 1)
-    for number, days in enumerate(AGO, 2):
-        with _snapshot():
-            result[str(days)] = _ago(asked, asked.as_of - timedelta(days=days))
-        _step(asked, number)
-    asked.result = result
-    asked.digest = hashlib.sha256(f"{asked.draft}|{mark}".encode()).hexdigest()
-    asked.status, asked.finished_at = Status.DONE, clock.now()
-    asked.save(update_fields=["result", "digest", "status", "as_of", "finished_at"])
+    with session_lock(LOCK, what_if_id) as mine:
+        if not mine:
+            raise AlreadyRunning
+        asked = WhatIf.objects.select_related("version__program").get(pk=what_if_id)
+        if asked.status in OVER:
+            return asked
+        stale = _stale(asked)
+        if stale:
+            return _fail(asked, stale)
+        asked.status, asked.starts, asked.steps_done = Status.RUNNING, asked.starts + 1, 0
+        _save(asked, "status", "starts", "steps_done")
+        result: dict[str, Any] = {}
+        for ago in WhatIf.AGO:
+            with _snapshot():
+                if not ago:
+                    asked.as_of = clock.now()
+                    mark = outcomes.snapshot_mark(asked.version.program_id)
+                result[str(ago)] = _picture(asked, asked.as_of, ago)
+            asked.steps_done += 1
+            _save(asked, "steps_done")
+        asked.result = result
+        asked.digest = hashlib.sha256(f"{asked.draft}|{mark}".encode()).hexdigest()
+        asked.status, asked.finished_at, asked.failure = Status.DONE, clock.now(), ""
+        _save(asked, "result", "digest", "status", "as_of", "finished_at", "failure")
     return asked
 
 
-def _failed(asked: WhatIf) -> WhatIf:
-    asked.status = Status.FAILED
-    asked.save(update_fields=["status"])
+def fail_what_if(*, what_if_id: int, failure: str = WhatIf.Failure.BROKEN) -> None:
+    """Note that a computation broke off and why, so that somebody asks again."""
+    rows = WhatIf.objects.filter(pk=what_if_id).exclude(status__in=OVER)
+    rows.update(status=Status.FAILED, failure=failure, moved_at=clock.now())
+
+
+def resume_what_ifs() -> int:
+    """Queue computations again whose worker was lost; returns how many. Those that lose it time and again fail."""
+    at = clock.now()
+    quiet = WhatIf.objects.exclude(status__in=OVER).filter(moved_at__lt=at - QUIET_FOR)
+    again = 0
+    for what_if_id, starts in list(quiet.values_list("pk", "starts")):
+        if is_held(LOCK, what_if_id):
+            continue  # one long step
+        if starts >= MOST_STARTS:
+            fail_what_if(what_if_id=what_if_id, failure=WhatIf.Failure.LOST)
+            continue
+        WhatIf.objects.filter(pk=what_if_id).update(moved_at=at)
+        send(RUN, what_if_id)
+        again += 1
+    return again
+
+
+def _stale(asked: WhatIf) -> str:
+    """Why there is nothing to compute any more; empty where there is."""
+    if asked.version.status != RuleSetVersion.Status.DRAFT:
+        return WhatIf.Failure.PUBLISHED
+    fingerprint = draft_fingerprint(asked.version, asked.policy, asked.policy_until)
+    return WhatIf.Failure.CHANGED if fingerprint != asked.draft else ""
+
+
+def _fail(asked: WhatIf, failure: str) -> WhatIf:
+    asked.status, asked.failure = Status.FAILED, failure
+    _save(asked, "status", "failure")
     return asked
 
 
-def fail_what_if(*, what_if_id: int) -> None:
-    """Note that a computation broke off, so that somebody asks again."""
-    WhatIf.objects.filter(pk=what_if_id).exclude(status=Status.DONE).update(status=Status.FAILED)
-
-
-def _step(asked: WhatIf, number: int) -> None:
-    asked.steps_done = number
-    asked.save(update_fields=["steps_done"])
+def _save(asked: WhatIf, *names: str) -> None:
+    asked.moved_at = clock.now()
+    asked.save(update_fields=[*names, "moved_at"])
 
 
 @contextmanager
@@ -147,53 +189,32 @@ def _draft(asked: WhatIf, at: datetime) -> Draft:
     return Draft(asked.version_id, rules, at, asked.policy, asked.policy_until)
 
 
-def _now(asked: WhatIf, at: datetime) -> dict[str, Any]:
-    program = asked.version.program
-    versions = [one for one in published_versions(program.pk) if one.effective_from <= at]
-    current, draft = version_at(versions, at), _draft(asked, at)
-    outcomes.empty_outcomes()
-    outcomes.place_all(
-        program_id=program.pk, draft=draft, current=current, keepers=_keepers(program.pk, versions), at=at
+def _picture(asked: WhatIf, as_of: datetime, ago: int) -> dict[str, Any]:
+    """What the draft would make of the base as it was so many days before `as_of`."""
+    program, at = asked.version.program, as_of - timedelta(days=ago)
+    versions = [one for one in published_versions(program.pk) if one.effective_from <= at] or published_versions(
+        program.pk
     )
-    _ask_engine(versions, draft, at)
-    cost = price_cost(
-        program=program,
-        current_id=current.pk,
-        draft_id=draft.pk,
-        since=at - timedelta(days=COST_DAYS),
-        until=at,
-    )
-    found = _matrix(at)
-    found["samples"] = _samples(versions, draft, at)
-    found["cost"] = {
-        "before": str(cost.before),
-        "after": str(cost.after),
-        "difference": str(cost.after - cost.before),
-        "sales": cost.sales,
-        "days": COST_DAYS,
-    }
-    found["groups"] = [
-        {"group": group, "members": members, "up": up, "down": down}
-        for group, members, up, down in outcomes.groups_hit(day_of(at))
-    ]
-    return found
-
-
-def _ago(asked: WhatIf, at: datetime) -> dict[str, Any]:
-    program = asked.version.program
-    versions = published_versions(program.pk)
+    then, draft = version_at(versions, at), _draft(asked, at)
     outcomes.empty_outcomes()
-    outcomes.place_all_as_of(program_id=program.pk, draft=_draft(asked, at), then=version_at(versions, at), at=at)
-    return _matrix(at)
-
-
-def _matrix(at: datetime) -> dict[str, Any]:
-    cells = outcomes.matrix()
+    if ago:
+        outcomes.place_all_as_of(program_id=program.pk, draft=draft, then=then, at=at)
+        samples = _past_samples(draft, at)
+    else:
+        keepers = _keepers(program.pk, versions)
+        outcomes.place_all(program_id=program.pk, draft=draft, current=then, keepers=keepers, at=at)
+        _ask_engine(versions, draft, at)
+        samples = _samples(versions, draft, at)
+    since = at - timedelta(days=COST_DAYS)
+    costs = benefit_costs(program=program, current_id=then.pk, draft_id=draft.pk, since=since, until=at)
     return {
         "day": day_of(at).isoformat(),
-        "members": sum(count for *_, count in cells),
-        "moving": sum(count for before, after, count in cells if before != after),
-        "matrix": [list(cell) for cell in cells],
+        "matrix": [list(cell) for cell in outcomes.matrix()],
+        "costs": [[line.kind, line.unit, str(line.before), str(line.after)] for line in costs.lines],
+        "cost_days": COST_DAYS,
+        "sales": costs.sales,
+        "segments": [list(one) for one in segments_hit(day_of(at))],
+        "samples": samples,
     }
 
 
@@ -220,7 +241,7 @@ def _ask_engine(versions: Sequence[Published], draft: Draft, at: datetime) -> No
 
 def _samples(versions: Sequence[Published], draft: Draft, at: datetime) -> list[dict[str, Any]]:
     """Some of each move, with the engine's own decision and trace."""
-    chosen = outcomes.moving_sample(SAMPLED)[:SAMPLES]
+    chosen = outcomes.moving_sample(SAMPLED, SAMPLES)
     members = {one.pk: one for one in MemberTier.objects.filter(pk__in=[pk for pk, *_ in chosen])}
     folds = open_folds(list(members.values()), [*versions, draft], at=at)
     found = []
@@ -232,6 +253,23 @@ def _samples(versions: Sequence[Published], draft: Draft, at: datetime) -> list[
         if moves:
             found.append(_sample(members[member_id], moves[-1], before, after))
     return found
+
+
+def _past_samples(draft: Draft, at: datetime) -> list[dict[str, Any]]:
+    """Some of each move, with the trace of the draft over the figures of that day."""
+    return [
+        {
+            "member": member_id,
+            "user": user_id,
+            "from": before,
+            "to": after,
+            "cause": str(Cause.RULES),
+            "day": day_of(at).isoformat(),
+            "trace": trace,
+            "gap": {},
+        }
+        for member_id, user_id, before, after, trace in outcomes.traced_sample(SAMPLED, SAMPLES, draft, day_of(at))
+    ]
 
 
 def _sample(member: MemberTier, decision: Decision, before: int, after: int) -> dict[str, Any]:
@@ -250,11 +288,12 @@ def _sample(member: MemberTier, decision: Decision, before: int, after: int) -> 
 
 def missing_what_if(*, version: RuleSetVersion, policy: str, policy_until: date | None, at: datetime) -> Any | None:
     """Why the draft lacks the computation that publication asks for; None when there is one. Reads only."""
-    finished = version.what_ifs.filter(status=Status.DONE).order_by("-id").first()
-    if finished is None:
+    finished = version.what_ifs.filter(status=Status.DONE)
+    if not finished.exists():
         return _("发布前先推演：这个草稿还没有推演结果")
-    if finished.draft != draft_fingerprint(version, policy, policy_until):
+    same = finished.filter(draft=draft_fingerprint(version, policy, policy_until)).order_by("-as_of").first()
+    if same is None:
         return _("推演之后草稿、权益或过渡方式改过了，请重新推演")
-    if finished.as_of is None or at - finished.as_of > FRESH_FOR:
+    if at - same.as_of > FRESH_FOR:
         return _("推演结果已超过 24 小时，请重新推演")
     return None

@@ -1,51 +1,71 @@
-"""What member prices cost in yuan: the last days' sales at the ranks before and after, by each version's rates.
+"""What benefits cost: the sales and birthdays of some days at the ranks before and after, by each version's benefits.
 
-Mirrors membership.selectors.prices: the price of the tier for the SKU, else its rate for the product, else its general
-rate; none raises a price above the list.
+Prices mirror membership.selectors.prices: the price of the tier for the SKU, else its rate for the product, else its
+general rate; none raises a price above the list. Points come back on the cash that was kept, whole ones by line, as
+membership.services.perks gives them. The cash is what was paid then: a draft's prices do not change it.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 
+from common.clock import day_of
 from common.registries import collect_sales
-from membership.models import Benefit, ProductTierRate, Program, SkuTierPrice, TierRule
+from membership.engine.book import ONE_DAY
+from membership.models import Benefit, Birthday, ProductTierRate, Program, SkuTierPrice, TierRule
 from membership.sql.fragments import Sql, fill, name, run
 from membership.sql.outcomes import OUTCOMES
 
+Kind = Benefit.Kind
 SALES = "membership_sale"
+_CREATE = Sql("""
+CREATE TEMPORARY TABLE membership_sale (
+    user_id bigint, storefront_id bigint, sku_id bigint, product_id bigint, quantity integer, list_price numeric, cash numeric
+) ON COMMIT DROP
+""")
+YUAN, POINTS, COUPONS = "yuan", "points", "coupons"
 
 
 @dataclass(frozen=True)
-class Cost:
-    """Yuan that member prices took off the list price; `sales` is how many lines were weighed."""
+class Line:
+    """One kind of benefit: what it gave, and what it would have given. `unit` is yuan, points or coupons."""
 
+    kind: str
+    unit: str
     before: Decimal
     after: Decimal
+
+
+@dataclass(frozen=True)
+class Costs:
+    """`sales` is how many lines of orders were weighed."""
+
+    lines: list[Line]
     sales: int
 
 
-def price_cost(*, program: Program, current_id: int, draft_id: int, since: datetime, until: datetime) -> Cost:
-    """Within a transaction in which the outcomes were told."""
+def benefit_costs(*, program: Program, current_id: int, draft_id: int, since: datetime, until: datetime) -> Costs:
+    """Within a transaction in which the outcomes were told. `until` is a moment of the last day."""
     run(Sql("DROP TABLE IF EXISTS membership_sale"))
-    run(
-        Sql(
-            "CREATE TEMPORARY TABLE membership_sale (user_id bigint, storefront_id bigint, sku_id bigint,"
-            " product_id bigint, quantity integer, list_price numeric) ON COMMIT DROP"
-        )
-    )
+    run(_CREATE)
     collect_sales(table=SALES, since=since, until=until)
+    before, after = (current_id, Sql("t.from_rank")), (draft_id, Sql("t.to_rank"))
     statement = fill(
-        """SELECT COALESCE(sum({before}), 0), COALESCE(sum({after}), 0), count(*)
+        """SELECT COALESCE(sum({price_before}), 0), COALESCE(sum({price_after}), 0),
+    COALESCE(sum({back_before}), 0), COALESCE(sum({back_after}), 0), count(*)
 FROM membership_sale AS s JOIN {outcomes} AS t ON t.user_id = s.user_id
 WHERE {storefronts}""",
-        before=_taken_off(program.pk, current_id, Sql("t.from_rank")),
-        after=_taken_off(program.pk, draft_id, Sql("t.to_rank")),
+        price_before=_taken_off(program.pk, *before),
+        price_after=_taken_off(program.pk, *after),
+        back_before=_points_back(*before),
+        back_after=_points_back(*after),
         outcomes=OUTCOMES,
-        storefronts=_storefronts(program),
+        storefronts=_storefronts(program, Sql("s.storefront_id")),
     )
-    [(before, after, sales)] = run(statement)
-    return Cost(before, after, sales)
+    [(*sums, sales)] = run(statement)
+    lines = [Line(Kind.PRICE_RATE, YUAN, *sums[:2]), Line(Kind.POINTS_BACK, POINTS, *sums[2:])]
+    return Costs([*lines, *_gifts(program, before, after, day_of(since) + ONE_DAY, day_of(until))], sales)
 
 
 def _taken_off(program_id: int, version_id: int, rank: Sql) -> Sql:
@@ -55,25 +75,68 @@ def _taken_off(program_id: int, version_id: int, rank: Sql) -> Sql:
     round(s.list_price * COALESCE(
         (SELECT p.rate FROM {products} AS p
             WHERE p.product_id = s.product_id AND p.program_id = {program} AND p.rank = {rank}),
-        (SELECT b.value FROM {benefits} AS b JOIN {tiers} AS r ON r.id = b.tier_id
-            WHERE r.version_id = {version} AND r.rank = {rank} AND b.kind = {kind})), 4), s.list_price)""",
+        {rate}), 4), s.list_price)""",
         skus=name(SkuTierPrice._meta.db_table),
         products=name(ProductTierRate._meta.db_table),
-        benefits=name(Benefit._meta.db_table),
-        tiers=name(TierRule._meta.db_table),
         program=program_id,
-        version=version_id,
         rank=rank,
-        kind=str(Benefit.Kind.PRICE_RATE),
+        rate=_benefit("value", version_id, rank, Kind.PRICE_RATE),
     )
     return fill("round(s.quantity * GREATEST(0, s.list_price - {price}), 2)", price=price)
 
 
-def _storefronts(program: Program) -> Sql:
+def _points_back(version_id: int, rank: Sql) -> Sql:
+    return fill("floor(s.cash * {rate})", rate=_benefit("value", version_id, rank, Kind.POINTS_BACK))
+
+
+def _gifts(
+    program: Program, before: tuple[int, Sql], after: tuple[int, Sql], first: date, last: date
+) -> Iterator[Line]:
+    """Birthdays are celebrated by the program of the storefront where the person registered."""
+    gift = Kind.BIRTHDAY_GIFT
+    statement = fill(
+        """SELECT COALESCE(sum({points_before}), 0), COALESCE(sum({points_after}), 0),
+    count(NULLIF({coupon_before}, '')), count(NULLIF({coupon_after}, ''))
+FROM {birthdays} AS b JOIN {outcomes} AS t ON t.user_id = b.user_id JOIN accounts_user AS u ON u.id = b.user_id
+WHERE b.month_day = ANY({days}) AND {storefronts}""",
+        points_before=_benefit("value", *before, gift),
+        points_after=_benefit("value", *after, gift),
+        coupon_before=_benefit("code", *before, gift),
+        coupon_after=_benefit("code", *after, gift),
+        birthdays=name(Birthday._meta.db_table),
+        outcomes=OUTCOMES,
+        days=_month_days(first, last),
+        storefronts=_storefronts(program, Sql("u.home_storefront_id")),
+    )
+    [(points_before, points_after, coupons_before, coupons_after)] = run(statement)
+    yield Line(gift, POINTS, points_before, points_after)
+    yield Line(gift, COUPONS, Decimal(coupons_before), Decimal(coupons_after))
+
+
+def _month_days(first: date, last: date) -> list[int]:
+    days = (first + number * ONE_DAY for number in range((last - first).days + 1))
+    return [day.month * 100 + day.day for day in days]
+
+
+def _benefit(column: str, version_id: int, rank: Sql, kind: str) -> Sql:
+    return fill(
+        """(SELECT g.{column} FROM {benefits} AS g JOIN {tiers} AS r ON r.id = g.tier_id
+            WHERE r.version_id = {version} AND r.rank = {rank} AND g.kind = {kind})""",
+        column=Sql(column),
+        benefits=name(Benefit._meta.db_table),
+        tiers=name(TierRule._meta.db_table),
+        version=version_id,
+        rank=rank,
+        kind=str(kind),
+    )
+
+
+def _storefronts(program: Program, column: Sql) -> Sql:
     """The shops whose buyers the program holds: its own, or all that have none of their own."""
     if program.storefront_id is not None:
-        return fill("s.storefront_id = {own}", own=program.storefront_id)
+        return fill("{column} = {own}", column=column, own=program.storefront_id)
     return fill(
-        "s.storefront_id NOT IN (SELECT storefront_id FROM {programs} WHERE storefront_id IS NOT NULL)",
+        "{column} NOT IN (SELECT storefront_id FROM {programs} WHERE storefront_id IS NOT NULL)",
+        column=column,
         programs=name(Program._meta.db_table),
     )

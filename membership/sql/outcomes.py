@@ -4,20 +4,24 @@ Mirrors what a step does when a version takes effect (membership.engine.step). M
 figures alone get no rank here; the engine is asked.
 """
 
+import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
 from common.clock import day_of
 from membership.engine.versions import IMMEDIATE
 from membership.rules.nodes import RuleSet
 from membership.selectors.rules import Published
 from membership.sql.conditions import Ladder, all_of
+from membership.sql.documents import jumps_document, tiers_document
 from membership.sql.figures import MEMBERS, Figures, Scope
 from membership.sql.fragments import NULL, TRUE, Sql, fill, run
 from membership.sql.settling import RANK, SIMPLE, Moment, offered
 
 # (member_id, user_id, from_rank, to_rank); NULL in to_rank: not told yet.
 OUTCOMES = Sql("membership_outcome")
+_TO = Sql("t.to_rank")
 _CREATE = Sql("""
 CREATE TEMPORARY TABLE membership_outcome (
     member_id bigint PRIMARY KEY, user_id bigint NOT NULL, from_rank smallint NOT NULL, to_rank smallint
@@ -141,17 +145,39 @@ def matrix() -> list[tuple[int, int, int]]:
     return run(fill("SELECT from_rank, to_rank, count(*) FROM {t} GROUP BY 1, 2 ORDER BY 1, 2", t=OUTCOMES))
 
 
-def moving_sample(each: int) -> list[tuple[int, int, int]]:
+def moving_sample(each: int, most: int) -> list[tuple[int, int, int]]:
     """(member, from, to): of every move a few members, chosen by a hash of their number so that runs can be compared."""
     return run(
         fill(
             """SELECT member_id, from_rank, to_rank FROM (
     SELECT *, row_number() OVER (PARTITION BY from_rank, to_rank ORDER BY hashint8(member_id), member_id) AS place
-    FROM {t} WHERE from_rank <> to_rank) AS moves WHERE place <= {each} ORDER BY from_rank, to_rank, place""",
+    FROM {t} WHERE from_rank <> to_rank) AS moves
+WHERE place <= {each} ORDER BY place, from_rank, to_rank LIMIT {most}""",
             t=OUTCOMES,
             each=each,
+            most=most,
         )
     )
+
+
+def traced_sample(each: int, most: int, draft: Draft, day: date) -> list[tuple[int, int, int, int, list[Any]]]:
+    """(member, user, from, to, trace): the same of an earlier day, traced by the draft's rules over the figures of then."""
+    chosen = moving_sample(each, most)
+    if not chosen:
+        return []
+    figures = Figures([draft.rules], day, past=True)
+    ladder = Ladder(draft.rules, figures)
+    trace = fill("({tiers} || {jumps})::text", tiers=tiers_document(ladder, _TO), jumps=jumps_document(ladder))
+    statement = fill(
+        """WITH {ctes} SELECT t.member_id, t.user_id, t.from_rank, t.to_rank, {trace}
+FROM scope JOIN figures ON figures.member_id = scope.id JOIN flags ON flags.member_id = scope.id
+JOIN {outcomes} AS t ON t.member_id = scope.id""",
+        trace=trace,
+        outcomes=OUTCOMES,
+        ctes=figures.ctes(Scope.of_ids([member for member, *_ in chosen]), Sql("m.user_id")),
+    )
+    found = {row[0]: row for row in run(statement)}
+    return [(*found[member][:4], json.loads(found[member][4])) for member, *_ in chosen]
 
 
 def snapshot_mark(program_id: int) -> str:
@@ -166,24 +192,3 @@ FROM {members} AS m WHERE m.program_id = {program}""",
         )
     )
     return "|".join(str(value) for value in rows[0])
-
-
-def groups_hit(today: date) -> list[tuple[str, int, int, int]]:
-    """(group, members, up, down): new within 30 days, with an order in the last 30 days, without one."""
-    return run(
-        fill(
-            """SELECT CASE WHEN u.date_joined >= {since} THEN 'new' WHEN EXISTS (
-        SELECT 1 FROM membership_bucket AS b WHERE b.member_id = t.member_id AND b.day >= {first}
-        AND b.metric = 'orders' AND b.quantity > 0) THEN 'buying' ELSE 'quiet' END AS name,
-    count(*), count(*) FILTER (WHERE to_rank > from_rank), count(*) FILTER (WHERE to_rank < from_rank)
-FROM {t} AS t JOIN accounts_user AS u ON u.id = t.user_id GROUP BY 1 ORDER BY 1""",
-            since=_midnight(today, 30),
-            first=date.fromordinal(today.toordinal() - 29),
-            t=OUTCOMES,
-        )
-    )
-
-
-def _midnight(today: date, days: int) -> Sql:
-    first = date.fromordinal(today.toordinal() - days + 1)
-    return fill("({first}::timestamp AT TIME ZONE 'Asia/Shanghai')", first=first)

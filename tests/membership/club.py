@@ -9,8 +9,16 @@ from accounts.services import create_member
 from common import clock
 from common.clock import SHANGHAI
 from events.contracts import Line, OrderDelivered, OrderRefunded, RefundedLine
-from membership.models import MemberTier, Program, TierDecision
-from membership.services import draft_rule_set, ensure_member, publish_rule_set, record_order_lines, record_refund
+from membership.models import MemberTier, Program, RuleSetVersion, TierDecision
+from membership.services import (
+    ask_what_if,
+    draft_rule_set,
+    ensure_member,
+    publish_rule_set,
+    record_order_lines,
+    record_refund,
+    run_what_if,
+)
 from tenancy.models import Storefront
 
 OPENING = datetime(2026, 1, 1, tzinfo=SHANGHAI)
@@ -134,6 +142,13 @@ def make_line(cash: str, category: str = "game_card", points_paid: str = "0") ->
         points_paid=Decimal(points_paid),
         discount=Decimal(0),
     )
+
+
+def foreseen(draft: RuleSetVersion, policy: str = "immediate", until: date | None = None) -> RuleSetVersion:
+    """A draft with the what-if that a person needs to publish it."""
+    asked = ask_what_if(version_id=draft.pk, asked_by=None, policy=policy, policy_until=until)
+    run_what_if(what_if_id=asked.pk)
+    return draft
 
 
 def rank(member: MemberTier) -> int:

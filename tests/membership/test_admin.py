@@ -21,7 +21,7 @@ from membership.models import (
 )
 from membership.services import copy_rule_set, ensure_member, recalculate
 from tenancy.models import MAIN_ID
-from tests.membership.club import OPENING, Club, at_least, on, rank
+from tests.membership.club import OPENING, Club, at_least, foreseen, on, rank
 
 pytestmark = pytest.mark.django_db
 
@@ -148,6 +148,8 @@ def test_copy_edit_benefits_publish(desk, olga, platform):
     assert desk.post(one("tierrule", silver.pk), form).status_code == 302
     rate.refresh_from_db()
     assert rate.value == Decimal("0.98")
+    RuleSetVersion.objects.filter(pk=draft.pk).update(author=None)
+    foreseen(draft)
     preview, done = act(desk, "rulesetversion", draft.pk, "publish", effective_from_0="", effective_from_1="")
     assert "累计有效订单达到 3 笔" in preview and "立即" in preview
     assert done.status_code == 302

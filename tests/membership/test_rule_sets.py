@@ -17,7 +17,7 @@ from membership.selectors import program_for
 from membership.selectors.rules import published_versions, version_at, version_in_force
 from membership.services import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
 from tenancy.models import MAIN_ID
-from tests.membership.club import OPENING, Club, at_least, on
+from tests.membership.club import OPENING, Club, at_least, foreseen, on
 
 pytestmark = pytest.mark.django_db
 
@@ -92,7 +92,7 @@ def test_copying_keeps_the_benefits_and_revising_too(platform, olga):
 
 def test_publishing_puts_a_version_in_force_and_retires_the_one_before(platform, olga):
     first = platform.versions.get()
-    draft = draft_rule_set(program=platform, document=document(silver()), author=olga)
+    draft = foreseen(draft_rule_set(program=platform, document=document(silver()), author=None))
     published = publish_rule_set(version_id=draft.pk, approver=olga)
     assert version_in_force(platform.pk, clock.now()).pk == published.pk
     first.refresh_from_db()
@@ -105,7 +105,7 @@ def test_publishing_puts_a_version_in_force_and_retires_the_one_before(platform,
 def test_a_later_date_takes_effect_then(platform, olga):
     first = platform.versions.get()
     starts = clock.now() + timedelta(days=7)
-    draft = draft_rule_set(program=platform, document=document(silver()), author=olga)
+    draft = foreseen(draft_rule_set(program=platform, document=document(silver()), author=None))
     publish_rule_set(version_id=draft.pk, approver=olga, effective_from=starts)
     versions = published_versions(platform.pk)
     assert version_at(versions, starts - timedelta(seconds=1)).pk == first.pk
