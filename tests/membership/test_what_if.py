@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 from django.db import connection
+from django.db.models import Sum
 
 from common import clock
 from common.clock import start_of_day
 from membership.exceptions import AlreadyRunning, NotADraft, RulesRefused, WhatIfRefused
-from membership.models import MemberTier, RuleSetVersion, TierDecision, WhatIf
+from membership.models import Bucket, MemberTier, RuleSetVersion, TierDecision, WhatIf
 from membership.selectors import latest_what_if, what_if_result
 from membership.services import (
     ask_what_if,
@@ -162,12 +163,23 @@ def test_the_result_tells_segments_costs_samples_and_the_past(crowd):
     assert now.members == month.members == CROWD
     # Nobody had reached a tier 90 days ago, and who joined since was not there.
     assert quarter.members == CROWD and {move.before for move in quarter.matrix} == {0}
-    for picture in (now, month):
-        assert picture.samples and all((one.before, one.after) == (1, 0) for one in picture.samples)
+    assert now.samples and all((one.before, one.after) == (1, 0) for one in now.samples)
     for sample in now.samples:
-        [leaf] = [sample.trace[0]["enter"]]
+        leaf = sample.trace[0]["enter"]
         assert Decimal(leaf["value"]) < Decimal(leaf["v"]) == Decimal("1200.00")
-        assert Decimal(sample.gap["spend 90d"]) if "spend 90d" in sample.gap else sample.gap
+        assert sample.gap and sample.name
+
+
+def test_members_of_a_month_ago_are_traced_by_their_figures_of_then(club):
+    gather(club, 100, NOON - timedelta(hours=1))
+    with clock.travel(NOON):
+        month = computed(draft_of(club, silver("300.00"))).pictures[1]
+    assert 0 < month.up == month.moving
+    for sample in month.samples:
+        leaf = sample.trace[0]["enter"]
+        assert (sample.before, sample.after, sample.day, leaf["until"]) == (0, 1, month.day, "2026-05-02")
+        bought = Bucket.objects.filter(member=sample.member_id, metric="spend", day__lte=month.day)
+        assert Decimal(leaf["value"]) == bought.aggregate(sum=Sum("amount"))["sum"] >= 300
 
 
 def test_publication_wants_a_fresh_preview_of_the_very_draft(club, olga):
