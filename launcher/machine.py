@@ -19,11 +19,18 @@ libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1
 
 
-def tied_to_us(death_signal: signal.Signals) -> Callable[[], None]:
-    """For `preexec_fn`: the kernel sends the child this signal when the launcher dies, however it dies."""
+def tied_to_us(death_signal: signal.Signals, heard: Iterable[signal.Signals] = ()) -> Callable[[], None]:
+    """For `preexec_fn`: the kernel sends the child this signal when the launcher dies, however it dies.
+
+    The child hears the signals in `heard` even if we ignore them: a shell that starts us in the background leaves SIGINT
+    and SIGQUIT ignored, and a program that inherits that may be unable to change it.
+    """
     parent, number = os.getpid(), int(death_signal)
+    numbers = [one for one in heard if one != signal.SIGKILL]
 
     def tie() -> None:
+        for one in numbers:
+            signal.signal(one, signal.SIG_DFL)
         libc.prctl(PR_SET_PDEATHSIG, number)
         if os.getppid() != parent:
             os._exit(1)

@@ -114,7 +114,7 @@ class Supervisor:
                 stderr=None if foreground else subprocess.STDOUT,
                 # A group of its own: Ctrl-C reaches the launcher only, and leftovers can be ended together.
                 start_new_session=not foreground,
-                preexec_fn=machine.tied_to_us(program.death_signal),
+                preexec_fn=machine.tied_to_us(program.death_signal, (program.stop_signal, program.hasten_signal)),
             )
         finally:
             if log:

@@ -125,6 +125,15 @@ def test_what_does_not_stop_is_ended_after_its_patience(capfd):
     assert "stubborn has not stopped within 0 s; ending it" in capfd.readouterr().out
 
 
+@pytest.fixture(params=["by hand", "in the background"])
+def started(request):
+    """A shell leaves SIGQUIT ignored in jobs that end in "&"."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_DFL if request.param == "by hand" else signal.SIG_IGN)
+    yield
+    signal.signal(signal.SIGQUIT, before)
+
+
+@pytest.mark.usefixtures("started")
 def test_a_second_ctrl_c_hastens(capfd):
     script = "trap '' TERM; trap 'echo hurried; exit 0' QUIT; echo on; while :; do sleep 0.05; done"
     with Supervisor({}) as supervisor:
