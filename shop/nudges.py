@@ -67,18 +67,18 @@ def after_order(request: HttpRequest, order: Order, standing: Standing) -> Word 
     return Word(nudge.public_id, nudge.kind, text, more, _("看看怎么升级"))
 
 
-def before_order(request: HttpRequest, items: Sequence[Item]) -> Waiting:
+def before_order(request: HttpRequest, items: Sequence[Item], at: datetime) -> Waiting:
     """The true saving at the next tier that is cheaper, once the same goods have been looked at for two minutes."""
     user = visitor.member(request)
     if user is None or not items:
         return Waiting()
-    at, storefront = clock.now(), request.storefront
+    storefront = request.storefront
     dwelled = note_dwell(user_id=user.pk, storefront_id=storefront.pk, mark=mark_of(items), at=at)
-    if not may_nudge(user_id=user.pk, kind=Kind.CART, at=at):
-        return Waiting()
     if dwelled < CART_WAIT:
         return Waiting(seconds=_whole_seconds(CART_WAIT - dwelled))
-    return Waiting(_saving(request, items, at))
+    # What it costs at other tiers is asked only when it may be said.
+    may = may_nudge(user_id=user.pk, kind=Kind.CART, at=at)
+    return Waiting(_saving(request, items, at) if may else None)
 
 
 def _whole_seconds(left: timedelta) -> int:

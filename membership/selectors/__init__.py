@@ -35,12 +35,13 @@ from membership.selectors.prices import (
 )
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
-from membership.selectors.standing import Standing, has_heard_of, member_standing, standing_mark
+from membership.selectors.standing import Standing, has_heard_of, mark_of, member_standing, standing_mark
 from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
     "has_heard_of",
+    "mark_of",
     "standing_mark",
     "Effect",
     "nudge_choices",

@@ -100,7 +100,7 @@ def member_standing(*, user_id: int, storefront_id: int) -> Standing:
     """
     program = program_for(storefront_id)
     versions = published_versions(program.pk)
-    member = MemberTier.objects.filter(user=user_id, program=program).first()
+    member = _member(user_id, program)
     if member is None:
         return _beginning(program, version_at(versions, clock.now()))
     return _of_member(program, member, versions)
@@ -108,10 +108,19 @@ def member_standing(*, user_id: int, storefront_id: int) -> Standing:
 
 def standing_mark(*, user_id: int, storefront_id: int) -> str:
     """Another text whenever the member was evaluated anew or their points moved: what open pages ask for."""
-    member = MemberTier.objects.filter(user=user_id, program=program_for(storefront_id))
-    points = PointsAccount.objects.filter(pk=user_id).values("balance")[:1]
-    found = member.values_list("evaluated_at", "rank", Subquery(points)).first()
-    return "-".join(str(part) for part in (found[0].timestamp(), *found[1:])) if found is not None else ""
+    member = _member(user_id, program_for(storefront_id))
+    return mark_of(member)
+
+
+def mark_of(member: MemberTier | None) -> str:
+    """The mark of a member as read for a standing; empty until the registration was heard of."""
+    return f"{member.evaluated_at.timestamp()}-{member.rank}-{member.points}" if member is not None else ""
+
+
+def _member(user_id: int, program: Program) -> MemberTier | None:
+    """The member, with `points`: the balance of the account."""
+    points = Subquery(PointsAccount.objects.filter(pk=user_id).values("balance")[:1])
+    return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points).first()
 
 
 def has_heard_of(standing: Standing, *, order_id: int) -> bool:

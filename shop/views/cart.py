@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from catalog.models import Product, Sku
 from catalog.selectors import shown_stock
+from common import clock
 from common.device import ensure_device
 from common.exceptions import DomainError
 from common.origin import same_origin_post
@@ -68,7 +69,7 @@ def cart(request: HttpRequest) -> HttpResponse:
             "rows": rows,
             "total": sum(row.line.cash for row in rows if row.line),
             "can_buy": _can_buy(rows),
-            "waiting": nudges.before_order(request, wanted_items(request, items)),
+            "waiting": nudges.before_order(request, wanted_items(request, items), clock.now()),
             "waiting_query": "from=cart",
         },
     )

@@ -150,7 +150,7 @@ def _show(
         "refusal": refusal or coupon.refusal,
         # A fresh token for a fresh try; a repeated click sends the same one and is answered with the same order.
         "token": public_id(),
-        "waiting": nudges.before_order(request, wanted.items),
+        "waiting": nudges.before_order(request, wanted.items, quoted.at),
         "waiting_query": wanted.query,
     }
     in_sheet = "Sheet" in request.headers

@@ -13,6 +13,7 @@ from membership.selectors import (
     Spent,
     Standing,
     check_in_shown,
+    mark_of,
     member_points,
     member_standing,
     member_tasks,
@@ -39,13 +40,11 @@ EXCLUDED_SHOWN = 3
 @login_required
 def center(request: HttpRequest) -> HttpResponse:
     user_id, storefront, at = request.user.pk, request.storefront, clock.now()
-    # Before the figures: what changes while they are read is then seen as news.
-    mark = standing_mark(user_id=user_id, storefront_id=storefront.pk)
     standing = with_leaving(member_standing(user_id=user_id, storefront_id=storefront.pk))
     excluded = _with_orders(spent(list(spend_of(standing, excluded=True)[:EXCLUDED_SHOWN])))
     context = {
         "standing": standing,
-        "mark": mark,
+        "mark": mark_of(standing.member),
         "perks": perks_of_tier(standing.given.tiers.get(standing.rank)),
         "saving": month_saving(storefront=storefront, user_id=user_id, at=at) if standing.next else None,
         "excluded": excluded,

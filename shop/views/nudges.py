@@ -42,7 +42,7 @@ def waiting(request: HttpRequest) -> HttpResponse:
 
     The address says what lies there, as that of the checkout does. How long it has is known here, not there.
     """
-    found = nudges.before_order(request, asked(request).items)
+    found = nudges.before_order(request, asked(request).items, clock.now())
     if found.word is not None:
         return render(request, "shop/parts/nudge.html", {"nudge": found.word})
     response = HttpResponse(status=204)

@@ -17,7 +17,7 @@ from common import clock
 from common.device import device_of
 from common.exceptions import DomainError
 from common.money import ZERO
-from membership.selectors import has_heard_of, member_standing, standing_mark
+from membership.selectors import has_heard_of, mark_of, member_standing
 from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
@@ -147,12 +147,10 @@ def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, s
 
 def _climb(request: HttpRequest, user: User, found: Order) -> dict[str, Any]:
     """The bar that the order moves, and once it has moved, what the next tier takes."""
-    # Before the figures: what changes while they are read is then seen as news.
-    mark = standing_mark(user_id=user.pk, storefront_id=found.storefront_id)
     standing = member_standing(user_id=user.pk, storefront_id=found.storefront_id)
     heard = found.delivered_at is not None and has_heard_of(standing, order_id=found.pk)
     nudge = nudges.after_order(request, found, standing) if heard else None
-    return {"standing": standing, "standing_mark": mark, "nudge": nudge}
+    return {"standing": standing, "standing_mark": mark_of(standing.member), "nudge": nudge}
 
 
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
