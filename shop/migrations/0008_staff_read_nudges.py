@@ -21,7 +21,7 @@ def give_rights(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0007_staff_read_earning"),
-        ("membership", "0016_nudges_their_effect_and_who_wants_them"),
+        ("membership", "0017_nudges_their_effect_and_who_wants_them"),
     ]
 
     operations = [migrations.RunPython(give_rights, migrations.RunPython.noop)]
