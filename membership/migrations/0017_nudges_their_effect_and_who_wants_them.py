@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('membership', '0015_what_ifs'),
+        ('membership', '0016_what_ifs_that_fail_and_are_resumed'),
         ('tenancy', '0002_main_storefront'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
