@@ -56,10 +56,10 @@ function unlayered(css) {
     .replace(/@layer properties \{\n {2}@supports [^\n]*\n([^]*?)\n {2}\}\n\}\n/, (_, rules) => rules.replace(/^ {4}/gm, "") + "\n");
 }
 
-async function scripts() {
+async function scripts(entry) {
   const { outputFiles } = await build({
     absWorkingDir: root,
-    entryPoints: ["assets/js/shop.js"],
+    entryPoints: [entry],
     bundle: true,
     write: false,
     format: "iife",
@@ -97,5 +97,7 @@ function sprite() {
 const banner = `/* Built by bin/assets. sources sha256 ${digest()} */\n`;
 mkdirSync(out, { recursive: true });
 writeFileSync(join(out, "shop.css"), banner + (await styles()));
-writeFileSync(join(out, "shop.js"), banner + (await scripts()));
+writeFileSync(join(out, "shop.js"), banner + (await scripts("assets/js/shop.js")));
+// The operator's pages have a script of their own, so that visitors do not load it.
+writeFileSync(join(out, "desk.js"), banner + (await scripts("assets/desk/desk.js")));
 writeFileSync(join(out, "icons.svg"), sprite());

@@ -73,7 +73,7 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.BIRTHDAY_GIFT,
         params={},
-        link=reverse("shop:coupons" if event.coupon else "shop:member"),
+        link=reverse("shop:coupons" if event.coupon else "membership:center"),
         at=at,
     )
 
@@ -87,7 +87,7 @@ def tier_changed(event: TierChanged, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.TIER_CHANGED,
         params={"tier": event.to_name},
-        link=reverse("shop:member"),
+        link=reverse("membership:center"),
         at=at,
     )
 

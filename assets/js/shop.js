@@ -3,8 +3,6 @@
 import "./char-count.js";
 import "./copy-button.js";
 import "./count-down.js";
-import "./late-nudge.js";
-import "./live-parts.js";
 import "./poll-status.js";
 import "./qty-stepper.js";
 import "./show-password.js";

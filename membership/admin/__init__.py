@@ -1,5 +1,5 @@
 """What operators see of membership."""
 
-from membership.admin import activity, birthdays, earning, feedback, members, nudges, points, prices, rules
+from membership.admin import activity, birthdays, earning, feedback, members, points, prices, rules, tiers, what_ifs
 
-__all__ = ["activity", "birthdays", "earning", "feedback", "members", "nudges", "points", "prices", "rules"]
+__all__ = ["activity", "birthdays", "earning", "feedback", "members", "points", "prices", "rules", "tiers", "what_ifs"]

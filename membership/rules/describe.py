@@ -8,7 +8,20 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from common.texts import in_language, listed
 from membership.rules.catalogue import METRICS, Span
-from membership.rules.nodes import DEFAULT_KEEP, Bundle, Exclusion, RuleSet, Scale, Tier, leaves, scaled
+from membership.rules.nodes import (
+    DEFAULT_KEEP,
+    Bundle,
+    Cap,
+    Dynamic,
+    Exclusion,
+    Jump,
+    Multiplier,
+    RuleSet,
+    Scale,
+    Tier,
+    leaves,
+    scaled,
+)
 from membership.rules.render import multiple_text, sentence, value_text
 
 PERIODS = {"day": gettext_lazy("每天"), "week": gettext_lazy("每周"), "month": gettext_lazy("每月")}
@@ -40,7 +53,7 @@ def describe_tiers(rules: RuleSet) -> list[TierText]:
             name=tier_name(tier),
             enter=sentence(tier.enter) if tier.enter is not None else "",
             gates=tuple(sentence(gate) for gate in tier.gates),
-            keep=_keep(tier),
+            keep=keep_text(tier),
         )
         for tier in rules.tiers
     ]
@@ -49,35 +62,16 @@ def describe_tiers(rules: RuleSet) -> list[TierText]:
 def describe_program(rules: RuleSet, categories: Mapping[str, str] | None = None) -> list[str]:
     """Everything that holds for all tiers, one sentence each. `categories` gives names for category codes."""
     names = categories or {}
-    lines = [_counts(rules)]
-    lines += [_weights(name, table, names) for name, table in rules.weights.items()]
-    lines += [_exclusion(rule, names) for rule in rules.exclude]
-    lines += [_bundle(bundle) for bundle in rules.bundles]
-    for cap in rules.caps:
-        limit = value_text(cap.max, METRICS[cap.m])
-        lines.append(
-            _("%(period)s%(metric)s最多计 %(limit)s")
-            % {"period": PERIODS[cap.per], "metric": METRICS[cap.m].label, "limit": limit}
-        )
-    for item in rules.multipliers:
-        lines.append(
-            _("%(first)s 至 %(last)s，%(metric)s %(factor)s")
-            % {
-                "first": item.first,
-                "last": item.last,
-                "metric": METRICS[item.m].label,
-                "factor": multiple_text(item.factor),
-            }
-        )
-    for formula in rules.dynamic.values():
-        lines.append(
-            _("动态门槛：停留超过该等级的平均停留时间，且近 %(days)s 天活跃度上升时，门槛 %(factor)s；只降不升")
-            % {"days": formula.rising_days, "factor": multiple_text(formula.factor)}
-        )
-    for jump in rules.jumps:
-        levels = ngettext("%(n)s 级", "%(n)s 级", jump.up) % {"n": jump.up}
-        lines.append(_("跳级：%(when)s，直接上升 %(levels)s") % {"when": sentence(jump.when), "levels": levels})
-    return lines
+    return [
+        _counts(rules),
+        *(weights_text(name, table, names) for name, table in rules.weights.items()),
+        *(exclusion_rule_text(rule, names) for rule in rules.exclude),
+        *(bundle_text(bundle) for bundle in rules.bundles),
+        *(cap_text(cap) for cap in rules.caps),
+        *(multiplier_text(item) for item in rules.multipliers),
+        *(dynamic_text(formula) for formula in rules.dynamic.values()),
+        *(jump_text(jump) for jump in rules.jumps),
+    ]
 
 
 def exclusion_text(reason: str) -> str:
@@ -91,7 +85,7 @@ def _counts(rules: RuleSet) -> str:
     return _("消费在发货后计入，日期以付款时间为准；退款会从付款当日扣回")
 
 
-def _weights(name: str, table: Mapping, names: Mapping[str, str]) -> str:
+def weights_text(name: str, table: Mapping, names: Mapping[str, str]) -> str:
     others = _("其他品类")
     parts = [
         f"{others if category == 'default' else names.get(category, category)} {multiple_text(factor)}"
@@ -100,12 +94,12 @@ def _weights(name: str, table: Mapping, names: Mapping[str, str]) -> str:
     return _("权重 %(name)s：%(parts)s") % {"name": name, "parts": listed(parts)}
 
 
-def _exclusion(rule: Exclusion, names: Mapping[str, str]) -> str:
+def exclusion_rule_text(rule: Exclusion, names: Mapping[str, str]) -> str:
     what = _("用积分支付的部分") if rule.part else names.get(rule.category or "", rule.category or "")
     return _("不计入有效消费：%(what)s") % {"what": what}
 
 
-def _bundle(bundle: Bundle) -> str:
+def bundle_text(bundle: Bundle) -> str:
     needs = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.needs]
     grants = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.grants]
     return _("%(period)s完成%(needs)s，得%(grants)s") % {
@@ -115,7 +109,38 @@ def _bundle(bundle: Bundle) -> str:
     }
 
 
-def _keep(tier: Tier) -> str:
+def cap_text(cap: Cap) -> str:
+    metric = METRICS[cap.m]
+    return _("%(period)s%(metric)s最多计 %(limit)s") % {
+        "period": PERIODS[cap.per],
+        "metric": metric.label,
+        "limit": value_text(cap.max, metric),
+    }
+
+
+def multiplier_text(item: Multiplier) -> str:
+    return _("%(first)s 至 %(last)s，%(metric)s %(factor)s") % {
+        "first": item.first,
+        "last": item.last,
+        "metric": METRICS[item.m].label,
+        "factor": multiple_text(item.factor),
+    }
+
+
+def dynamic_text(formula: Dynamic) -> str:
+    return _("动态门槛：停留超过该等级的平均停留时间，且近 %(days)s 天活跃度上升时，门槛 %(factor)s；只降不升") % {
+        "days": formula.rising_days,
+        "factor": multiple_text(formula.factor),
+    }
+
+
+def jump_text(jump: Jump) -> str:
+    levels = ngettext("%(n)s 级", "%(n)s 级", jump.up) % {"n": jump.up}
+    return _("跳级：%(when)s，直接上升 %(levels)s") % {"when": sentence(jump.when), "levels": levels}
+
+
+def keep_text(tier: Tier) -> str:
+    """What keeps a member in the tier; empty where nothing can be asked for."""
     if tier.enter is None:
         return ""
     if tier.keep is None and all(leaf.win.span is Span.LIFE and leaf.metric.accumulates for leaf in leaves(tier.enter)):

@@ -27,7 +27,7 @@ from membership.rules.nodes import (
     Tier,
     Value,
 )
-from membership.rules.reading import ABSENT, Reader, RuleError, RuleErrors
+from membership.rules.reading import ABSENT, Reader, RuleError, RuleErrors, brief
 
 OPERATORS = (">=", ">", "<=", "<", "==", "!=")
 MAX_TEXT = 200_000
@@ -52,7 +52,12 @@ def decode(text: str) -> Any:
     if len(text) > MAX_TEXT:
         raise RuleErrors([RuleError("", _("规则太长"))])
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        document = json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_repeats)
+        # Half of a surrogate pair is text that no page and no database can hold.
+        json.dumps(document, ensure_ascii=False, default=str).encode()
+        return document
+    except UnicodeEncodeError as error:
+        raise RuleErrors([RuleError("", _("文本里有无法显示的字符"))]) from error
     except json.JSONDecodeError as error:
         message = _("不是有效的 JSON：第 %(line)s 行第 %(column)s 列") % {"line": error.lineno, "column": error.colno}
         raise RuleErrors([RuleError("", message)]) from error
@@ -72,21 +77,21 @@ def _no_repeats(pairs: list[tuple[str, Any]]) -> dict:
     found: dict = {}
     for key, value in pairs:
         if key in found:
-            raise RuleErrors([RuleError("", _("键“%(key)s”重复") % {"key": key})])
+            raise RuleErrors([RuleError("", _("键“%(key)s”重复") % {"key": brief(key)})])
         found[key] = value
     return found
 
 
 def parse_rules(document: Any) -> RuleSet:
     """Parse a decoded rule set. Raises RuleErrors with everything that is wrong."""
-    reader = _Parser()
+    reader = Parser()
     rules = reader.rule_set(document)
     if reader.errors:
         raise RuleErrors(reader.errors)
     return rules
 
 
-class _Parser(Reader):
+class Parser(Reader):
     """Walks a rule set. Each method returns its value, or a harmless stand-in after noting the error."""
 
     def __init__(self) -> None:

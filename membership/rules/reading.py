@@ -1,6 +1,7 @@
 """Reading plain values out of decoded JSON, noting every error with its path."""
 
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -18,6 +19,21 @@ _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 # A key that is not there; `mapping` has reported it already where it is required.
 ABSENT: Any = object()
+
+
+# An editor marks errors one by one; past this many somebody is not writing rules.
+MAX_ERRORS = 200
+MAX_ROWS = 500
+SHOWN_TEXT = 60
+
+
+def brief(value: Any) -> Any:
+    """What was written, as a message may repeat it: short, whatever its depth, and of characters that can be shown."""
+    if isinstance(value, list | tuple | Mapping):
+        value = reprlib.repr(value)
+    if isinstance(value, str):
+        return value[:SHOWN_TEXT].encode("utf-8", "replace").decode()
+    return value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +60,17 @@ class Reader:
         self.errors: list[RuleError] = []
 
     def fail(self, path: str, message: Any, **params: Any) -> None:
-        self.errors.append(RuleError(path, message % params if params else message))
+        if len(self.errors) < MAX_ERRORS:
+            shown = {name: brief(value) if name == "name" else value for name, value in params.items()}
+            self.errors.append(RuleError(path, message % shown if shown else message))
 
     def unique(self, names: list, path: str) -> None:
+        seen = set()
         for index, name in enumerate(names):
-            if name in names[:index]:
+            # An empty one stands for a name that was found wrong already.
+            if name in seen and name != "":
                 self.fail(f"{path}[{index}]", _("“%(name)s”重复"), name=name)
+            seen.add(name)
 
     def mapping(self, item: Any, path: str, required: tuple = (), optional: tuple = ()) -> dict:
         if not isinstance(item, Mapping):
@@ -57,7 +78,8 @@ class Reader:
             return {}
         for key in item:
             if key not in required and key not in optional:
-                self.fail(f"{path}.{key}" if path else str(key), _("未知的键"))
+                shown = brief(str(key))
+                self.fail(f"{path}.{shown}" if path else shown, _("未知的键"))
         for key in required:
             if key not in item:
                 self.fail(f"{path}.{key}" if path else key, _("缺少这个键"))
@@ -71,6 +93,9 @@ class Reader:
 
     def rows(self, doc: dict, key: str, read: Any) -> tuple:
         items = self.items(doc.get(key, []), key)
+        if len(items) > MAX_ROWS:
+            self.fail(key, _("最多 %(count)s 项"), count=MAX_ROWS)
+            return ()
         found = [read(item, f"{key}[{index}]") for index, item in enumerate(items)]
         return tuple(row for row in found if row is not None)
 

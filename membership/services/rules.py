@@ -100,7 +100,7 @@ def publish_rule_set(
         version = _locked_draft(version_id)
         starts = effective_from or at
         problems = publication_problems(version=version, effective_from=starts)
-        problems += _policy_problems(policy, policy_until, starts)
+        problems += policy_problems(policy, policy_until, starts)
         if approver is not None:
             problems += approval_problems(version=version, approver=approver, policy=policy, policy_until=policy_until)
         if problems:
@@ -212,7 +212,8 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
         yield "tiers", _("仍有会员处于等级 %(rank)s，新规则必须保留它") % {"rank": rank}
 
 
-def _policy_problems(policy: str, until: date | None, starts: datetime) -> list[tuple[str, Any]]:
+def policy_problems(policy: str, until: date | None, starts: datetime) -> list[tuple[str, Any]]:
+    """Why rules that take effect at `starts` cannot have this policy, as (path, message)."""
     if policy not in RuleSetVersion.Policy.values:
         return [("policy", _("没有这种过渡方式"))]
     if policy != RuleSetVersion.Policy.GRANDFATHER_UNTIL:

@@ -19,7 +19,7 @@ from membership.models import (
     RuleSetVersion,
     SkuTierPrice,
 )
-from membership.services import copy_rule_set, ensure_member, recalculate
+from membership.services import ask_what_if, copy_rule_set, ensure_member, recalculate
 from tenancy.models import MAIN_ID
 from tests.membership.club import OPENING, Club, at_least, foreseen, on, rank
 
@@ -35,7 +35,9 @@ LISTS = [
     "producttierrate",
     "program",
     "recalculation",
+    "whatif",
 ]
+NOW = {"effective_from_0": "", "effective_from_1": "", "policy": "immediate", "policy_until": ""}
 
 
 @pytest.fixture
@@ -83,6 +85,7 @@ def test_every_list_opens_and_finds(desk, climbed, shelf, model):
     SkuTierPrice.objects.create(program=climbed.program, sku=sku, rank=1, unit_price=9)
     ProductTierRate.objects.create(program=climbed.program, product=sku.product, rank=1, rate=1)
     recalculate(everyone=False)
+    ask_what_if(version_id=copy_rule_set(version=climbed.version, author=None).pk, asked_by=None)
     path = reverse(f"admin:membership_{model}_changelist")
     assert "result_list" in page(desk, path)
     page(desk, f"{path}?q=clara")
@@ -150,7 +153,7 @@ def test_copy_edit_benefits_publish(desk, olga, platform):
     assert rate.value == Decimal("0.98")
     RuleSetVersion.objects.filter(pk=draft.pk).update(author=None)
     foreseen(draft)
-    preview, done = act(desk, "rulesetversion", draft.pk, "publish", effective_from_0="", effective_from_1="")
+    preview, done = act(desk, "rulesetversion", draft.pk, "publish", **NOW)
     assert "累计有效订单达到 3 笔" in preview and "立即" in preview
     assert done.status_code == 302
     draft.refresh_from_db()
@@ -174,7 +177,7 @@ def test_a_draft_with_problems_is_not_published(desk, platform):
     document = draft.document
     document["tiers"][1]["keep"] = at_least("spend", "life", "99999.00")
     desk.post(one("rulesetversion", draft.pk), {"note": "", "rules": json.dumps(document)})
-    preview, _ = act(desk, "rulesetversion", draft.pk, "publish", effective_from_0="", effective_from_1="")
+    preview, _ = act(desk, "rulesetversion", draft.pk, "publish", **NOW)
     assert "tiers[1].keep" in preview
     draft.refresh_from_db()
     assert draft.status == "draft"

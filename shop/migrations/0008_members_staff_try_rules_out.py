@@ -1,9 +1,12 @@
-"""Who looks at what nudges did: the groups that read earning, where they are still there."""
+"""Who tries rules out: the groups that run and read tiers, where they are still there."""
 
 from django.contrib.auth.management import create_permissions
 from django.db import migrations
 
-READERS = ["会员运营", "只读"]
+RIGHTS = {
+    "会员运营": ["view_whatif", "run_whatif"],
+    "只读": ["view_whatif"],
+}
 
 
 def give_rights(apps, schema_editor):
@@ -13,15 +16,15 @@ def give_rights(apps, schema_editor):
     create_permissions(config, apps=apps, verbosity=0)
     config.models_module = None
     Group, Permission = apps.get_model("auth", "Group"), apps.get_model("auth", "Permission")
-    found = Permission.objects.filter(content_type__app_label="membership", codename="view_nudge")
-    for group in Group.objects.filter(name__in=READERS):
-        group.permissions.add(*found)
+    for name, rights in RIGHTS.items():
+        for group in Group.objects.filter(name=name):
+            group.permissions.add(*Permission.objects.filter(content_type__app_label="membership", codename__in=rights))
 
 
 class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0007_staff_read_earning"),
-        ("membership", "0017_nudges_their_effect_and_who_wants_them"),
+        ("membership", "0015_what_ifs"),
     ]
 
     operations = [migrations.RunPython(give_rights, migrations.RunPython.noop)]

@@ -1,0 +1,151 @@
+"""From a draft to rules in force at the desk: tried out, approved by a second person, with a date and a policy."""
+
+from datetime import timedelta
+
+import pytest
+from django.urls import reverse
+
+from accounts.models import User
+from audit.models import AuditEntry
+from common import clock
+from membership.models import Program, RuleSetVersion, WhatIf
+from membership.services import ask_what_if, copy_rule_set, revise_draft, run_what_if
+from tests.desk import Act, at_desk, staff, text_of
+from tests.membership.club import at_least
+
+pytestmark = pytest.mark.django_db
+
+RIGHTS = [
+    "membership.view_rulesetversion",
+    "membership.change_rulesetversion",
+    "membership.publish_rulesetversion",
+    "membership.run_whatif",
+    "membership.view_whatif",
+]
+NOW = {"effective_from_0": "", "effective_from_1": "", "policy": "immediate", "policy_until": ""}
+
+
+@pytest.fixture
+def author() -> User:
+    return staff("ann", *RIGHTS)
+
+
+@pytest.fixture
+def approver() -> User:
+    return staff("ben", *RIGHTS)
+
+
+@pytest.fixture
+def draft(author) -> RuleSetVersion:
+    version = Program.objects.get(storefront=None).versions.get()
+    return copy_rule_set(version=version, author=author, note="放宽")
+
+
+def address(draft: RuleSetVersion, act: str = "change") -> str:
+    return f"/admin/membership/rulesetversion/{draft.pk}/{act}/"
+
+
+def tried(draft: RuleSetVersion, user: User, **policy) -> WhatIf:
+    return run_what_if(what_if_id=ask_what_if(version_id=draft.pk, asked_by=user, **policy).pk)
+
+
+def test_trying_out_is_asked_for_and_audited(author, draft, django_capture_on_commit_callbacks):
+    asked = Act(at_desk(author), address(draft, "try_out")).fill(policy="immediate", policy_until="")
+    assert "不改动任何会员" in asked.text and not WhatIf.objects.exists()
+    asked.confirm()
+    found = WhatIf.objects.get()
+    assert asked.page["Location"] == reverse("admin:membership_whatif_change", args=[found.pk])
+    assert (found.version, found.asked_by) == (draft, author)
+    assert AuditEntry.objects.filter(action="membership.rules.what_if").exists()
+
+
+def test_the_author_cannot_approve(author, draft):
+    tried(draft, author)
+    preview = Act(at_desk(author), address(draft, "publish")).fill(**NOW)
+    assert "作者不能批准自己的草稿" in preview.text
+    at_desk(author).post(address(draft, "publish"), {"_step": "run", **NOW})
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_a_colleague_approves_and_publishes(author, approver, draft):
+    tried(draft, author)
+    act = Act(at_desk(approver), address(draft, "publish")).fill(**NOW)
+    assert "ann" in act.text and "ben" in act.text
+    act.confirm()
+    draft.refresh_from_db()
+    assert (draft.status, draft.approver) == ("published", approver)
+    entry = AuditEntry.objects.get(action="membership.rules.publish")
+    assert entry.actor_id == approver.pk
+
+
+def test_without_a_what_if_nothing_is_published(approver, draft):
+    preview = Act(at_desk(approver), address(draft, "publish")).fill(**NOW)
+    assert "发布前先推演" in preview.text and "批准并发布</" not in preview.text.split("desk-buttons")[1]
+
+
+def test_a_stale_what_if_is_told_clearly(author, approver, draft):
+    tried(draft, author)
+    with clock.travel(clock.now() + timedelta(hours=25)):
+        preview = Act(at_desk(approver), address(draft, "publish")).fill(**NOW)
+        assert "推演结果已超过 24 小时" in preview.text
+        assert at_desk(approver).post(address(draft, "publish"), {"_step": "run", **NOW}).status_code == 200
+    draft.refresh_from_db()
+    assert draft.status == "draft"
+
+
+def test_a_draft_that_changed_since_is_refused(author, approver, draft):
+    tried(draft, author)
+    document = draft.document
+    document["tiers"][1]["enter"] = at_least("orders", "life", 2)
+    revise_draft(version_id=draft.pk, document=document, note="")
+    assert "改过了，请重新推演" in Act(at_desk(approver), address(draft, "publish")).fill(**NOW).text
+    assert "改过了，请重新推演" in text_of(at_desk(author).get(address(draft)))
+
+
+def test_another_policy_than_the_one_tried_is_refused(author, approver, draft):
+    tried(draft, author)
+    preview = Act(at_desk(approver), address(draft, "publish")).fill(**{**NOW, "policy": "keep_if_held"})
+    assert "过渡方式改过了" in preview.text
+
+
+def test_grandfathering_needs_a_day_to_come(approver, draft):
+    until = {**NOW, "policy": "grandfather_until"}
+    assert "请填写保留到哪一天" in Act(at_desk(approver), address(draft, "publish")).fill(**until).text
+    past = {**until, "policy_until": "2020-01-01"}
+    assert "请选一个以后的日期" in Act(at_desk(approver), address(draft, "publish")).fill(**past).text
+
+
+def test_publishing_for_a_day_to_come_with_grandfathering(author, approver, draft):
+    now = clock.now()
+    starts, until = clock.day_of(now + timedelta(days=7)), clock.day_of(now + timedelta(days=60))
+    tried(draft, author, policy="grandfather_until", policy_until=until)
+    form = {
+        "effective_from_0": starts.isoformat(),
+        "effective_from_1": "00:00:00",
+        "policy": "grandfather_until",
+        "policy_until": until.isoformat(),
+    }
+    act = Act(at_desk(approver), address(draft, "publish")).fill(**form)
+    assert "已有等级保留到指定日期" in act.text
+    act.confirm()
+    draft.refresh_from_db()
+    assert (draft.status, draft.policy, draft.policy_until) == ("published", "grandfather_until", until)
+    assert draft.effective_from == clock.start_of_day(starts)
+    shown = text_of(at_desk(author).get(address(draft)))
+    assert "已有等级保留到指定日期" in shown
+
+
+@pytest.mark.parametrize("act", ["try_out", "publish"])
+def test_acts_need_their_right_and_a_row(act, draft):
+    clerk = at_desk(staff("clerk", "membership.view_rulesetversion", "membership.change_rulesetversion"))
+    assert clerk.get(address(draft, act)).status_code == 403
+    assert at_desk(staff("chief", *RIGHTS)).get(f"/admin/membership/rulesetversion/999999/{act}/").status_code == 404
+
+
+def test_the_way_of_a_draft_is_shown(author, draft):
+    client = at_desk(author)
+    assert "还没有推演结果" in text_of(client.get(address(draft)))
+    tried(draft, author)
+    page = text_of(client.get(address(draft)))
+    assert "结果有效" in page and "ann 以外的同事" in page
