@@ -194,6 +194,16 @@ class BirthdayGiftGiven(Contract):
     given_at: datetime
 
 
+@contract("rebate.paid")
+class RebatePaid(Contract):
+    """The rebate of a month (such as 2026-10) went into the member's wallet."""
+
+    user_id: int
+    month: str
+    amount: Decimal
+    paid_at: datetime
+
+
 @contract("stock.low")
 class StockLow(Contract):
     sku_id: int

@@ -81,6 +81,8 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         [
             Entry(pgettext_lazy("plural", "优惠券"), "confirmation_number", "marketing.CouponTemplate"),
             Entry(pgettext_lazy("plural", "会员优惠券"), "local_activity", "marketing.Coupon"),
+            Entry(pgettext_lazy("plural", "返利计划"), "percent", "marketing.RebateProgram"),
+            Entry(pgettext_lazy("plural", "返利"), "savings", "marketing.Rebate"),
         ],
     ),
     (

@@ -64,3 +64,23 @@ class LimitBelowIssued(BadInput):
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写原因")
+
+
+class RatesDoNotRise(BadInput):
+    code = "rebate_rates_do_not_rise"
+    message = _("至少一档；金额和比例要逐档升高，比例大于 0、不超过 100%")
+
+
+class NoOwnProgram(BadInput):
+    code = "rebate_storefront_without_program"
+    message = _("这个分站没有自己的会员计划，不能单独计算有效消费；请留空店铺")
+
+
+class ProgramsOverlap(Conflict):
+    code = "rebate_programs_overlap"
+    message = _("同一店铺、同一会员组已有时间重叠的返利计划")
+
+
+class MonthNotOver(Conflict):
+    code = "rebate_month_not_over"
+    message = _("这个月还没有结束，不能发放")

@@ -10,6 +10,7 @@ from events.contracts import (
     FeedbackDeclined,
     OrderDelivered,
     OrderRefunded,
+    RebatePaid,
     ReviewPublished,
     ReviewRejected,
     ReviewWithdrawn,
@@ -61,6 +62,18 @@ def topped_up(event: WalletToppedUp, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.TOPPED_UP,
         params={"amount": str(event.amount)},
+        link=reverse("shop:wallet"),
+        at=at,
+    )
+
+
+@subscribe(RebatePaid, "notifications.rebate_paid")
+def rebate_paid(event: RebatePaid, *, at: datetime) -> None:
+    services.tell(
+        ref=f"rebate:{event.user_id}:{event.month}",
+        user_id=event.user_id,
+        kind=Kind.REBATE_PAID,
+        params={"month": event.month, "amount": str(event.amount)},
         link=reverse("shop:wallet"),
         at=at,
     )

@@ -31,6 +31,10 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("款项已经退回，可在订单页查看明细。"),
         ),
         Kind.TOPPED_UP: (_("充值 ¥%(amount)s 已到账"), _("现在就可以用余额付款。")),
+        Kind.REBATE_PAID: (
+            _("%(month)s 的返利 ¥%(amount)s 已到账"),
+            _("返利已进入余额。怎么算的、有没有退款扣回，余额页都写着。"),
+        ),
         Kind.TIER_CHANGED: (
             _("你的会员等级现在是「%(tier)s」"),
             _("打开会员中心，看看有哪些权益，以及离下一级还差多少。"),

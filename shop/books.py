@@ -5,7 +5,7 @@ from datetime import datetime
 from catalog.selectors import audit_reviews
 from common.findings import Findings
 from events.selectors import audit_events
-from marketing.selectors import audit_coupons
+from marketing.selectors import audit_coupons, audit_rebates
 from membership.selectors import audit_perks, audit_points
 from orders.selectors import audit_orders
 from payments.selectors import audit_payments
@@ -18,7 +18,7 @@ def audit(*, at: datetime) -> dict[str, Findings]:
         "wallet": audit_ledger(),
         "catalog": audit_reviews(),
         "membership": {**audit_points(), **audit_perks()},
-        "marketing": audit_coupons(),
+        "marketing": {**audit_coupons(), **audit_rebates()},
         "orders": audit_orders(),
         "payments": audit_payments(),
         "events": audit_events(at=at),

@@ -35,6 +35,7 @@ class Account(models.Model):
         UNCLAIMED = "unclaimed", _("待认领款项")
         FEES = "fees", _("代收手续费")
         PAYOUT = "payout", _("人工打款")
+        REBATES = "rebates", pgettext_lazy("plural", "返利")
 
     id = models.BigAutoField(primary_key=True)
     code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))
@@ -103,6 +104,7 @@ class Transfer(models.Model):
         CREDIT_CLAIMED = "credit_claimed", _("订单待退款转入余额")
         PAID_OUT = "paid_out", _("人工打款")
         ASSIGNED = "assigned", _("待认领款项转入余额")
+        REBATE = "rebate", _("返利")
         REVERSAL = "reversal", _("冲正")
 
     id = models.BigAutoField(primary_key=True)

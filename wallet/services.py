@@ -149,6 +149,12 @@ def receive_from_channel(
     return post(ref=ref, kind=kind, postings=legs, at=at, memo=memo)
 
 
+def pay_rebate(*, user_id: int, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
+    """Pay a rebate into a member's wallet, once per `ref`. Locks the wallet."""
+    legs = [Posting(user_wallet(user_id), amount), Posting(shop_account(Purpose.REBATES), -amount)]
+    return post(ref=ref, kind=Kind.REBATE, postings=legs, at=at, memo=memo)[0]
+
+
 def refund_sale(
     *, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", actor: User | None = None
 ) -> Transfer:

@@ -1,5 +1,5 @@
 """The desk of marketing."""
 
-from marketing.admin import coupons, templates
+from marketing.admin import coupons, rebates, templates
 
-__all__ = ["coupons", "templates"]
+__all__ = ["coupons", "rebates", "templates"]

@@ -11,6 +11,7 @@ from marketing.selectors.coupons import (
     scope_text,
     terms_text,
 )
+from marketing.selectors.rebates import audit_rebates, due_for, pay_date, rebate_progress, rebates_of
 from marketing.selectors.taking import OnOffer, on_offer
 
 __all__ = [
@@ -24,11 +25,16 @@ __all__ = [
     "PricedLine",
     "Share",
     "audit_coupons",
+    "audit_rebates",
     "count_usable",
     "coupon_for",
     "coupons_of",
+    "due_for",
     "offers_for",
     "on_offer",
+    "pay_date",
+    "rebate_progress",
+    "rebates_of",
     "scope_text",
     "terms_text",
 ]

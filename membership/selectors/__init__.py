@@ -34,6 +34,7 @@ from membership.selectors.prices import (
 )
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
+from membership.selectors.spending import counted_spend, own_programs
 from membership.selectors.standing import Standing, member_standing
 from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
@@ -56,6 +57,7 @@ __all__ = [
     "benefit_text",
     "birthday_of",
     "members_born_on",
+    "own_programs",
     "perks_for",
     "perks_of_tier",
     "with_priority",
@@ -71,6 +73,7 @@ __all__ = [
     "TaskShownTo",
     "audit_points",
     "check_in_shown",
+    "counted_spend",
     "invite_sums",
     "invited_friends",
     "inviter_of_code",
