@@ -36,7 +36,6 @@ from common.exceptions import DomainError
 from common.money import ZERO, parse_money
 from common.queue import send
 from common.registries import Panel, act_names, panels
-from marketing import tasks
 from marketing.models import Rebate, RebateCorrection, RebateProgram
 from marketing.rebates import load_steps, percent
 from marketing.selectors import due_for
@@ -237,7 +236,7 @@ class RebateAdmin(ReadOnlyAdmin):
 
     @staticmethod
     def _pay(request: HttpRequest, answer: Answer) -> str:
-        send(tasks.pay_rebates.name, answer.data["month"].isoformat(), request.user.pk)
+        send("marketing.tasks.pay_rebates", answer.data["month"].isoformat(), request.user.pk)
         return _("正在发放，每人到账后出现在列表里；发放前会先计入以前月份的退款")
 
 
