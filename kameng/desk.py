@@ -66,6 +66,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "签到奖励"), "redeem", "membership.CheckInReward"),
             Entry(pgettext_lazy("plural", "签到"), "event_available", "membership.CheckIn"),
             Entry(pgettext_lazy("plural", "邀请关系"), "group_add", "membership.Referral"),
+            Entry(pgettext_lazy("plural", "提醒"), "campaign", "membership.Nudge"),
             Entry(pgettext_lazy("plural", "反馈与举报"), "forum", "membership.Feedback"),
             Entry(pgettext_lazy("plural", "升级券种类"), "confirmation_number", "membership.PassOffer"),
             Entry(pgettext_lazy("plural", "升级券"), "local_activity", "membership.Pass"),

@@ -195,6 +195,14 @@ class VersionOut(serializers.Serializer):
     sha256 = serializers.CharField(help_text=_("规则文件的摘要，可用来核对没有改动"))
     is_current = serializers.BooleanField()
     is_future = serializers.BooleanField()
+    policy = serializers.CharField(help_text=_("已有等级的会员怎样过渡"))
+    policy_until = serializers.DateField(allow_null=True)
+
+
+class ChangeOut(serializers.Serializer):
+    where = serializers.CharField()
+    before = serializers.CharField(allow_blank=True)
+    after = serializers.CharField(allow_blank=True)
 
 
 class TierTextOut(serializers.Serializer):
@@ -203,6 +211,7 @@ class TierTextOut(serializers.Serializer):
     enter = serializers.CharField(source="text.enter", allow_blank=True, help_text=_("升级条件；空表示注册即是"))
     gates = serializers.ListField(child=serializers.CharField(), source="text.gates", help_text=_("还须通过的门槛"))
     keep = serializers.CharField(source="text.keep", allow_blank=True, help_text=_("保级条件"))
+    down = serializers.CharField(source="text.down", allow_blank=True, help_text=_("怎样降级；空表示不会因时间降级"))
     benefits = BenefitOut(many=True)
 
 
@@ -211,6 +220,7 @@ class TiersOut(serializers.Serializer):
     version = VersionOut()
     tiers = TierTextOut(many=True, help_text=_("每一级，用文字写成"))
     general = serializers.ListField(child=serializers.CharField(), help_text=_("对所有等级都适用的规则，用文字写成"))
+    changes = ChangeOut(many=True, help_text=_("与上一版相比改了什么"))
     rules = serializers.DictField(help_text=_("同一份规则的原始数据，评定程序运行的就是它"))
     history = VersionOut(many=True, help_text=_("发布过和待生效的全部版本，新的在前"))
 

@@ -7,6 +7,7 @@ from events.contracts import (
     InviteeActive,
     InviteeSpent,
     OrderDelivered,
+    OrderPaid,
     OrderRefunded,
     ReviewPublished,
     ReviewWithdrawn,
@@ -72,6 +73,13 @@ def count_tasks(event: OrderDelivered, *, at: datetime) -> None:
 @subscribe(OrderRefunded, "membership.take_back_order_tasks")
 def take_back_tasks(event: OrderRefunded, *, at: datetime) -> None:
     services.take_back_order_tasks(refund=event)
+
+
+@subscribe(OrderPaid, "membership.note_nudge_effect")
+def note_nudge_effect(event: OrderPaid, *, at: datetime) -> None:
+    if event.user_id is not None:
+        services.note_order_effect(user_id=event.user_id, order_id=event.order_id, paid_at=event.paid_at)
+        services.forget_dwell(user_id=event.user_id, storefront_id=event.storefront_id)
 
 
 @subscribe(ReviewPublished, "membership.count_review_task")

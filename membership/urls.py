@@ -4,7 +4,6 @@ from membership import earning_views, views
 
 app_name = "membership"
 urlpatterns = [
-    path("", views.center, name="center"),
     path("check-in/", earning_views.check_in, name="check_in"),
     path("earn/", earning_views.earn, name="earn"),
     path("feedback/", earning_views.feedback, name="feedback"),

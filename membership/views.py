@@ -1,4 +1,4 @@
-"""会员中心 and the public rules."""
+"""Decisions, the public rules, and the birthday. 会员中心 itself joins rooms: it is in shop."""
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -11,16 +11,8 @@ from django.views.decorators.http import require_safe
 from common.exceptions import DomainError
 from membership.forms import BirthdayForm
 from membership.models import RuleSetVersion
-from membership.selectors import birthday_of, member_decisions, member_standing, perks_for, public_rules
+from membership.selectors import birthday_of, member_decisions, perks_for, public_rules
 from membership.services import tell_birthday
-
-
-@require_safe
-@never_cache
-@login_required
-def center(request: HttpRequest) -> HttpResponse:
-    standing = member_standing(user_id=request.user.pk, storefront_id=request.storefront.pk)
-    return render(request, "membership/center.html", {"standing": standing})
 
 
 @require_safe

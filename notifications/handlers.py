@@ -86,7 +86,7 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.BIRTHDAY_GIFT,
         params={},
-        link=reverse("shop:coupons" if event.coupon else "membership:center"),
+        link=reverse("shop:coupons" if event.coupon else "shop:member"),
         at=at,
     )
 
@@ -100,7 +100,7 @@ def tier_changed(event: TierChanged, *, at: datetime) -> None:
         user_id=event.user_id,
         kind=Kind.TIER_CHANGED,
         params={"tier": event.to_name},
-        link=reverse("membership:center"),
+        link=reverse("shop:member"),
         at=at,
     )
 

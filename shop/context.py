@@ -23,6 +23,8 @@ SECTIONS = {
     "shop:wallet": "account",
     "shop:library": "account",
     "shop:coupons": "account",
+    "shop:member": "member",
+    "shop:member_spending": "member",
     "shop:points_shop": "member",
     "shop:reviews": "account",
     "shop:review": "account",

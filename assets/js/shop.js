@@ -3,6 +3,8 @@
 import "./char-count.js";
 import "./copy-button.js";
 import "./count-down.js";
+import "./late-nudge.js";
+import "./live-parts.js";
 import "./poll-status.js";
 import "./qty-stepper.js";
 import "./show-password.js";

@@ -7,8 +7,41 @@ function swap(name, page) {
   const part = page.getElementById(name);
   if (!old || !part) return;
   const focused = old.contains(document.activeElement);
+  const bars = filled(old);
   old.replaceWith(document.adoptNode(part));
+  moveBars(part, bars);
   if (focused && part.tabIndex === -1) part.focus({ preventScroll: true });
+}
+
+// How full each bar was, by its name.
+function filled(part) {
+  return new Map([...part.querySelectorAll("progress")].map((bar) => [bar.getAttribute("aria-label"), bar.value]));
+}
+
+// The new bars start where the old ones stood, so that they are seen to move.
+function moveBars(part, before) {
+  for (const bar of part.querySelectorAll("progress")) {
+    const from = before.get(bar.getAttribute("aria-label"));
+    const to = bar.value;
+    if (from === undefined || from === to) continue;
+    bar.value = from;
+    bar.getBoundingClientRect();
+    bar.value = to;
+  }
+}
+
+// Replaces a part only where that changes what is seen and takes nothing from under the reader: what was unfolded stays.
+export function refresh(name, page) {
+  const old = document.getElementById(name);
+  const part = page.getElementById(name);
+  if (!old || !part || old.querySelector("details[open]") || seen(old) === seen(part)) return;
+  swap(name, page);
+}
+
+function seen(part) {
+  const copy = part.cloneNode(true);
+  for (const token of copy.querySelectorAll("[name=csrfmiddlewaretoken]")) token.remove();
+  return copy.innerHTML;
 }
 
 export function startSwaps() {

@@ -1,5 +1,29 @@
 """What operators see of membership."""
 
-from membership.admin import activity, birthdays, earning, feedback, members, points, prices, rules, tiers, what_ifs
+from membership.admin import (
+    activity,
+    birthdays,
+    earning,
+    feedback,
+    members,
+    nudges,
+    points,
+    prices,
+    rules,
+    tiers,
+    what_ifs,
+)
 
-__all__ = ["activity", "birthdays", "earning", "feedback", "members", "points", "prices", "rules", "tiers", "what_ifs"]
+__all__ = [
+    "activity",
+    "birthdays",
+    "earning",
+    "feedback",
+    "members",
+    "nudges",
+    "points",
+    "prices",
+    "rules",
+    "tiers",
+    "what_ifs",
+]

@@ -15,9 +15,7 @@ from membership.engine.book import ONE_DAY, Book
 from membership.engine.state import Offer, State
 from membership.rules.dump import dump_value
 from membership.rules.evaluate import Personal
-from membership.rules.nodes import Leaf, RuleSet, Tier, Value, leaves
-
-OFFER_DAYS = 30
+from membership.rules.nodes import OFFER_DAYS, Leaf, RuleSet, Tier, Value, leaves
 
 
 class Stays(Protocol):

@@ -3,6 +3,7 @@ from membership.models.earning import ActiveDay, CheckIn, CheckInReward, Earning
 from membership.models.feedback import Feedback
 from membership.models.invites import InviteCode, Referral
 from membership.models.members import Difference, MemberTier, Override, Recalculation, TierDecision, TierStay
+from membership.models.nudges import Dwell, Nudge
 from membership.models.passes import Pass, PassOffer
 from membership.models.perks import Birthday, PointsBack
 from membership.models.points import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
@@ -22,11 +23,13 @@ __all__ = [
     "Difference",
     "CheckIn",
     "CheckInReward",
+    "Dwell",
     "EarningPreference",
     "EarningRules",
     "Feedback",
     "InviteCode",
     "MemberTier",
+    "Nudge",
     "Override",
     "Pass",
     "PassOffer",

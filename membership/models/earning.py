@@ -107,12 +107,15 @@ class CheckInReward(models.Model):
 
 
 class EarningPreference(models.Model):
-    """What a person chose about the earning page. No row: the defaults."""
+    """What a person chose about tasks and nudges. No row: the defaults."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="+", verbose_name=_("用户")
     )
     personal_tasks = models.BooleanField(_("个性化任务排序"), default=True)
+    nudge_order = models.BooleanField(_("下单后提醒差距"), default=True)
+    nudge_cart = models.BooleanField(_("购物车提醒差价"), default=True)
+    nudge_streak = models.BooleanField(_("连签中断前提醒"), default=True)
 
     class Meta:
         verbose_name = _("任务偏好")

@@ -10,6 +10,7 @@ from common.texts import in_language, listed
 from membership.rules.catalogue import METRICS, Span
 from membership.rules.nodes import (
     DEFAULT_KEEP,
+    OFFER_DAYS,
     Bundle,
     Cap,
     Dynamic,
@@ -39,6 +40,8 @@ class TierText:
     enter: str  # empty for the default tier
     gates: tuple[str, ...]
     keep: str
+    # How a tier that is no longer kept is lost; empty where nothing that time does takes it.
+    down: str = ""
 
 
 def tier_name(tier: Tier) -> str:
@@ -54,24 +57,66 @@ def describe_tiers(rules: RuleSet) -> list[TierText]:
             enter=sentence(tier.enter) if tier.enter is not None else "",
             gates=tuple(sentence(gate) for gate in tier.gates),
             keep=keep_text(tier),
+            down=_down(tier),
         )
         for tier in rules.tiers
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Rules of one kind that hold for all tiers, a sentence each."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
 def describe_program(rules: RuleSet, categories: Mapping[str, str] | None = None) -> list[str]:
     """Everything that holds for all tiers, one sentence each. `categories` gives names for category codes."""
+    return [line for section in describe_sections(rules, categories) for line in section.lines]
+
+
+def describe_sections(rules: RuleSet, categories: Mapping[str, str] | None = None) -> list[Section]:
+    """The same by what it is about; kinds of which there is nothing to say are left out."""
     names = categories or {}
-    return [
-        _counts(rules),
-        *(weights_text(name, table, names) for name, table in rules.weights.items()),
-        *(exclusion_rule_text(rule, names) for rule in rules.exclude),
-        *(bundle_text(bundle) for bundle in rules.bundles),
-        *(cap_text(cap) for cap in rules.caps),
-        *(multiplier_text(item) for item in rules.multipliers),
-        *(dynamic_text(formula) for formula in rules.dynamic.values()),
-        *(jump_text(jump) for jump in rules.jumps),
+    spend = [_counts(rules)]
+    spend += [weights_text(name, table, names) for name, table in rules.weights.items()]
+    spend += [exclusion_rule_text(rule, names) for rule in rules.exclude]
+    points = [bundle_text(bundle) for bundle in rules.bundles]
+    points += [cap_text(cap) for cap in rules.caps]
+    points += [multiplier_text(item) for item in rules.multipliers]
+    personal = [dynamic_text(formula) for formula in rules.dynamic.values()]
+    personal += _dynamic_terms() if personal else []
+    jumps = [jump_text(jump) for jump in rules.jumps]
+    keeping = _keeping(rules)
+    sections = [
+        Section(_("消费怎样计入"), tuple(spend)),
+        Section(_("活跃值与奖励"), tuple(points)),
+        Section(_("动态门槛"), tuple(personal)),
+        Section(_("跳级"), tuple(jumps)),
+        Section(_("保级与降级"), tuple(keeping)),
     ]
+    return [section for section in sections if section.lines]
+
+
+def _dynamic_terms() -> list[str]:
+    """What else the formula of membership.engine.dynamic says: whoever is measured by it can work it out."""
+    return [
+        _("平均停留时间按全体会员已结束和仍在继续的停留计算；活跃度上升指每日活跃值的趋势线向上"),
+        _("下调后的门槛自给出起固定 %(valid)s 天，每一级只给一次；在此期间升级的，保级也按它计算")
+        % {"valid": OFFER_DAYS},
+    ]
+
+
+def _keeping(rules: RuleSet) -> list[str]:
+    """How tiers are lost, where any can be."""
+    lines = []
+    if any(_down(tier) for tier in rules.tiers):
+        lines.append(_("未达到保级条件时先预警，次日起进入宽限期；其间补足就恢复，宽限期结束仍未达到才降级"))
+        lines.append(_("满足升级条件的会员一定保级；同一次评定不会先降后升"))
+    if any(tier.gates for tier in rules.tiers):
+        lines.append(_("不再满足门槛时没有宽限期，立即降到门槛仍满足的最高等级；门槛恢复后等级随之恢复"))
+    return lines
 
 
 def exclusion_text(reason: str) -> str:
@@ -102,7 +147,7 @@ def exclusion_rule_text(rule: Exclusion, names: Mapping[str, str]) -> str:
 def bundle_text(bundle: Bundle) -> str:
     needs = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.needs]
     grants = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.grants]
-    return _("%(period)s完成%(needs)s，得%(grants)s") % {
+    return _("%(period)s完成%(needs)s，得%(grants)s，每个周期一次") % {
         "period": PERIODS[bundle.window],
         "needs": listed(needs),
         "grants": listed(grants),
@@ -119,7 +164,7 @@ def cap_text(cap: Cap) -> str:
 
 
 def multiplier_text(item: Multiplier) -> str:
-    return _("%(first)s 至 %(last)s，%(metric)s %(factor)s") % {
+    return _("%(first)s 至 %(last)s，%(metric)s %(factor)s；此前和此后获得的不变") % {
         "first": item.first,
         "last": item.last,
         "metric": METRICS[item.m].label,
@@ -139,11 +184,28 @@ def jump_text(jump: Jump) -> str:
     return _("跳级：%(when)s，直接上升 %(levels)s") % {"when": sentence(jump.when), "levels": levels}
 
 
+def _lasts(tier: Tier) -> bool:
+    """Whether a tier is kept by sums over the whole life, which do not fall."""
+    if tier.enter is None or tier.keep is not None:
+        return False
+    return all(leaf.win.span is Span.LIFE and leaf.metric.accumulates for leaf in leaves(tier.enter))
+
+
+def _down(tier: Tier) -> str:
+    if tier.enter is None or _lasts(tier):
+        return ""
+    grace = ngettext("宽限 %(n)s 天", "宽限 %(n)s 天", tier.grace_days) % {"n": tier.grace_days}
+    if not tier.min_stay_days:
+        return _("%(grace)s，到期仍未达到降一级") % {"grace": grace}
+    stay = ngettext("升级后 %(n)s 天内不降", "升级后 %(n)s 天内不降", tier.min_stay_days) % {"n": tier.min_stay_days}
+    return _("%(stay)s；%(grace)s，到期仍未达到降一级") % {"stay": stay, "grace": grace}
+
+
 def keep_text(tier: Tier) -> str:
     """What keeps a member in the tier; empty where nothing can be asked for."""
     if tier.enter is None:
         return ""
-    if tier.keep is None and all(leaf.win.span is Span.LIFE and leaf.metric.accumulates for leaf in leaves(tier.enter)):
+    if _lasts(tier):
         return _("达到后保留")
     keep = DEFAULT_KEEP if tier.keep is None else tier.keep
     return sentence(scaled(tier.enter, keep.factor) if isinstance(keep, Scale) else keep)

@@ -104,6 +104,10 @@ class Multiplier:
     last: date
 
 
+# For how long a lower threshold is offered, in days.
+OFFER_DAYS = 30
+
+
 @dataclass(frozen=True, slots=True)
 class Dynamic:
     """A member who has waited longer than the mean stay while activity rises needs only `factor` of the threshold."""

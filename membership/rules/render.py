@@ -105,7 +105,7 @@ def gap_sentence(trace: Trace) -> str:
         return ""
     if isinstance(trace, LeafTrace):
         return gap_text(trace)
-    open_children = [child for child in trace.children if not child.passed]
+    open_children = _telling([child for child in trace.children if not child.passed], trace.kind)
     texts = []
     for child in open_children:
         text = gap_sentence(child)
@@ -116,8 +116,21 @@ def gap_sentence(trace: Trace) -> str:
 
 def tier_gap_sentence(trace: TierTrace) -> str:
     """What is missing for a tier, its gates included."""
-    parts = [part for part in (trace.enter, *trace.gates) if part is not None and not part.passed]
+    parts = _telling([part for part in (trace.enter, *trace.gates) if part is not None and not part.passed], "all")
     return _joined([gap_sentence(part) for part in parts], "all")
+
+
+def _telling(traces: Sequence[Trace], kind: str) -> list[Trace]:
+    """Without what another one says already: of two sums of the same metric, what is done now moves both windows, so that
+    the nearer one is enough where any will do, and the farther one is what counts where all are asked for."""
+    best: dict[tuple, Trace] = {}
+    for trace in traces:
+        is_sum = isinstance(trace, LeafTrace) and trace.gap is not None and trace.leaf.op in (">=", ">")
+        key = (trace.leaf.m, trace.leaf.w) if is_sum and trace.leaf.metric.accumulates else (id(trace),)
+        known = best.get(key)
+        if known is None or (trace.gap < known.gap if kind == "any" else trace.gap > known.gap):
+            best[key] = trace
+    return list(best.values())
 
 
 def _several_open(trace: GroupTrace) -> bool:

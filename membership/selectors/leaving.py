@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.models import Q, QuerySet, Value
+from django.db.models import Q, QuerySet, Sum, Value
 from django.db.models.functions import Coalesce
 
 from catalog.models import Category
@@ -86,13 +86,22 @@ def _of_day(bar: Bar, book: Book, rules: RuleSet, source: str, day: date) -> Dec
 
 @dataclass(frozen=True)
 class Spent:
-    """A purchase as it counts. `reason` says why it does not; `subject` names the order, such as order:12."""
+    """A purchase as it counts. `reason` says why it does not, `refunded` how much of it was taken back.
+
+    `subject` names the order, such as order:12.
+    """
 
     at: datetime
     amount: Decimal
     category: str
     subject: str
     reason: str
+    refunded: Decimal
+
+    @property
+    def order_id(self) -> int | None:
+        what, _, number = self.subject.partition(":")
+        return int(number) if what == "order" and number.isdecimal() else None
 
 
 def spend_of(standing: Standing, *, excluded: bool = False) -> QuerySet[Activity]:
@@ -106,9 +115,13 @@ def spend_of(standing: Standing, *, excluded: bool = False) -> QuerySet[Activity
 
 
 def spent(rows: list[Activity]) -> list[Spent]:
-    """Rows of `spend_of` in words."""
+    """Rows of `spend_of`, of one member, in words."""
+    if not rows:
+        return []
+    back = Activity.objects.filter(member=rows[0].member_id, reverses__in=[row.source_ref for row in rows])
+    refunded = dict(back.values_list("reverses").annotate(sum=Sum("amount")).values_list("reverses", "sum"))
     codes = {row.category for row in rows}
-    names = {one.code: str(one) for one in Category.objects.filter(code__in=codes)} if codes else {}
+    names = {one.code: str(one) for one in Category.objects.filter(code__in=codes)}
     return [
         Spent(
             at=row.occurred_at,
@@ -116,6 +129,7 @@ def spent(rows: list[Activity]) -> list[Spent]:
             category=names.get(row.category, row.category),
             subject=row.subject,
             reason=exclusion_text(row.mark or row.invalid_reason) if row.mark or row.invalid_reason else "",
+            refunded=-refunded.get(row.source_ref, ZERO),
         )
         for row in rows
     ]

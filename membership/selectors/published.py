@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from catalog.models import Category
 from common import clock
 from common.texts import foreign, in_language
 from membership.models import Program, RuleSetVersion
-from membership.rules.describe import TierText, describe_program, describe_tiers
+from membership.rules.compare import Change, rule_changes
+from membership.rules.describe import Section, TierText, describe_program, describe_sections, describe_tiers
 from membership.rules.dump import dump_rules
 from membership.selectors.rules import Published, program_for, published_versions, version_at
 from membership.selectors.standing import BenefitText, benefit_texts
@@ -29,6 +30,9 @@ class PublishedVersion:
     sha256: str
     is_current: bool
     is_future: bool
+    # What becomes of members who already hold a tier.
+    policy: str
+    policy_until: date | None
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,9 @@ class PublicRules:
     version: PublishedVersion
     tiers: tuple[PublishedTier, ...]
     general: Sequence[str]
+    sections: Sequence[Section]
+    # What the version says otherwise than the one before it; empty for the first.
+    changes: Sequence[Change]
     document: dict
     history: tuple[PublishedVersion, ...]
 
@@ -56,6 +63,7 @@ def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRule
     history = {row.pk: _listed(row, current, at) for row in rows.order_by("-effective_from")}
     shown = current if number is None else _numbered(versions, history, number)
     names = {category.code: str(category) for category in Category.objects.only("code", "name", "name_en")}
+    before = next((one for one in reversed(versions) if one.effective_from < shown.effective_from), None)
     return PublicRules(
         program=program,
         version=history[shown.pk],
@@ -63,6 +71,8 @@ def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRule
             PublishedTier(text, benefit_texts(shown.tiers.get(text.rank))) for text in describe_tiers(shown.rules)
         ),
         general=describe_program(shown.rules, names),
+        sections=describe_sections(shown.rules, names),
+        changes=rule_changes(before.rules, shown.rules, names) if before is not None else (),
         document=dump_rules(shown.rules),
         history=tuple(history.values()),
     )
@@ -77,6 +87,8 @@ def _listed(row: RuleSetVersion, current: Published, at: datetime) -> PublishedV
         sha256=row.sha256,
         is_current=row.pk == current.pk,
         is_future=row.effective_from > at,
+        policy=row.get_policy_display(),
+        policy_until=row.policy_until,
     )
 
 

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from django.db.models import Subquery
+
 from common import clock
 from membership.engine.book import Book, Snapshot
-from membership.models import Benefit, MemberTier, Program, TierRule
+from membership.models import Activity, Benefit, MemberTier, PointsAccount, Program, TierRule
 from membership.rules.catalogue import Span
 from membership.rules.evaluate import GroupTrace, TierTrace, Trace, evaluate_tiers, leaf_traces
 from membership.rules.render import gap_sentence, tier_gap_sentence
@@ -27,7 +29,7 @@ class BenefitText:
     text: str
 
     @property
-    def layertier_called(self) -> str:
+    def layer_name(self) -> str:
         return str(Benefit.Layer(self.layer).label)
 
 
@@ -72,11 +74,13 @@ class Rung:
 class Standing:
     """A member in a program. `day` is the Shanghai day whose figures are shown, `next` None at the top.
 
-    `keeping` is None where nothing that time does can take the tier; `member` until the registration was heard of.
+    `version` is the one that evaluated, `given` the one in force, whose benefits hold. `keeping` is None where nothing that
+    time does can take the tier; `member` until the registration was heard of.
     """
 
     program: Program
     version: Published
+    given: Published
     member: MemberTier | None
     rank: int
     name: str
@@ -96,10 +100,32 @@ def member_standing(*, user_id: int, storefront_id: int) -> Standing:
     """
     program = program_for(storefront_id)
     versions = published_versions(program.pk)
-    member = MemberTier.objects.filter(user=user_id, program=program).first()
+    member = _member(user_id, program)
     if member is None:
         return _beginning(program, version_at(versions, clock.now()))
     return _of_member(program, member, versions)
+
+
+def standing_mark(*, user_id: int, storefront_id: int) -> str:
+    """Another text whenever the member was evaluated anew or their points moved: what open pages ask for."""
+    member = _member(user_id, program_for(storefront_id))
+    return mark_of(member)
+
+
+def mark_of(member: MemberTier | None) -> str:
+    """The mark of a member as read for a standing; empty until the registration was heard of."""
+    return f"{member.evaluated_at.timestamp()}-{member.rank}-{member.points}" if member is not None else ""
+
+
+def _member(user_id: int, program: Program) -> MemberTier | None:
+    """The member, with `points`: the balance of the account."""
+    points = Subquery(PointsAccount.objects.filter(pk=user_id).values("balance")[:1])
+    return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points).first()
+
+
+def has_heard_of(standing: Standing, *, order_id: int) -> bool:
+    """Whether an order is among what the standing was made from."""
+    return Activity.objects.filter(member=standing.member, subject=f"order:{order_id}").exists()
 
 
 def stored_todo(member: MemberTier) -> str:
@@ -119,6 +145,7 @@ def _of_member(program: Program, member: MemberTier, versions: Sequence[Publishe
     return _standing(
         program,
         by_id[member.version_id],
+        given=version_at(versions, clock.now()),
         member=member,
         rank=member.rank,
         since=member.since,
@@ -163,13 +190,16 @@ def _beginning(program: Program, version: Published) -> Standing:
     today = clock.day_of(clock.now())
     traces = evaluate_tiers(version.rules, Snapshot(Book(), version.rules, today), today)
     rank = version.rules.default_tier.rank
-    return _standing(program, version, member=None, rank=rank, since=None, day=today, traces=traces, decisions=())
+    return _standing(
+        program, version, given=version, member=None, rank=rank, since=None, day=today, traces=traces, decisions=()
+    )
 
 
 def _standing(
     program: Program,
     version: Published,
     *,
+    given: Published,
     member: MemberTier | None,
     rank: int,
     since: datetime | None,
@@ -178,18 +208,20 @@ def _standing(
     decisions: tuple[DecisionText, ...],
 ) -> Standing:
     above = next((trace for trace in traces if trace.rank > rank), None)
+    """By the conditions of `version`, which evaluated; what tiers give is that of the version in force, `given`."""
     held = next((trace for trace in traces if trace.rank == rank), None)
     return Standing(
         program=program,
         version=version,
+        given=given,
         member=member,
         rank=rank,
         name=tier_called(version, rank),
         since=since,
         day=day,
-        next=_next(version, above) if above is not None else None,
+        next=_next(version, given, above) if above is not None else None,
         keeping=_keeping(version, member, held) if member is not None and held is not None else None,
-        benefits=benefit_texts(version.tiers.get(rank)),
+        benefits=benefit_texts(given.tiers.get(rank)),
         ladder=tuple(
             Rung(tier.rank, str(tier), tier.rank <= rank, tier.rank == rank) for tier in version.tiers.values()
         ),
@@ -197,7 +229,7 @@ def _standing(
     )
 
 
-def _next(version: Published, trace: TierTrace) -> NextTier:
+def _next(version: Published, given: Published, trace: TierTrace) -> NextTier:
     parts = [part for part in (trace.enter, *trace.gates) if part is not None]
     return NextTier(
         rank=trace.rank,
@@ -205,7 +237,7 @@ def _next(version: Published, trace: TierTrace) -> NextTier:
         percent=min((percent_of(part) for part in parts), default=0),
         todo=tier_gap_sentence(trace),
         parts=tier_parts(trace),
-        benefits=benefit_texts(version.tiers.get(trace.rank)),
+        benefits=benefit_texts(given.tiers.get(trace.rank)),
     )
 
 

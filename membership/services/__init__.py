@@ -11,6 +11,16 @@ from membership.services.invites import (
     tell_inviter,
 )
 from membership.services.members import ensure_member
+from membership.services.nudges import (
+    CART_WAIT,
+    choose_nudges,
+    forget_dwell,
+    may_nudge,
+    note_click,
+    note_dwell,
+    note_order_effect,
+    show_nudge,
+)
 from membership.services.overrides import (
     approve_override,
     end_override,
@@ -44,6 +54,14 @@ from membership.services.tasks import (
 from membership.services.what_if import ask_what_if, fail_what_if, resume_what_ifs, run_what_if
 
 __all__ = [
+    "CART_WAIT",
+    "choose_nudges",
+    "forget_dwell",
+    "may_nudge",
+    "note_click",
+    "note_dwell",
+    "note_order_effect",
+    "show_nudge",
     "CheckedIn",
     "accept_feedback",
     "adjust_points",

@@ -7,10 +7,11 @@ from django.db import transaction
 
 from common import clock
 from common.clock import day_of
-from membership.models import CheckIn, CheckInReward, MemberTier, Pass, PointsEntry, Task
+from membership.models import CheckIn, CheckInReward, MemberTier, Nudge, Pass, PointsEntry, Task
 from membership.selectors.earning import cycle_of, is_quiet, place_in_cycle
 from membership.services.acting import locked_member, note_active_day
 from membership.services.facts import record_activity
+from membership.services.nudges import note_effect
 from membership.services.passes import give_pass
 from membership.services.points import grant_points
 from membership.services.tasks import count_step_locked
@@ -48,6 +49,7 @@ def check_in(*, user_id: int, storefront_id: int) -> CheckedIn:
         passes = _reward(member, made, at)
         record_activity(member_id=member.pk, metric="checkin", quantity=1, occurred_at=at, at=at, ref=_ref(made, "day"))
         note_active_day(member=member, at=at, heard_at=at)
+        note_effect(user_id=user_id, kind=Nudge.Kind.STREAK, at=at)
         count_step_locked(member=member, kind=Task.Kind.CHECK_IN, subject=f"day:{today}", at=at, told_at=at)
     return CheckedIn(made, True, tuple(passes))
 

@@ -8,7 +8,7 @@ from common import clock
 from marketing.selectors import count_usable
 from membership.selectors import birthday_of, member_standing, points_balance
 from notifications.selectors import unread_count
-from shop import visitor
+from shop import nudges, visitor
 from shop.refusals import private
 from wallet.selectors import balance_of
 
@@ -28,6 +28,7 @@ def account(request: HttpRequest) -> HttpResponse:
         "coupons": count_usable(user_id=user.pk, storefront_id=request.storefront.pk, at=clock.now()),
         "birthday": birthday_of(user.pk),
         "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
+        "nudge": nudges.before_midnight(request),
         "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
     }
     return render(request, "shop/account.html", context)

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from catalog.models import Category, Label, Product, Sku
 from catalog.selectors import by_label, category_tree, filtered, on_sale, search
 from orders.selectors import recent_skus
-from shop import visitor
+from shop import nudges, visitor
 from shop.cards import Card, Offer, cards
 from shop.forms import read_filters
 from shop.guest_pages import kept_for_guests
@@ -33,6 +33,7 @@ def home(request: HttpRequest) -> HttpResponse:
         "shop/home.html",
         {
             "again": [offer for sku in again if (offer := _offer(by_product.get(sku.product_id), sku))],
+            "nudge": nudges.before_midnight(request),
             "categories": [top for top, _children in category_tree()],
             "shelves": [
                 (label, [by_product[one.pk] for one in products if one.pk in by_product]) for label, products in shelves

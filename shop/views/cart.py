@@ -12,6 +12,7 @@ from django.views.decorators.http import require_POST
 
 from catalog.models import Product, Sku
 from catalog.selectors import shown_stock
+from common import clock
 from common.device import ensure_device
 from common.exceptions import DomainError
 from common.origin import same_origin_post
@@ -19,7 +20,7 @@ from membership.selectors import NO_PERKS
 from orders.models import CartItem
 from orders.selectors import cart_items
 from orders.services import Item, QuoteLine, add_to_cart, preview, set_cart_quantity
-from shop import visitor
+from shop import nudges, visitor
 from shop.cards import Stock
 from shop.forms import read_quantity
 from shop.refusals import private
@@ -64,7 +65,13 @@ def cart(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "shop/cart.html",
-        {"rows": rows, "total": sum(row.line.cash for row in rows if row.line), "can_buy": _can_buy(rows)},
+        {
+            "rows": rows,
+            "total": sum(row.line.cash for row in rows if row.line),
+            "can_buy": _can_buy(rows),
+            "waiting": nudges.before_order(request, wanted_items(request, items), clock.now()),
+            "waiting_query": "from=cart",
+        },
     )
 
 

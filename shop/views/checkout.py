@@ -17,7 +17,7 @@ from common.money import parse_money
 from orders.models import Order
 from orders.selectors import cart_items, orders_of_device
 from orders.services import AUTO, Item, Quote, place, preview
-from shop import paying, visitor
+from shop import nudges, paying, visitor
 from shop.cards import Stock
 from shop.coupons import choose
 from shop.forms import BuyerFieldsForm, ContactForm, read_quantity
@@ -41,11 +41,16 @@ class Wanted:
     @property
     def address(self) -> str:
         """Where the same purchase begins anew, such as after signing in."""
+        return f"{reverse('shop:checkout')}?{self.query}"
+
+    @property
+    def query(self) -> str:
+        """What says the same purchase in an address."""
         if self.source == FROM_CART:
-            asked = {"from": FROM_CART}
+            said = {"from": FROM_CART}
         else:
-            asked = {"sku": self.items[0].sku, "quantity": self.items[0].quantity} if self.items else {}
-        return f"{reverse('shop:checkout')}?{urlencode(asked)}"
+            said = {"sku": self.items[0].sku, "quantity": self.items[0].quantity} if self.items else {}
+        return urlencode(said)
 
 
 @private
@@ -55,7 +60,7 @@ def checkout(request: HttpRequest) -> HttpResponse:
     if request.method == "GET" and not request.GET.keys() & {"sku", "from"}:
         # Reached by the address bar, after a refusal was shown here.
         return redirect("shop:cart")
-    wanted = _sent(request) if request.method == "POST" else _asked(request)
+    wanted = _sent(request) if request.method == "POST" else asked(request)
     try:
         quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted.items)
     except DomainError as refusal:
@@ -103,7 +108,7 @@ def _typed(request: HttpRequest, prefix: str) -> dict[str, str]:
     return {name.removeprefix(prefix): value for name, value in request.POST.items() if name.startswith(prefix)}
 
 
-def _asked(request: HttpRequest) -> Wanted:
+def asked(request: HttpRequest) -> Wanted:
     """From the address: the cart, or a SKU and a quantity."""
     if request.GET.get("from") == FROM_CART:
         found = visitor.cart(request)
@@ -145,6 +150,8 @@ def _show(
         "refusal": refusal or coupon.refusal,
         # A fresh token for a fresh try; a repeated click sends the same one and is answered with the same order.
         "token": public_id(),
+        "waiting": nudges.before_order(request, wanted.items, quoted.at),
+        "waiting_query": wanted.query,
     }
     in_sheet = "Sheet" in request.headers
     response = render(request, "shop/checkout_sheet.html" if in_sheet else "shop/checkout.html", context)

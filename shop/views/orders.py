@@ -1,6 +1,7 @@
 """Orders: the list, one order with its keys, paying and cancelling what is unpaid."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,12 +17,12 @@ from common import clock
 from common.device import device_of
 from common.exceptions import DomainError
 from common.money import ZERO
-from membership.selectors import member_standing
+from membership.selectors import has_heard_of, mark_of, member_standing
 from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
 from orders.services import cancel, claim_credit
-from shop import paying, visitor
+from shop import nudges, paying, visitor
 from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
 from shop.reviews import entries_of_lines
@@ -144,13 +145,19 @@ def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, s
     return rows
 
 
+def _climb(request: HttpRequest, user: User, found: Order) -> dict[str, Any]:
+    """The bar that the order moves, and once it has moved, what the next tier takes."""
+    standing = member_standing(user_id=user.pk, storefront_id=found.storefront_id)
+    heard = found.delivered_at is not None and has_heard_of(standing, order_id=found.pk)
+    nudge = nudges.after_order(request, found, standing) if heard else None
+    return {"standing": standing, "standing_mark": mark_of(standing.member), "nudge": nudge}
+
+
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
     unpaid = found.state == Order.State.UNPAID
     user = visitor.member(request)
     context = {
-        "standing": member_standing(user_id=user.pk, storefront_id=found.storefront_id)
-        if user and found.paid_at
-        else None,
+        **(_climb(request, user, found) if user and found.paid_at else {}),
         "order": found,
         "view": (view := order_view(found, user=user, page=request.GET.get("page"))),
         "mark": progress_mark(found, [one.line for one in view.lines]),

@@ -51,7 +51,6 @@ POLICY = {
     "api:tokens": PUBLIC,
     "catalog:cover": PUBLIC,
     "membership:birthday": MEMBER,
-    "membership:center": MEMBER,
     "membership:check_in": MEMBER,
     "membership:decisions": MEMBER,
     "membership:earn": MEMBER,
@@ -87,6 +86,13 @@ POLICY = {
     "shop:library_export": MEMBER,
     "shop:lookup": PUBLIC,
     "shop:manifest": PUBLIC,
+    "shop:member": MEMBER,
+    "shop:member_mark": MEMBER,
+    "shop:member_spending": MEMBER,
+    "shop:nudge": MEMBER,
+    "shop:nudge_choose": MEMBER,
+    # Guests are answered too, with nothing: a page does not know whether its session has ended.
+    "shop:nudge_waiting": PUBLIC,
     "shop:offline": PUBLIC,
     # Opened by whoever the order belongs to; tests/shop/test_orders.py has who that is.
     "shop:order": PUBLIC,

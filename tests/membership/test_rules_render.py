@@ -112,10 +112,25 @@ def test_the_whole_rule_set_is_told():
         "每天活跃值最多计 30 点",
         "2026-05-01 至 2026-05-31，活跃值 ×2",
         "门槛 ×0.8",
+        "固定 30 天，每一级只给一次",
+        "没有宽限期，立即降到门槛仍满足的最高等级",
         "直接上升 2 级",
     )
     for part in told:
         assert part in lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [("any", "再消费 ¥500.00，或者再完成 4 笔订单"), ("all", "再消费 ¥2,500.00，并且再完成 4 笔订单")],
+)
+def test_of_two_windows_of_one_sum_the_telling_one_is_named(kind, text):
+    """What is spent now is in both windows: any is reached by the nearer, all by the farther."""
+    spend = [leaf("spend", "30d", ">=", "1000.00"), leaf("spend", "life", ">=", "3000.00")]
+    document = {kind: [*spend, leaf("orders", "life", ">=", 5)]}
+    member = Member({"spend": Decimal(500), "orders": Decimal(1)})
+    with translation.override("zh-hans"):
+        assert gap_sentence(evaluate(enter(document), member, TODAY)) == text
 
 
 def test_settled_spend_says_so():

@@ -1,0 +1,86 @@
+"""What nudges were shown, to whom, and what came of them."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db.models import Count, QuerySet
+from django.utils.translation import gettext_lazy
+
+from common.clock import SHANGHAI, day_of
+from membership.models import CheckIn, EarningPreference, Nudge
+
+ONE_DAY = timedelta(days=1)
+# For how long a page that is loaded again, or brought up to date, shows the nudge that it showed.
+SAME_SHOWING = timedelta(minutes=10)
+# A streak of one day is none yet.
+LEAST_STREAK = 2
+# From this hour on (Shanghai) a day without check-in is likely to end without one.
+EVENING = 18
+
+
+CHOICES = {
+    Nudge.Kind.ORDER: gettext_lazy("下单后，告诉我离下一级还差多少"),
+    Nudge.Kind.CART: gettext_lazy("商品放了两分钟还没付款时，告诉我升级能省多少"),
+    Nudge.Kind.STREAK: gettext_lazy("连续签到快断时，当天晚上提醒我"),
+}
+
+
+@dataclass(frozen=True)
+class NudgeChoice:
+    kind: str
+    label: str
+    is_on: bool
+
+
+def nudge_choices(user_id: int) -> tuple[NudgeChoice, ...]:
+    chosen = EarningPreference.objects.filter(pk=user_id).first() or EarningPreference()
+    return tuple(
+        NudgeChoice(kind.value, str(CHOICES[kind]), getattr(chosen, f"nudge_{kind.value}")) for kind in Nudge.Kind
+    )
+
+
+def shown_lately(*, user_id: int, kind: str, subject: str, at: datetime) -> Nudge | None:
+    """The nudge about this subject that the page just showed."""
+    rows = Nudge.objects.filter(user=user_id, kind=kind, subject=subject, shown_at__gt=at - SAME_SHOWING)
+    return rows.order_by("-id").first()
+
+
+def streak_at_risk(*, user_id: int, at: datetime) -> int:
+    """The days of a streak that ends tonight unless the member checks in; 0 where there is none, or still time."""
+    today = day_of(at)
+    rows = CheckIn.objects.filter(user=user_id, day__in=[today - ONE_DAY, today])
+    streaks = dict(rows.values_list("day", "streak"))
+    streak = streaks.get(today - ONE_DAY, 0)
+    if today in streaks or streak < LEAST_STREAK or at.astimezone(SHANGHAI).hour < EVENING:
+        return 0
+    return streak
+
+
+@dataclass(frozen=True)
+class Effect:
+    """How often nudges of a kind were shown, followed, and did what they were for."""
+
+    kind: str
+    label: str
+    shown: int
+    clicked: int
+    converted: int
+
+    @property
+    def click_percent(self) -> int:
+        return self.clicked * 100 // self.shown if self.shown else 0
+
+    @property
+    def converted_percent(self) -> int:
+        return self.converted * 100 // self.shown if self.shown else 0
+
+
+def nudge_effects(rows: QuerySet[Nudge]) -> list[Effect]:
+    """The effect by kind, of the rows given; kinds without a row too."""
+    counted = rows.order_by().values("kind").annotate(n=Count("pk"), c=Count("clicked_at"), e=Count("converted_at"))
+    found = {row["kind"]: row for row in counted}
+    nothing = {"n": 0, "c": 0, "e": 0}
+    return [
+        Effect(kind.value, str(kind.label), *(found.get(kind.value, nothing)[name] for name in ("n", "c", "e")))
+        for kind in Nudge.Kind
+    ]
