@@ -29,7 +29,8 @@ from insights import selectors
 from insights.charts import Chart, Point, draw
 from insights.periods import LENGTHS, Period
 from insights.selectors import Figure
-from membership.models import TierDecision
+from membership.models import Difference, TierDecision
+from membership.selectors import open_differences
 from orders.models import Order
 from orders.selectors import stuck_orders
 from payments.models import PaymentAttempt
@@ -236,11 +237,17 @@ def _deliveries(board: Board, user: User) -> None:
     board.todo.append(_todo("parked", _("搁置的事件"), parked_count(), address, _("多次失败，等人重试")))
 
 
+def _differences(board: Board, user: User) -> None:
+    address, count = _list("membership_difference", state="open"), open_differences().count()
+    board.todo.append(_todo("differences", _("等级差异"), count, address, _("位会员与重算结果不一致，等人核对")))
+
+
 # Who sees what: whoever may open the list sees its figures.
 PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Order, _orders),
     (User, _people),
     (TierDecision, _tiers),
+    (Difference, _differences),
     (Sku, _stock),
     (Review, _reviews),
     (PaymentAttempt, _attempts),

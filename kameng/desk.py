@@ -75,6 +75,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "生日"), "cake", "membership.Birthday"),
             Entry(pgettext_lazy("plural", "积分规则"), "tune", "membership.EarningRules"),
             Entry(pgettext_lazy("plural", "重新评定"), "refresh", "membership.Recalculation"),
+            Entry(pgettext_lazy("plural", "等级差异"), "difference", "membership.Difference"),
         ],
     ),
     (

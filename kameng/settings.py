@@ -49,6 +49,8 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 # How many proxies of ours stand before the web process; X-Forwarded-For is believed only that far.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
+# Who may read /metrics: `Authorization: Bearer <token>`. Empty: nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 OUTGOING_ALLOW = env.list("OUTGOING_ALLOW", default=[])
 if PRODUCTION and OUTGOING_ALLOW:
     raise ImproperlyConfigured("OUTGOING_ALLOW opens private addresses: it is for development only")

@@ -138,3 +138,13 @@ class WhatIfRefused(BadInput):
 
     code = "what_if_refused"
     message = _("草稿还不能推演，请先修正规则和过渡方式")
+
+
+class DifferenceOver(Conflict):
+    code = "difference_over"
+    message = _("这条差异已经结束")
+
+
+class NoteNeeded(BadInput):
+    code = "note_needed"
+    message = _("请写明核对结果")

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from common import clock
+from common.metrics import add_gauge
 from events.contracts import (
     InviteeActive,
     InviteeSpent,
@@ -16,6 +17,7 @@ from events.contracts import (
 from events.registry import subscribe
 from membership import services
 from membership.models import Task
+from membership.selectors.differences import count_differences, pass_ages, passes_open
 
 
 @subscribe(UserRegistered, "membership.ensure_member")
@@ -112,3 +114,10 @@ def _count_review(event: ReviewPublished | ReviewWithdrawn, *, counts: bool) -> 
         told_at=event.occurred_at,
         counts=counts,
     )
+
+
+add_gauge(
+    "tier_differences", "Members stored otherwise than recomputed, waiting for somebody, by kind.", count_differences
+)
+add_gauge("tier_pass_age_seconds", "Seconds since a pass over members last ended, by scope.", pass_ages)
+add_gauge("tier_pass_evaluated", "Members that an unfinished pass has looked at so far, by scope.", passes_open)

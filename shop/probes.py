@@ -1,4 +1,4 @@
-"""What load balancers and monitors ask: is the process alive, can it serve?
+"""What load balancers and monitors ask: is the process alive, can it serve, what are its figures?
 
 A middleware before all others, not two views: an answer about the database must not depend on it by way of sessions,
 and a monitor asks by the machine's address, which is no name of the shop's.
@@ -13,8 +13,10 @@ import redis
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection, transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.crypto import constant_time_compare
 
 from common import clock
+from common.metrics import CONTENT_TYPE, exposition
 from events.selectors import parked_count, relay_lag, silence_of
 
 logger = logging.getLogger(__name__)
@@ -26,12 +28,14 @@ OK, DEGRADED, UNAVAILABLE = "ok", "degraded", "unavailable"
 
 
 class ProbeMiddleware:
-    """Answers /healthz and /readyz at once."""
+    """Answers /healthz, /readyz and /metrics at once."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path == METRICS and _may_measure(request):
+            return metrics()
         answer = PROBES.get(request.path)
         return self.get_response(request) if answer is None else answer()
 
@@ -51,6 +55,24 @@ def readyz() -> HttpResponse:
     return _answer({"status": status, "checks": checks}, 503 if status == UNAVAILABLE else 200)
 
 
+def metrics() -> HttpResponse:
+    """Figures of all rooms for Prometheus; 503 without the database."""
+    try:
+        with transaction.atomic():
+            body = exposition()
+    except (DatabaseError, InterfaceError) as error:
+        logger.error("figures cannot be read: %s", type(error).__name__)
+        return _answer({"status": UNAVAILABLE}, 503)
+    return HttpResponse(body, content_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+def _may_measure(request: HttpRequest) -> bool:
+    """Whoever knows the token. To others, and where none is set, there is no such page."""
+    token, given = settings.METRICS_TOKEN, request.headers.get("Authorization", "")
+    return bool(token) and constant_time_compare(given, f"Bearer {token}")
+
+
+METRICS = "/metrics"
 PROBES = {"/healthz": healthz, "/readyz": readyz}
 
 

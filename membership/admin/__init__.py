@@ -3,6 +3,7 @@
 from membership.admin import (
     activity,
     birthdays,
+    differences,
     earning,
     feedback,
     members,
@@ -17,6 +18,7 @@ from membership.admin import (
 __all__ = [
     "activity",
     "birthdays",
+    "differences",
     "earning",
     "feedback",
     "members",

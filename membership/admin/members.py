@@ -210,10 +210,19 @@ class TierDecisionAdmin(ReadOnlyAdmin):
 
 @admin.register(Recalculation)
 class RecalculationAdmin(ReadOnlyAdmin):
-    list_display = ["id", "scope", "shown_started", "shown_finished", "evaluated", "changed"]
+    list_display = ["id", "scope", "shown_started", "shown_finished", "evaluated", "changed", "differences"]
     list_filter = ["scope", ("started_at", DayRangeFilter)]
     ordering = ["-id"]
-    fields = ["scope", "shown_started", "shown_finished", "evaluated", "changed", "last_member_id"]
+    fields = [
+        "scope",
+        "shown_started",
+        "shown_finished",
+        "evaluated",
+        "total",
+        "changed",
+        "differences",
+        "last_member_id",
+    ]
     readonly_fields = fields
     actions_list = ["run_all"]
     has_run_permission = allowed("membership.evaluate_member")

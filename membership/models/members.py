@@ -218,6 +218,8 @@ class Recalculation(models.Model):
     finished_at = models.DateTimeField(_("完成时间"), null=True)
     last_member_id = models.BigIntegerField(_("进行到的会员"), default=0)
     evaluated = models.PositiveIntegerField(_("已评定"), default=0)
+    # How many there are to look at, as far as it was known.
+    total = models.PositiveIntegerField(_("共有"), default=0, db_default=0)
     changed = models.PositiveIntegerField(_("等级有变"), default=0)
     differences = models.PositiveIntegerField(_("与存储不一致"), default=0)
 
@@ -235,7 +237,10 @@ class Recalculation(models.Model):
 
 
 class Difference(models.Model):
-    """A member who is stored otherwise than they should be: found by the weekly pass, open until it finds them right."""
+    """A member who is stored otherwise than they should be: found by the weekly pass, and never mended by it.
+
+    Open until a later look finds the member right, or somebody closes it and says why. Found again, it is another row.
+    """
 
     class Kind(models.TextChoices):
         STANDING = "standing", _("等级与当前数据不符")
@@ -254,15 +259,23 @@ class Difference(models.Model):
     )
     found_at = models.DateTimeField(_("发现时间"))
     seen_at = models.DateTimeField(_("最近一次看到"))
-    cleared_at = models.DateTimeField(_("恢复一致"), null=True)
+    cleared_at = models.DateTimeField(_("结束时间"), null=True)
+    closer = models.ForeignKey(
+        User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("关闭人")
+    )
+    note = models.CharField(_("处理说明"), max_length=200, blank=True, default="", db_default="")
 
     class Meta:
         verbose_name = _("等级差异")
         verbose_name_plural = pgettext_lazy("plural", "等级差异")
+        permissions = [("close_difference", _("关闭等级差异"))]
         constraints = [
+            models.CheckConstraint(
+                condition=Q(closer=None) | Q(cleared_at__isnull=False) & ~Q(note=""), name="difference_closed_says_why"
+            ),
             models.UniqueConstraint(
                 fields=["member", "kind"], condition=Q(cleared_at=None), name="difference_one_open_per_kind"
-            )
+            ),
         ]
 
     def __str__(self) -> str:

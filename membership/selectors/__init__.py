@@ -1,4 +1,5 @@
 from membership.selectors.decisions import DecisionText, decision_texts, decisions_of, member_decisions
+from membership.selectors.differences import open_differences
 from membership.selectors.earning import CheckInShown, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
 from membership.selectors.leaving import Spent, spend_of, spent, with_leaving
@@ -102,4 +103,5 @@ __all__ = [
     "WhatIfResult",
     "latest_what_if",
     "what_if_result",
+    "open_differences",
 ]

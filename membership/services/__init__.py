@@ -1,4 +1,5 @@
 from membership.services.check_ins import CheckedIn, check_in
+from membership.services.differences import close_difference
 from membership.services.evaluation import evaluate_member
 from membership.services.facts import clear_activity, flag_activity, record_activity, reverse_activity
 from membership.services.feedback import accept_feedback, decline_feedback, send_feedback
@@ -71,6 +72,7 @@ __all__ = [
     "check_in",
     "choose_task_order",
     "clear_activity",
+    "close_difference",
     "copy_rule_set",
     "correct_birthday",
     "count_order_tasks",

@@ -13,15 +13,19 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Max, Min
 
+from accounts.models import User
+from audit.services import record
 from common import clock
 from common.clock import day_of
-from common.locks import lock
+from common.locks import lock, lock_one
 from membership.engine.dynamic import NoStays
 from membership.engine.fold import Fold
 from membership.engine.state import dump_state
 from membership.engine.step import step
 from membership.engine.versions import Timeline
+from membership.exceptions import DifferenceOver, NoteNeeded
 from membership.models import Bucket, Difference, MemberTier, Recalculation, Total
+from membership.selectors.differences import open_differences
 from membership.selectors.rules import Published, published_versions
 from membership.services.evaluation import folded_again, open_folds
 from membership.services.passing import BATCH, moment_of
@@ -181,9 +185,28 @@ def end_of_comparison(*, run: Recalculation) -> None:
     """Clear the standings that this pass over everyone found right again, and say aloud what it found."""
     at = clock.now()
     Difference.objects.filter(kind=Kind.STANDING, cleared_at=None, seen_at__lt=run.started_at).update(cleared_at=at)
-    left = Difference.objects.filter(cleared_at=None).count()
+    left = open_differences().count()
     if left:
         logger.error("tiers: %d members are stored otherwise than their figures say", left)
+
+
+def close_difference(*, difference_id: int, actor: User, note: str) -> Difference:
+    """Somebody has looked at it. Nothing of the member is changed; the next pass opens another if it is still so.
+
+    Locks the row. Raises DifferenceOver, NoteNeeded.
+    """
+    note = note.strip()
+    if not note:
+        raise NoteNeeded
+    with transaction.atomic():
+        at = clock.now()
+        row = lock_one(Difference.objects.filter(pk=difference_id))
+        if row.cleared_at is not None:
+            raise DifferenceOver
+        row.cleared_at, row.closer, row.note = at, actor, note
+        row.save(update_fields=["cleared_at", "closer", "note"])
+        record(action="membership.difference.close", at=at, actor=actor, target=row, detail={"note": note})
+    return row
 
 
 def _note(member_id: int, kind: str, detail: dict[str, Any], *, at: datetime, run: Recalculation | None) -> None:

@@ -41,13 +41,14 @@ def recalculate(
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
     with _only_one():
         run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
-        total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
+        run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
+        run.save(update_fields=["total"])
         while ends is None or monotonic() < ends:
             if not _take_next(run, batch):
                 _finish(run)
                 break
             if progress is not None:
-                progress(run.evaluated, max(total, run.evaluated))
+                progress(run.evaluated, max(run.total, run.evaluated))
         return run
 
 

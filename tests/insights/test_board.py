@@ -17,7 +17,7 @@ from common.clock import SHANGHAI
 from events.models import Delivery, Event, Heartbeat
 from insights.board import board_for
 from insights.periods import Period, period_of
-from membership.models import MemberTier, TierDecision
+from membership.models import Difference, MemberTier, TierDecision
 from membership.services import ensure_member
 from orders.models import Order, OrderLine
 from orders.services import expire, receive_payment, refund
@@ -199,6 +199,14 @@ def member(alice):
     return alice
 
 
+def differ(member) -> None:
+    """Two open differences, and one that is over."""
+    for kind, over in (("standing", None), ("sums", None), ("fold", NOW)):
+        Difference.objects.create(
+            member=member.tiers.get(), kind=kind, detail={}, found_at=NOW, seen_at=NOW, cleared_at=over
+        )
+
+
 MONEY = {"income": "paid_total", "refunds": "amount"}
 
 
@@ -206,6 +214,7 @@ MONEY = {"income": "paid_total", "refunds": "amount"}
 def test_every_figure_opens_exactly_its_rows(shop, shelf, member, olga, days):
     busy(shop, member, shelf)
     decide(member, (0, 1), (1, 2), (2, 1), (1, 1))
+    differ(member)
     desk = at_desk(olga)
     seen = tiles(olga, days)
     assert {"stuck", "queued", "short", "held", "low_stock", "unknown", "parked"} < set(seen)
@@ -233,6 +242,7 @@ SEES = {
     "orders.view_order": {"stuck", "queued", "short", "orders", "income", "paid_rate", "refunds"},
     "accounts.view_user": {"registrations"},
     "membership.view_tierdecision": {"tiers_up", "tiers_down"},
+    "membership.view_difference": {"differences"},
     "catalog.view_sku": {"low_stock"},
     "payments.view_paymentattempt": {"unknown"},
     "events.view_delivery": {"parked"},

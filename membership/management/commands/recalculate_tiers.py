@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 from common.progress import Bar
 from membership.exceptions import AlreadyRunning
 from membership.services import recalculate
+from membership.services.recalculation import SLICE
 
 
 class Command(BaseCommand):
@@ -17,11 +18,14 @@ class Command(BaseCommand):
         parser.add_argument(
             "--all", action="store_true", help=_("核对全部会员，与每周的任务相同；默认只评定到期的会员")
         )
+        parser.add_argument(
+            "--batch", type=int, default=SLICE, help=_("每批多少位会员；被中断时最多重做一批，默认 %(default)s")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         bar = Bar(_("评定会员"))
         try:
-            run = recalculate(everyone=options["all"], progress=bar)
+            run = recalculate(everyone=options["all"], batch=max(options["batch"], 1), progress=bar)
         except AlreadyRunning as refused:
             raise CommandError(str(refused)) from refused
         finally:

@@ -1,0 +1,139 @@
+"""A whole base of members, made by a few statements: who they are, what they bought and did, and where that put them.
+
+Member number n bought on three days and was active on four; ten sums by day each. The days and amounts are drawn from n, so
+that every run has the same base. Rows lie in the order of their days, as a shop writes them.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from django.db import ProgrammingError, connection
+
+from benchmarks.frame.crowd import open_program
+from common.clock import day_of, start_of_day
+from membership.engine.versions import OneVersion
+from membership.models import Program
+from membership.selectors.rules import published_versions
+from membership.sql.conditions import Ladder
+from membership.sql.figures import Figures, Scope
+from membership.sql.fragments import Sql, fill, run
+from tenancy.models import Storefront
+
+BUCKETS_EACH = 10
+
+# A number from 0 to 9999 that is drawn from a member's number and a reason.
+_DRAWN = """
+CREATE OR REPLACE FUNCTION pg_temp.drawn(n bigint, why integer) RETURNS integer LANGUAGE sql IMMUTABLE AS
+$$ SELECT ((hashint8(n * 64 + why)::bigint + 2147483648) %% 10000)::integer $$
+"""
+_USERS = """
+INSERT INTO accounts_user (public_id, username, email, phone, display_name, password, is_superuser, is_staff, is_active,
+    date_joined, home_storefront_id)
+SELECT 'base-' || n, 'base-' || n, '', '', '', '!', FALSE, FALSE, TRUE,
+    %(night)s::timestamptz - (120 + pg_temp.drawn(n, 0) %% 900) * interval '1 day', %(shop)s
+FROM generate_series(1, %(people)s) AS n
+"""
+_MEMBERS = """
+INSERT INTO membership_membertier (user_id, program_id, rank, since, stage, version_id, evaluated_at, state, evaluation)
+SELECT id, %(program)s, 0, date_joined, 'active', %(version)s, date_joined, '{}'::jsonb, '{}'::jsonb
+FROM accounts_user WHERE username LIKE 'base-%%' ORDER BY id
+"""
+# One of the days of activity leaves the window of 30 days in the night that is measured.
+_BUCKETS = """
+INSERT INTO membership_bucket (member_id, day, metric, category, amount, quantity, earned)
+SELECT id, %(today)s::date - ago, metric, category, amount, quantity, quantity FROM (
+    SELECT m.id, kind.metric, kind.category,
+        CASE WHEN kind.metric = 'activity' AND time = 1 THEN 30
+            WHEN kind.metric = 'activity' THEN 1 + pg_temp.drawn(m.id, 10 + time) %% 60
+            ELSE 1 + (pg_temp.drawn(m.id, 20 + time) %% 30) + 30 * (time - 1) END AS ago,
+        CASE WHEN kind.metric = 'spend' THEN (1 + pg_temp.drawn(m.id, 30 + time) %% 60000) / 100.0 * (1 + m.id %% 3)
+            ELSE 0 END AS amount,
+        CASE kind.metric WHEN 'spend' THEN 0 WHEN 'orders' THEN 1 ELSE 5 + pg_temp.drawn(m.id, 40 + time) %% 26 END AS quantity
+    FROM membership_membertier AS m
+    CROSS JOIN generate_series(1, 4) AS time
+    CROSS JOIN LATERAL (VALUES ('spend', CASE m.id %% 3 WHEN 0 THEN 'game_card' ELSE 'phone_credit' END), ('orders', ''),
+        ('activity', '')) AS kind (metric, category)
+    WHERE m.program_id = %(program)s AND (time < 4 OR kind.metric = 'activity')
+) AS told ORDER BY ago DESC
+ON CONFLICT DO NOTHING
+"""
+_TOTALS = """
+INSERT INTO membership_total (member_id, metric, category, amount, quantity, first_day)
+SELECT member_id, metric, category, sum(amount), sum(quantity), min(day) FROM membership_bucket GROUP BY 1, 2, 3
+UNION ALL
+SELECT member_id, 'buy_days', '', 0, count(*), NULL FROM membership_bucket WHERE metric = 'orders' GROUP BY 1
+ORDER BY 1
+"""
+_PLACED = """
+WITH {ctes}, placed AS (
+    SELECT scope.id, COALESCE({reached}, 0) AS rank FROM scope JOIN figures ON figures.member_id = scope.id
+    JOIN flags ON flags.member_id = scope.id
+)
+UPDATE membership_membertier AS m SET rank = placed.rank, since = {since}, folded_to = {before}, next_check_at = {night},
+    evaluation = {unknown}::jsonb, state = jsonb_build_object('rank', placed.rank, 'since', {since}, 'shown', placed.rank,
+        'shown_since', {since}, 'at', {before}, 'stage', 'active', 'shown_stage', 'active', 'version', {version})
+FROM placed WHERE m.id = placed.id
+"""
+_DECISIONS = """
+INSERT INTO membership_tierdecision (member_id, from_rank, to_rank, stage, cause, activity_ref, version_id, trace, gap, day,
+    at)
+SELECT id, NULL, 0, 'active', 'default', '', version_id, '[]'::jsonb, '{{}}'::jsonb, {day}, {at} FROM membership_membertier
+UNION ALL
+SELECT id, 0, rank, 'active', 'enter', '', version_id, '[]'::jsonb, '{{}}'::jsonb, {day}, since FROM membership_membertier
+WHERE rank > 0
+"""
+
+
+def fill_base(document: dict, *, people: int, now: datetime, since: datetime) -> tuple[Storefront, Program]:
+    """So many members, who stand as of the day before `now` and wait for the midnight before it to be looked at.
+
+    They hold their tiers since `since`.
+    """
+    night = start_of_day(day_of(now))
+    storefront, program = open_program("base", document, night - timedelta(days=1100))
+    [version] = published_versions(program.pk)
+    values = {
+        "people": people,
+        "program": program.pk,
+        "version": version.pk,
+        "shop": storefront.pk,
+        "night": night,
+        "today": day_of(now),
+    }
+    with connection.cursor() as cursor:
+        # Foreign keys need no look at each of ten million rows that were made to fit; only a superuser may say so.
+        with suppress(ProgrammingError):
+            cursor.execute("SET session_replication_role = replica")
+        cursor.execute(_DRAWN.replace("%%", "%"))
+        for statement in (_USERS, _MEMBERS, _BUCKETS, _TOTALS):
+            cursor.execute(statement, values)
+        cursor.execute("ANALYZE")
+        _place(program, version, night, since)
+        cursor.execute("SET session_replication_role = DEFAULT")
+    return storefront, program
+
+
+def _place(program: Program, version: OneVersion, night: datetime, since: datetime) -> None:
+    before = night - timedelta(hours=12)
+    figures = Figures([version.rules], day_of(before))
+    ladder = Ladder(version.rules, figures)
+    reached = ladder.reached(Sql("0"))
+    run(
+        fill(
+            _PLACED,
+            reached=reached,
+            since=since,
+            before=before,
+            night=night,
+            version=version.pk,
+            unknown=f'{{"day": "{day_of(before)}"}}',
+            ctes=figures.ctes(Scope.of_program(program.pk), Sql("m.rank")),
+        )
+    )
+    run(fill(_DECISIONS, day=day_of(since), at=since - timedelta(days=1)))
+
+
+def counts() -> Sequence[int]:
+    """Members, sums by day."""
+    return run(Sql("SELECT (SELECT count(*) FROM membership_membertier), (SELECT count(*) FROM membership_bucket)"))[0]
