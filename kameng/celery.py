@@ -37,6 +37,7 @@ app.conf.beat_schedule = {
     "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
     "what-ifs that lost their worker": every(60, "membership.tasks.resume_what_ifs"),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
+    "nudges of long ago": daily(0, 40, "membership.tasks.forget_old_nudges"),
     "which tasks suit whom": daily(0, 30, "membership.tasks.refresh_task_arms"),
     "gifts of today's birthdays": every(3600, "marketing.tasks.give_birthday_gifts"),
     "rebates whose day of payment has come": daily(5, 10, "marketing.tasks.pay_due_rebates"),

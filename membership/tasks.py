@@ -55,3 +55,9 @@ def run_what_if(what_if_id: int) -> None:
 def resume_what_ifs() -> int:
     """Every minute: take up what-ifs whose worker was lost."""
     return services.resume_what_ifs()
+
+
+@shared_task
+def forget_old_nudges() -> int:
+    """Nightly: behaviour is not kept for ever."""
+    return services.forget_old_nudges(at=clock.now())

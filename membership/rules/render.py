@@ -124,7 +124,7 @@ def _telling(traces: Sequence[Trace], kind: str) -> list[Trace]:
     """Without what another one says already: of two sums of the same metric, what is done now moves both windows, so that
     the nearer one is enough where any will do, and the farther one is what counts where all are asked for."""
     best: dict[tuple, Trace] = {}
-    for trace in traces:
+    for trace in map(_essence, traces):
         is_sum = isinstance(trace, LeafTrace) and trace.gap is not None and trace.leaf.op in (">=", ">")
         key = (trace.leaf.m, trace.leaf.w) if is_sum and trace.leaf.metric.accumulates else (id(trace),)
         known = best.get(key)
@@ -133,8 +133,18 @@ def _telling(traces: Sequence[Trace], kind: str) -> list[Trace]:
     return list(best.values())
 
 
+def _essence(trace: Trace) -> Trace:
+    """What is still open of a group, where that is one thing only."""
+    while isinstance(trace, GroupTrace):
+        left = [child for child in trace.children if not child.passed]
+        if len(left) != 1:
+            break
+        trace = left[0]
+    return trace
+
+
 def _several_open(trace: GroupTrace) -> bool:
-    return sum(not child.passed for child in trace.children) > 1
+    return len(_telling([child for child in trace.children if not child.passed], trace.kind)) > 1
 
 
 def _nested(condition: Condition, outer: str) -> str:

@@ -16,6 +16,7 @@ from membership.services.nudges import (
     CART_WAIT,
     choose_nudges,
     forget_dwell,
+    forget_old_nudges,
     may_nudge,
     note_click,
     note_dwell,
@@ -57,6 +58,7 @@ from membership.services.what_if import ask_what_if, fail_what_if, resume_what_i
 __all__ = [
     "CART_WAIT",
     "choose_nudges",
+    "forget_old_nudges",
     "forget_dwell",
     "may_nudge",
     "note_click",

@@ -20,6 +20,8 @@ REST = {Kind.ORDER: timedelta(hours=24), Kind.CART: timedelta(hours=24), Kind.ST
 DWELL_ENDS = timedelta(minutes=30)
 # Within which time what a nudge asks for counts as its effect.
 EFFECT_WITHIN = {Kind.ORDER: timedelta(days=7), Kind.CART: timedelta(hours=24), Kind.STREAK: timedelta(hours=24)}
+# Long enough to compare a month with the same one of last year.
+NUDGES_KEPT = timedelta(days=400)
 SWITCHES = {Kind.ORDER: "nudge_order", Kind.CART: "nudge_cart", Kind.STREAK: "nudge_streak"}
 
 _NOTE_DWELL = """
@@ -100,6 +102,13 @@ def note_order_effect(*, user_id: int, order_id: int, paid_at: datetime) -> None
     """A paid order: what nudges about buying ask for. The order that a nudge followed is not its effect."""
     note_effect(user_id=user_id, kind=Kind.CART, at=paid_at)
     note_effect(user_id=user_id, kind=Kind.ORDER, at=paid_at, other_than=f"order:{order_id}")
+
+
+def forget_old_nudges(*, at: datetime) -> int:
+    """Delete what was shown more than NUDGES_KEPT ago, and goods that nobody has looked at for a day; returns how many
+    nudges it were."""
+    Dwell.objects.filter(seen_at__lt=at - timedelta(days=1)).delete()
+    return Nudge.objects.filter(day__lt=day_of(at - NUDGES_KEPT)).delete()[0]
 
 
 def choose_nudges(*, user_id: int, wanted: Mapping[str, bool]) -> None:

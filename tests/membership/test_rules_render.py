@@ -133,6 +133,18 @@ def test_of_two_windows_of_one_sum_the_telling_one_is_named(kind, text):
         assert gap_sentence(evaluate(enter(document), member, TODAY)) == text
 
 
+def test_what_is_left_of_a_group_is_compared_too():
+    """The group asks for spend alone once the rest of it is met."""
+    recent = {"all": [leaf("spend", "90d", ">=", "5000.00"), leaf("orders", "90d", ">=", 6)]}
+    document = {"any": [recent, leaf("spend", "life", ">=", "15000.00")]}
+    with translation.override("zh-hans"):
+        met = Member({"spend": Decimal(4000), "orders": Decimal(8)})
+        assert gap_sentence(evaluate(enter(document), met, TODAY)) == "再消费 ¥1,000.00"
+        unmet = Member({"spend": Decimal(4000), "orders": Decimal(5)})
+        text = gap_sentence(evaluate(enter(document), unmet, TODAY))
+    assert text == "（再消费 ¥1,000.00，并且再完成 1 笔订单），或者再消费 ¥11,000.00"
+
+
 def test_settled_spend_says_so():
     rules = parse_rules({"counts": "settled", "tiers": [{"rank": 0, "name": "a"}]})
     with translation.override("zh-hans"):

@@ -15,7 +15,14 @@ from membership.models import CheckIn, Dwell, MemberTier, Nudge, Program
 from membership.rules.evaluate import gaps
 from membership.rules.traces import load_tier_trace
 from membership.selectors import nudge_effects
-from membership.services import choose_nudges, draft_rule_set, ensure_member, note_order_effect, publish_rule_set
+from membership.services import (
+    choose_nudges,
+    draft_rule_set,
+    ensure_member,
+    forget_old_nudges,
+    note_order_effect,
+    publish_rule_set,
+)
 from tenancy.models import MAIN_ID
 from tests.membership.club import at_least
 from tests.membership.perks import hold, publish
@@ -305,6 +312,15 @@ class TestChoosing:
             True,
             False,
         ]
+
+
+def test_nudges_of_long_ago_are_forgotten(alice):
+    fields = {"user": alice, "storefront_id": MAIN_ID, "kind": "cart", "subject": "x"}
+    for days in (401, 399):
+        shown = NOON - timedelta(days=days)
+        Nudge.objects.create(**fields, day=clock.day_of(shown), shown_at=shown)
+    assert forget_old_nudges(at=NOON) == 1
+    assert Nudge.objects.get().day == clock.day_of(NOON - timedelta(days=399))
 
 
 def test_two_pages_at_once_show_it_once(alice):
