@@ -1,9 +1,9 @@
 """Row locks. The order in which rooms take them is written in docs/locking.md. And locks of a session, for work that only
 one process may do at a time, however many transactions it takes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.db import connection, connections, models
 from django.db.models import QuerySet
@@ -20,8 +20,7 @@ def lock(queryset: QuerySet[M]) -> list[M]:
 
     Evaluates at once: an aggregate over `select_for_update()` would silently take no lock.
     """
-    if not connections[queryset.db].in_atomic_block:
-        raise LockOutsideTransaction(f"lock() on {queryset.model.__name__} needs a transaction")
+    _require_transaction(queryset.db, queryset.model)
     return list(queryset.order_by("pk").select_for_update(of=("self",)))
 
 
@@ -33,6 +32,18 @@ def lock_one(queryset: QuerySet[M]) -> M:
     if len(rows) > 1:
         raise queryset.model.MultipleObjectsReturned
     return rows[0]
+
+
+def lock_by_statement(model: type[M], statement: str, params: Sequence[Any]) -> list[M]:
+    """Like `lock`, for paths where building a query costs more than running it: the statement ends in FOR UPDATE."""
+    found = model._default_manager.raw(statement, params)
+    _require_transaction(found.db, model)
+    return list(found)
+
+
+def _require_transaction(database: str, model: type[models.Model]) -> None:
+    if not connections[database].in_atomic_block:
+        raise LockOutsideTransaction(f"lock() on {model.__name__} needs a transaction")
 
 
 @contextmanager

@@ -6,17 +6,51 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db.models import Case, CharField, F, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, CharField, F, OuterRef, Q, Subquery, Value, When
 
 from common.clock import start_of_day
+from common.sql import fetch
 from membership.engine.book import Book
 from membership.engine.facts import Fact, History
 from membership.engine.versions import Override as Held
-from membership.models import Activity, ActivityMark, Bucket, Override, TierStay, Total
+from membership.models import ActivityMark, Bucket, Override
 
-_DAYS = ("member_id", "day", "metric", "category", "amount", "quantity", "earned")
-_TOTALS = ("member_id", "metric", "category", "amount", "quantity", "first_day")
+# Every event reads these, so they are plain statements: each is a few ranges of an index.
+_SUMS = """
+SELECT member_id, NULL::date AS day, metric, category, amount, quantity, 0 AS earned, first_day
+FROM membership_total WHERE member_id = ANY(%(members)s)
+UNION ALL
+SELECT member_id, day, metric, category, amount, quantity, earned, NULL
+FROM membership_bucket WHERE member_id = ANY(%(members)s) AND day BETWEEN %(first)s AND %(last)s
+ORDER BY day NULLS FIRST
+"""
+# With why each was found not to count, by its latest mark; empty where it was cleared.
+_FACTS = """
+SELECT fact.source_ref, fact.metric, fact.occurred_at, fact.amount, fact.quantity, fact.value, fact.category, fact.subject,
+    fact.reverses, CASE WHEN fact.reverses = '' THEN fact.invalid_reason ELSE '' END,
+    (SELECT CASE WHEN mark.valid THEN '' ELSE mark.reason END FROM membership_activitymark AS mark
+    WHERE mark.member_id = fact.member_id AND mark.ref = fact.source_ref ORDER BY mark.id DESC LIMIT 1)
+"""
+_LIFE = _FACTS + "FROM membership_activity AS fact WHERE fact.member_id = %(member)s"
+# The facts of a time, what takes them back, whenever that was, and what takes that back.
+_AROUND = """
+WITH here AS (
+    SELECT * FROM membership_activity
+    WHERE member_id = %(member)s AND occurred_at >= %(begin)s AND occurred_at < %(end)s
+), back AS (
+    SELECT reversal.* FROM here JOIN membership_activity AS reversal
+        ON reversal.member_id = %(member)s AND reversal.reverses = here.source_ref AND reversal.reverses <> ''
+), again AS (
+    SELECT reversal.* FROM back JOIN membership_activity AS reversal
+        ON reversal.member_id = %(member)s AND reversal.reverses = back.source_ref AND reversal.reverses <> ''
+), fact AS (SELECT * FROM here UNION ALL SELECT * FROM back UNION ALL SELECT * FROM again)
+"""
+_TIME = _AROUND + _FACTS + "FROM fact"
+_OVERRIDES = """
+SELECT id, member_id, ref, kind, rank, starts_at, expires_at, ended_at
+FROM membership_override WHERE member_id = ANY(%s) AND status = %s ORDER BY id
+"""
+_STAYS = "SELECT rank, days FROM membership_tierstay WHERE program_id = %s AND day = %s"
 
 
 @dataclass
@@ -30,12 +64,12 @@ class Sums:
 def load_sums(member_ids: Sequence[int], *, first: date, last: date) -> dict[int, Sums]:
     """The days from `first` to `last` and the totals of these members: one range of the primary key for each."""
     found = {member_id: Sums() for member_id in member_ids}
-    totals = Total.objects.filter(member_id__in=member_ids).values_list(*_TOTALS)
-    for member_id, metric, category, amount, quantity, first_day in totals:
-        found[member_id].book.load_total(metric, category, amount, quantity, first_day)
-    days = Bucket.objects.filter(member_id__in=member_ids, day__gte=first, day__lte=last).order_by("day")
-    for member_id, day, metric, category, amount, quantity, earned in days.values_list(*_DAYS):
+    rows = fetch(_SUMS, {"members": list(member_ids), "first": first, "last": last})
+    for member_id, day, metric, category, amount, quantity, earned, first_day in rows:
         sums = found[member_id]
+        if day is None:
+            sums.book.load_total(metric, category, amount, quantity, first_day)
+            continue
         sums.book.load_day(metric, day, category, amount, quantity)
         if earned:
             sums.earned.setdefault(metric, {})[day] = earned
@@ -49,54 +83,36 @@ def latest_mark() -> Subquery:
     return Subquery(latest.annotate(says=reason).values("says")[:1])
 
 
-def _history(rows: QuerySet[Activity]) -> History:
+def _history(rows: Iterable[tuple]) -> History:
+    """Facts as the engine reads them. A reversal that was written down as not counted waits for its fact."""
     facts, marks = [], {}
-    for row in rows.annotate(mark=Coalesce(latest_mark(), Value(""))):
-        facts.append(fact_of(row))
-        if row.mark:
-            marks[row.source_ref] = row.mark
+    for *columns, mark in rows:
+        fact = Fact(*columns)
+        facts.append(fact)
+        if mark:
+            marks[fact.ref] = mark
     return History.of(facts, marks)
-
-
-def fact_of(row: Activity) -> Fact:
-    """A row of the ledger as the engine reads it. A reversal that was written down as not counted waits for its fact."""
-    return Fact(
-        ref=row.source_ref,
-        metric=row.metric,
-        at=row.occurred_at,
-        amount=row.amount,
-        quantity=row.quantity,
-        value=row.value,
-        category=row.category,
-        subject=row.subject,
-        reverses=row.reverses,
-        reason="" if row.reverses else row.invalid_reason,
-    )
 
 
 def load_history(member_id: int) -> History:
     """Everything that was ever recorded about a member."""
-    return _history(Activity.objects.filter(member=member_id))
+    return _history(fetch(_LIFE, {"member": member_id}))
 
 
 def load_day(member_id: int, day: date) -> History:
     """The facts of one Shanghai day, and what takes them back, whenever that was."""
-    of_day = Q(occurred_at__gte=start_of_day(day), occurred_at__lt=start_of_day(day + timedelta(days=1)))
-    rows = Activity.objects.filter(member=member_id)
-    refs = rows.filter(of_day, reverses="").values("source_ref")
-    back = rows.filter(~Q(reverses=""), reverses__in=refs).values("source_ref")
-    return _history(rows.filter(of_day | ~Q(reverses="") & (Q(reverses__in=refs) | Q(reverses__in=back))))
+    span = {"begin": start_of_day(day), "end": start_of_day(day + timedelta(days=1))}
+    return _history(fetch(_TIME, {"member": member_id, **span}))
 
 
 def load_overrides(member_ids: Iterable[int]) -> dict[int, tuple[Held, ...]]:
     """Every override that is, was or will be in force, by member."""
     found: dict[int, list[Held]] = defaultdict(list)
-    rows = Override.objects.filter(member_id__in=list(member_ids), status=Override.Status.APPROVED)
-    for row in rows.order_by("pk"):
-        ends = min(filter(None, (row.expires_at, row.ended_at)))
-        if row.starts_at is not None and row.starts_at < ends:
-            held = Held(row.ref or f"override:{row.pk}", row.kind, row.rank, row.starts_at, ends)
-            found[row.member_id].append(held)
+    rows = fetch(_OVERRIDES, [list(member_ids), Override.Status.APPROVED])
+    for pk, member_id, ref, kind, rank, starts_at, expires_at, ended_at in rows:
+        ends = min(filter(None, (expires_at, ended_at)))
+        if starts_at is not None and starts_at < ends:
+            found[member_id].append(Held(ref or f"override:{pk}", kind, rank, starts_at, ends))
     return {member_id: tuple(held) for member_id, held in found.items()}
 
 
@@ -109,8 +125,7 @@ class StoredStays:
 
     def mean(self, day: date, rank: int) -> Decimal | None:
         if day not in self._known:
-            rows = TierStay.objects.filter(program=self.program_id, day=day).values_list("rank", "days")
-            self._known[day] = dict(rows)
+            self._known[day] = dict(fetch(_STAYS, [self.program_id, day]))
         return self._known[day].get(rank)
 
 

@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from django.db.models import F, Q
 
+from common.sql import fetch
 from membership.models import Program, RuleSetVersion, TierRule
 from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
@@ -31,6 +32,11 @@ class Published:
         """The tiers by rank, their benefits prefetched. Shared: not to be changed."""
         return _tiers(self.pk, self.sha256)
 
+
+_PUBLISHED = """
+SELECT id, effective_from, sha256, policy, policy_until FROM membership_rulesetversion
+WHERE program_id = %s AND status <> %s ORDER BY effective_from
+"""
 
 # What was published never changes, so that each process reads it once.
 
@@ -57,9 +63,7 @@ def program_for(storefront_id: int) -> Program:
 
 def published_versions(program_id: int) -> list[Published]:
     """Every version that was ever published, by when it took or takes effect."""
-    rows = RuleSetVersion.objects.filter(program=program_id).exclude(status=RuleSetVersion.Status.DRAFT)
-    fields = ("pk", "effective_from", "sha256", "policy", "policy_until")
-    return [Published(*row) for row in rows.order_by("effective_from").values_list(*fields)]
+    return [Published(*row) for row in fetch(_PUBLISHED, [program_id, RuleSetVersion.Status.DRAFT])]
 
 
 def version_at(versions: Sequence[Published], at: datetime) -> Published:

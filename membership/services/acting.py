@@ -6,19 +6,29 @@ from datetime import datetime
 from django.db import connection
 
 from common.clock import day_of
-from common.locks import lock, lock_one
+from common.locks import lock_by_statement, lock_one
 from events.contracts import InviteeActive
 from events.services import emit
 from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
-from membership.selectors.rules import program_for, published_versions
+from membership.selectors.rules import published_versions
 from membership.services.evaluation import take_locked
 from membership.services.facts import record_activity
 from membership.services.members import ensure_member
 
+# Every event begins here. The storefront's own program, else the platform's, as selectors.rules.program_for.
+_LOCK = """
+SELECT member.* FROM membership_membertier AS member
+WHERE member.user_id = %s AND member.program_id = (
+    SELECT id FROM membership_program WHERE storefront_id = %s OR storefront_id IS NULL
+    ORDER BY storefront_id NULLS LAST LIMIT 1
+)
+FOR UPDATE OF member
+"""
+
 
 def locked_member(*, user_id: int, storefront_id: int, at: datetime) -> MemberTier:
     """The person's place in the storefront's program, locked. Whoever goes on to book points takes this lock first."""
-    known = lock(MemberTier.objects.filter(user=user_id, program=program_for(storefront_id)))
+    known = lock_by_statement(MemberTier, _LOCK, [user_id, storefront_id])
     if known:
         return known[0]
     member = ensure_member(user_id=user_id, storefront_id=storefront_id, at=at)

@@ -9,12 +9,14 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from common.clock import day_of
 from common.locks import lock_one
+from common.sql import fetch, run
 from events.contracts import TierChanged
 from events.services import emit
 from membership.engine.book import days_needed
@@ -32,20 +34,19 @@ from membership.selectors.books import StoredStays, load_history, load_overrides
 from membership.selectors.rules import Published, published_versions
 from membership.services.ledger import settle, settle_day, store, touched_days
 
-_STORE = """
-UPDATE membership_membertier AS member
-SET rank = fresh.rank, since = fresh.since, stage = fresh.stage, grace_until = fresh.grace_until, state = fresh.state,
-    folded_to = fresh.folded_to, version_id = fresh.version_id, evaluated_at = fresh.evaluated_at,
-    next_check_at = fresh.next_check_at, evaluation = fresh.evaluation
-FROM unnest(%s::bigint[], %s::smallint[], %s::timestamptz[], %s::text[], %s::timestamptz[], %s::jsonb[],
-    %s::timestamptz[], %s::bigint[], %s::timestamptz[], %s::timestamptz[], %s::jsonb[])
-    AS fresh (id, rank, since, stage, grace_until, state, folded_to, version_id, evaluated_at, next_check_at, evaluation)
-WHERE member.id = fresh.id
-"""
 _STORED = (
-    "pk", "rank", "since", "stage", "grace_until", "state", "folded_to", "version_id", "evaluated_at", "next_check_at",
+    "rank", "since", "stage", "grace_until", "state", "folded_to", "version_id", "evaluated_at", "next_check_at",
     "evaluation",
 )  # fmt: skip
+_STORE = f"UPDATE membership_membertier SET {', '.join(f'{name} = %s' for name in _STORED)} WHERE id = %s"  # noqa: S608 - our own names
+_DECIDED = (
+    "member_id", "from_rank", "to_rank", "stage", "cause", "activity_ref", "version_id", "trace", "gap", "actor_id", "day",
+    "at",
+)  # fmt: skip
+_DECIDE = f"""
+INSERT INTO membership_tierdecision ({", ".join(_DECIDED)})
+VALUES ({", ".join(["%s"] * len(_DECIDED))}) RETURNING id
+"""  # noqa: S608 - our own names
 
 
 def evaluate_member(
@@ -249,20 +250,21 @@ def keep(member: MemberTier, fold: Fold, *, at: datetime) -> list[TierDecision]:
     """Store where a fold ends and what it decided, and tell the other rooms."""
     for name, value in columns_of(fold, at=at).items():
         setattr(member, name, value)
-    documents = {"state", "evaluation"}
-    values = [getattr(member, name) for name in _STORED]
-    values = [
-        json.dumps(value, ensure_ascii=False) if name in documents else value
-        for name, value in zip(_STORED, values, strict=True)
-    ]
-    with connection.cursor() as cursor:
-        cursor.execute(_STORE, [[value] for value in values])
+    run(_STORE, [*_values(member, _STORED), member.pk])
     return keep_decisions(member, fold.decisions, fold.world.timeline)
 
 
+def _values(row: MemberTier | TierDecision, names: Sequence[str]) -> list[Any]:
+    return [
+        json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
+        for value in (getattr(row, name) for name in names)
+    ]
+
+
 def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: Timeline) -> list[TierDecision]:
-    stored = TierDecision.objects.bulk_create(decision_row(member, one) for one in decisions)
+    stored = [decision_row(member, one) for one in decisions]
     for decision in stored:
+        [(decision.pk,)] = fetch(_DECIDE, _values(decision, _DECIDED))
         version = timeline.by_pk(decision.version_id)
         if version is not None:
             tell(decision, version.rules)

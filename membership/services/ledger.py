@@ -10,29 +10,39 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db import connection
-
 from common.clock import day_of
+from common.sql import fetch, rows_of, run
 from membership.engine.book import BUY_DAYS, STATES, Sum
 from membership.engine.facts import History
 from membership.engine.tally import CAPPED, DaySums, Tally, reach
 from membership.engine.versions import Timeline
-from membership.models import Activity, ActivitySeen, MemberTier
+from membership.models import Activity, MemberTier
 from membership.selectors.books import first_counted_day, latest_state, load_day, load_sums
 from membership.selectors.rules import published_versions
 
+# Rows whose reference nobody has used. Both at once: what is not new is not written.
+_STORE = """
+WITH fresh AS (
+    INSERT INTO membership_activityseen (ref) VALUES {refs} ON CONFLICT (ref) DO NOTHING RETURNING ref
+)
+INSERT INTO membership_activity ({columns})
+SELECT fact.* FROM (VALUES {facts}) AS fact ({columns}) JOIN fresh ON fresh.ref = fact.source_ref
+RETURNING source_ref
+"""
+_FACT = {
+    "source_ref": "text", "member_id": "bigint", "metric": "text", "subject": "text", "occurred_at": "timestamptz",
+    "recorded_at": "timestamptz", "amount": "numeric", "quantity": "integer", "value": "smallint", "category": "text",
+    "reverses": "text", "valid": "boolean", "invalid_reason": "text",
+}  # fmt: skip
 _DAYS = """
-INSERT INTO membership_bucket (member_id, day, metric, category, amount, quantity, earned)
-SELECT %s, day, metric, category, amount, quantity, earned
-FROM unnest(%s::text[], %s::date[], %s::text[], %s::numeric[], %s::integer[], %s::integer[])
-    AS fresh (metric, day, category, amount, quantity, earned)
+INSERT INTO membership_bucket (member_id, metric, day, category, amount, quantity, earned)
+VALUES {rows}
 ON CONFLICT (member_id, day, metric, category) DO UPDATE
 SET amount = EXCLUDED.amount, quantity = EXCLUDED.quantity, earned = EXCLUDED.earned
 """
 _TOTALS = """
 INSERT INTO membership_total AS total (member_id, metric, category, amount, quantity, first_day)
-SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::numeric[], %s::bigint[], %s::date[])
-    AS change (metric, category, amount, quantity, first_day)
+VALUES {rows}
 ON CONFLICT (member_id, metric, category) DO UPDATE
 SET amount = total.amount + EXCLUDED.amount, quantity = total.quantity + EXCLUDED.quantity,
     first_day = least(total.first_day, EXCLUDED.first_day)
@@ -67,10 +77,20 @@ def append(member: MemberTier, rows: Sequence[Activity], timeline: Timeline | No
 
 def store(rows: Sequence[Activity]) -> list[Activity]:
     """Store the rows whose reference is new, and nothing else; returns them."""
-    fresh_refs = _claim([row.source_ref for row in rows])
-    fresh = [row for row in rows if row.source_ref in fresh_refs]
-    Activity.objects.bulk_create(fresh)
-    return fresh
+    if not rows:
+        return []
+    once: dict[str, Activity] = {}
+    for row in rows:
+        once.setdefault(row.source_ref, row)
+    statement = _STORE.format(
+        refs=rows_of(len(once), "%s"),
+        columns=", ".join(_FACT),
+        facts=rows_of(len(once), ", ".join(f"%s::{kind}" for kind in _FACT.values())),
+    )
+    stored = {
+        ref for (ref,) in fetch(statement, [*once, *(getattr(row, name) for row in once.values() for name in _FACT)])
+    }
+    return [row for ref, row in once.items() if ref in stored]
 
 
 def touched_days(member: MemberTier, rows: Iterable[Activity]) -> set[date]:
@@ -105,29 +125,23 @@ def write(member: MemberTier, tally: Tally) -> None:
     if not tally.changed:
         return
     rows = [
-        (metric, day, category, *tally.book.get(metric, day, category), _earned(tally, metric, day, category))
+        (
+            member.pk,
+            metric,
+            day,
+            category,
+            *tally.book.get(metric, day, category),
+            _earned(tally, metric, day, category),
+        )
         for metric, day, category in tally.changed
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(_DAYS, [member.pk, *_columns(rows)])
+    _write_rows(_DAYS, rows)
     _write_totals(member, tally)
     tally.changed.clear()
 
 
 def _earned(tally: Tally, metric: str, day: date, category: str) -> int:
     return tally.earned.get(metric, {}).get(day, 0) if metric in CAPPED and not category else 0
-
-
-def _claim(refs: list[str]) -> set[str]:
-    if not refs:
-        return set()
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {ActivitySeen._meta.db_table} (ref) SELECT unnest(%s::text[])"  # noqa: S608 - our own name
-            " ON CONFLICT (ref) DO NOTHING RETURNING ref",
-            [refs],
-        )
-        return {row[0] for row in cursor.fetchall()}
 
 
 def _write_totals(member: MemberTier, tally: Tally) -> None:
@@ -140,18 +154,17 @@ def _write_totals(member: MemberTier, tally: Tally) -> None:
                 days = Sum(Decimal(0), int(before.quantity > 0)), Sum(Decimal(0), int(now.quantity > 0))
                 changes[BUY_DAYS, ""].add(day, *days)
     up = [
-        (*key, *change.sums, change.first if key[0] != BUY_DAYS else None)
+        (member.pk, *key, *change.sums, change.first if key[0] != BUY_DAYS else None)
         for key, change in changes.items()
         if not change.emptied
     ]
     down = [(*key, *change.sums, _first_left(member, *key)) for key, change in changes.items() if change.emptied]
-    with connection.cursor() as cursor:
-        if up:
-            cursor.execute(_TOTALS, [member.pk, *_columns(up)])
-        if down:
-            cursor.execute(_TOTALS_DOWN, [*_columns(down), member.pk])
-        for metric in {metric for metric, _, _ in tally.changed if metric in STATES}:
-            cursor.execute(_STATE, [member.pk, metric, *latest_state(member.pk, metric)])
+    if up:
+        _write_rows(_TOTALS, up)
+    if down:
+        run(_TOTALS_DOWN, [*_columns(down), member.pk])
+    for metric in {metric for metric, _, _ in tally.changed if metric in STATES}:
+        run(_STATE, [member.pk, metric, *latest_state(member.pk, metric)])
 
 
 @dataclass
@@ -177,6 +190,11 @@ class _Change:
 
 def _first_left(member: MemberTier, metric: str, category: str) -> date | None:
     return None if metric == BUY_DAYS else first_counted_day(member.pk, metric, category)
+
+
+def _write_rows(statement: str, rows: Sequence[tuple]) -> None:
+    places = ", ".join(["%s"] * len(rows[0]))
+    run(statement.format(rows=rows_of(len(rows), places)), [value for row in rows for value in row])
 
 
 def _columns(rows: Iterable[tuple]) -> list[list]:
