@@ -10,16 +10,15 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal
-from itertools import count
 
 from benchmarks.frame import bare, database, samples
 from benchmarks.frame.clients import Clients, rate
-from benchmarks.frame.crowd import Crowd, gather
+from benchmarks.frame.crowd import ORDER, SPENT, STEPS, Crowd, document, gather, orders
 from benchmarks.frame.report import Bench
 from common import clock
-from events.contracts import Line, OrderDelivered
+from events.contracts import OrderDelivered
 from events.models import Event
+from events.services import as_relay
 from membership.engine.book import days_needed
 from membership.models import MemberTier, TierDecision
 from membership.rules.parse import parse_rules
@@ -28,56 +27,6 @@ from membership.services import record_order_lines
 YEARS, DAYS = 5 * 365 + 1, 5
 # Somebody who buys every so many days.
 EVERY = {YEARS: 3, DAYS: 1}
-# So little that five years of it stay below the first tier; each order, by its weight of 1.5, reaches one more.
-SPENT, ORDER = Decimal("365.00"), Decimal("200.00")
-STEPS = ("600.00", "900.00", "1200.00", "1500.00")
-NAMES = ("普通会员", "白银", "黄金", "铂金", "钻石")
-
-_numbers = count(1)
-
-
-def document() -> dict:
-    """Four tiers by windows and whole lives, weights, gates, a bundle, a cap, a jump and a dynamic threshold."""
-    tiers: list[dict] = [{"rank": 0, "name": NAMES[0]}]
-    for rank, amount in enumerate(STEPS, 1):
-        tiers.append(
-            {
-                "rank": rank,
-                "name": NAMES[rank],
-                "enter": {
-                    "any": [
-                        {"m": "spend", "win": "life", "w": "cat_v3", "op": ">=", "v": amount},
-                        {
-                            "all": [
-                                {"m": "spend", "win": "30d", "op": ">=", "v": f"{rank * 2000}.00"},
-                                {"m": "activity", "win": "life", "op": ">=", "v": rank * 800, "dyn": "stall_v1"},
-                            ]
-                        },
-                    ]
-                },
-                "keep": {"scale": "0.9"},
-                "gates": [{"m": "disputes_upheld", "win": "90d", "op": "==", "v": 0}],
-                "min_stay_days": 14,
-                "grace_days": 14,
-            }
-        )
-    friends = [
-        {"m": "invitee_active", "win": "life", "op": ">=", "v": 10},
-        {"m": "invitee_spend", "win": "life", "op": ">=", "v": "2000.00"},
-    ]
-    week = {"id": "weekly", "window": "week", "needs": {"checkin": 5, "review": 3}, "grants": {"activity": 50}}
-    return {
-        "weights": {"cat_v3": {"default": "1", "game_card": "1.5"}},
-        "exclude": [
-            {"reason": "points_paid", "part": "points_paid"},
-            {"reason": "gift_cards", "category": "gift_card"},
-        ],
-        "bundles": [week],
-        "caps": [{"m": "activity", "per": "day", "max": 30}],
-        "dynamic": {"stall_v1": {"factor": "0.8", "rising_days": 14}},
-        "jumps": [{"id": "ambassador", "up": 2, "when": {"all": friends}}],
-        "tiers": tiers,
-    }
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -141,41 +90,9 @@ def _bare(script: str, options: argparse.Namespace) -> tuple[float, list[float]]
 
 
 def deliver(order: OrderDelivered) -> None:
-    """What the handler of delivered orders does. Runs in the clients."""
-    record_order_lines(order=order, at=order.paid_at)
-
-
-def orders(crowd: Crowd, now: datetime) -> Iterator[OrderDelivered]:
-    """An order of each member in turn, then of each a second, while there are tiers to reach. Later by a second each round."""
-    for step in range(len(STEPS)):
-        for user in crowd.users[1:]:
-            number = next(_numbers)
-            paid = now + timedelta(seconds=step)
-            yield OrderDelivered(
-                order_id=number,
-                user_id=user,
-                storefront_id=crowd.storefront.pk,
-                paid_at=paid,
-                delivered_at=paid,
-                complete=True,
-                lines=(_line(number),),
-            )
-
-
-def _line(number: int) -> Line:
-    return Line(
-        id=number,
-        product_id=1,
-        sku_id=1,
-        category_id=1,
-        category="game_card",
-        seller_id=None,
-        quantity=1,
-        list=ORDER,
-        cash=ORDER,
-        points_paid=Decimal(0),
-        discount=Decimal(0),
-    )
+    """What the relay has the handler of delivered orders do. Runs in the clients."""
+    with as_relay():
+        record_order_lines(order=order, at=order.paid_at)
 
 
 def _check(crowds: dict[str, Crowd], options: argparse.Namespace) -> None:

@@ -12,11 +12,12 @@ import django
 
 @dataclass(frozen=True)
 class Work:
-    """What one client did: when it began and ended, and how long each item took, in seconds."""
+    """What one client did: when it began and ended, how long each item took, in seconds, and what was answered if anything."""
 
     began: float
     ended: float
     took: list[float]
+    answers: list[Any]
 
 
 def rate(done: Sequence[Work]) -> float:
@@ -76,15 +77,17 @@ def _serve(pipe: Connection) -> None:
 
 
 def _worked(act: Callable[[Any], object], batch: Sequence[Any]) -> Work | Exception:
-    took = []
+    took, answers = [], []
     began = last = time.perf_counter()
     try:
         for item in batch:
-            act(item)
+            answer = act(item)
             now = time.perf_counter()
             took.append(now - last)
             last = now
+            if answer is not None:
+                answers.append(answer)
     except Exception as error:
         # Whatever it is, the parent has to hear of it: it waits.
         return error
-    return Work(began, last, took)
+    return Work(began, last, took, answers)

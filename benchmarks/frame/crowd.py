@@ -1,14 +1,16 @@
 """Members in numbers: a storefront with a program of its own, and people who all lived alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import count
 
 from django.db import connection
 
 from accounts.models import User
 from common import clock
+from events.contracts import Line, OrderDelivered
 from membership.models import MemberTier, Program
 from membership.services import draft_rule_set, ensure_member, evaluate_member, publish_rule_set
 from tenancy.models import Storefront
@@ -41,6 +43,58 @@ UNION ALL
 SELECT member_id, 'buy_days', '', 0, count(*), NULL
 FROM membership_bucket WHERE member_id = ANY(%(members)s) AND metric = 'orders' GROUP BY member_id
 """
+
+
+# So little that five years of it stay below the first tier; each order, by its weight of 1.5, reaches one more.
+SPENT, ORDER = Decimal("365.00"), Decimal("200.00")
+STEPS = ("600.00", "900.00", "1200.00", "1500.00")
+NAMES = ("普通会员", "白银", "黄金", "铂金", "钻石")
+
+_numbers = count(1)
+
+
+def document() -> dict:
+    """Four tiers by windows and whole lives, weights, gates, a bundle, a cap, a jump and a dynamic threshold."""
+    tiers: list[dict] = [{"rank": 0, "name": NAMES[0]}]
+    for rank, amount in enumerate(STEPS, 1):
+        tiers.append(
+            {
+                "rank": rank,
+                "name": NAMES[rank],
+                "enter": {
+                    "any": [
+                        {"m": "spend", "win": "life", "w": "cat_v3", "op": ">=", "v": amount},
+                        {
+                            "all": [
+                                {"m": "spend", "win": "30d", "op": ">=", "v": f"{rank * 2000}.00"},
+                                {"m": "activity", "win": "life", "op": ">=", "v": rank * 800, "dyn": "stall_v1"},
+                            ]
+                        },
+                    ]
+                },
+                "keep": {"scale": "0.9"},
+                "gates": [{"m": "disputes_upheld", "win": "90d", "op": "==", "v": 0}],
+                "min_stay_days": 14,
+                "grace_days": 14,
+            }
+        )
+    friends = [
+        {"m": "invitee_active", "win": "life", "op": ">=", "v": 10},
+        {"m": "invitee_spend", "win": "life", "op": ">=", "v": "2000.00"},
+    ]
+    week = {"id": "weekly", "window": "week", "needs": {"checkin": 5, "review": 3}, "grants": {"activity": 50}}
+    return {
+        "weights": {"cat_v3": {"default": "1", "game_card": "1.5"}},
+        "exclude": [
+            {"reason": "points_paid", "part": "points_paid"},
+            {"reason": "gift_cards", "category": "gift_card"},
+        ],
+        "bundles": [week],
+        "caps": [{"m": "activity", "per": "day", "max": 30}],
+        "dynamic": {"stall_v1": {"factor": "0.8", "rising_days": 14}},
+        "jumps": [{"id": "ambassador", "up": 2, "when": {"all": friends}}],
+        "tiers": tiers,
+    }
 
 
 @dataclass(frozen=True)
@@ -93,3 +147,36 @@ def gather(name: str, document: dict, *, people: int, days: int, every: int, spe
     told = {name: getattr(first, name) for name in (*columns, "next_check_at", "evaluation")}
     MemberTier.objects.filter(program=program).update(**told)
     return Crowd(storefront, program, members, [user.pk for user in users])
+
+
+def orders(crowd: Crowd, now: datetime) -> Iterator[OrderDelivered]:
+    """An order of each member in turn, then of each a second, while there are tiers to reach. Later by a second each round."""
+    for step in range(len(STEPS)):
+        for user in crowd.users[1:]:
+            number = next(_numbers)
+            paid = now + timedelta(seconds=step)
+            yield OrderDelivered(
+                order_id=number,
+                user_id=user,
+                storefront_id=crowd.storefront.pk,
+                paid_at=paid,
+                delivered_at=paid,
+                complete=True,
+                lines=(_line(number),),
+            )
+
+
+def _line(number: int) -> Line:
+    return Line(
+        id=number,
+        product_id=1,
+        sku_id=1,
+        category_id=1,
+        category="game_card",
+        seller_id=None,
+        quantity=1,
+        list=ORDER,
+        cash=ORDER,
+        points_paid=Decimal(0),
+        discount=Decimal(0),
+    )

@@ -28,7 +28,6 @@ from membership.engine.step import World, show_overrides
 from membership.engine.tally import Tally, reach
 from membership.engine.versions import Timeline
 from membership.models import Activity, MemberTier, TierDecision
-from membership.rules.nodes import RuleSet
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.books import StoredStays, load_history, load_overrides, load_sums
 from membership.selectors.rules import Published, published_versions
@@ -265,9 +264,7 @@ def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: 
     stored = [decision_row(member, one) for one in decisions]
     for decision in stored:
         [(decision.pk,)] = fetch(_DECIDE, _values(decision, _DECIDED))
-        version = timeline.by_pk(decision.version_id)
-        if version is not None:
-            tell(decision, version.rules)
+        tell(decision, _tier_name(timeline, decision))
     return stored
 
 
@@ -290,14 +287,22 @@ def decision_row(member: MemberTier, decision: Decision) -> TierDecision:
     )
 
 
-def tell(decision: TierDecision, rules: RuleSet) -> None:
+def _tier_name(timeline: Timeline, decision: TierDecision) -> str:
+    """By the version that decided; a protected tier may be one that only an earlier version knows."""
+    decided = timeline.by_pk(decision.version_id)
+    versions = [*filter(None, [decided]), *reversed(timeline.versions)]
+    tiers = (tier for version in versions for tier in version.rules.tiers)
+    return next((tier.name for tier in tiers if tier.rank == decision.to_rank), str(decision.to_rank))
+
+
+def tell(decision: TierDecision, to_name: str) -> None:
     """Tell the other rooms of a stored decision."""
     changed = TierChanged(
         decision_id=decision.pk,
         user_id=decision.member.user_id,
         from_rank=decision.from_rank,
         to_rank=decision.to_rank,
-        to_name=rules.tier(decision.to_rank).name,
+        to_name=to_name,
         cause=decision.cause,
         changed_at=decision.at,
     )
