@@ -5,6 +5,7 @@ from datetime import datetime
 from django.urls import reverse
 
 from catalog.models import Product
+from common import clock
 from events.contracts import (
     BirthdayGiftGiven,
     FeedbackDeclined,
@@ -19,6 +20,7 @@ from events.contracts import (
     WalletToppedUp,
 )
 from events.registry import subscribe
+from membership.selectors import TierNews, tier_news
 from notifications import services
 from notifications.models import Kind
 from orders.models import Order
@@ -91,15 +93,26 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
     )
 
 
+# What leaves the tier as it is, but not for long.
+AT_RISK = {"warn": Kind.TIER_WARNED, "grace": Kind.TIER_GRACE}
+
+
 @subscribe(TierChanged, "notifications.tier_changed")
 def tier_changed(event: TierChanged, *, at: datetime) -> None:
-    if event.from_rank is None or event.from_rank == event.to_rank:
-        return  # the first tier comes with the registration, and a warning leaves the tier: neither is this news
+    if event.from_rank is None:
+        return  # the first tier comes with the registration
+    stays = event.from_rank == event.to_rank
+    if stays and event.cause not in AT_RISK:
+        return
+    news = tier_news(event.decision_id) or TierNews((event.to_name, event.to_name))
+    params = {"until": f"{news.until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}" if news.until else ""}
+    for name in ("tier", "todo", "other"):
+        params[name], params[f"{name}_en"] = getattr(news, name)
     services.tell(
         ref=f"tier:{event.decision_id}",
         user_id=event.user_id,
-        kind=Kind.TIER_CHANGED,
-        params={"tier": event.to_name},
+        kind=AT_RISK[event.cause] if stays else Kind.TIER_CHANGED,
+        params=params,
         link=reverse("shop:member"),
         at=at,
     )

@@ -14,6 +14,8 @@ class Kind(models.TextChoices):
     ORDER_REFUNDED = "order_refunded", _("订单已退款")
     TOPPED_UP = "topped_up", _("充值到账")
     TIER_CHANGED = "tier_changed", _("会员等级变动")
+    TIER_WARNED = "tier_warned", _("保级预警")
+    TIER_GRACE = "tier_grace", _("进入宽限期")
     REBATE_PAID = "rebate_paid", _("返利到账")
     BIRTHDAY_GIFT = "birthday_gift", _("生日礼")
     REVIEW_PUBLISHED = "review_published", _("评价已发布")

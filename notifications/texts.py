@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from common.texts import in_language
 from notifications.models import Kind
 
 
@@ -17,7 +18,10 @@ class Text:
 def text_of(kind: str, params: Mapping[str, str]) -> Text:
     """Title and one or two sentences. Raises KeyError for a kind without words."""
     title, body = _words()[Kind(kind)]
-    return Text(title % params, body % params)
+    if kind == Kind.TIER_CHANGED and params.get("todo"):
+        body = _("下一级是「%(other)s」：%(todo)s。打开会员中心看全部权益。")
+    read = {name: in_language(text, params.get(f"{name}_en", "")) for name, text in params.items()}
+    return Text(title % read, body % read)
 
 
 def _words() -> dict[Kind, tuple[str, str]]:
@@ -38,6 +42,14 @@ def _words() -> dict[Kind, tuple[str, str]]:
         Kind.TIER_CHANGED: (
             _("你的会员等级现在是「%(tier)s」"),
             _("打开会员中心，看看有哪些权益，以及离下一级还差多少。"),
+        ),
+        Kind.TIER_WARNED: (
+            _("「%(tier)s」的保级条件没有达到"),
+            _("需要%(todo)s。没有补足就进入宽限期，其间等级和权益不变；宽限期结束仍未达到，降为「%(other)s」。"),
+        ),
+        Kind.TIER_GRACE: (
+            _("「%(tier)s」进入宽限期，到 %(until)s 为止"),
+            _("在那之前%(todo)s，等级就不变；否则降为「%(other)s」。"),
         ),
         Kind.BIRTHDAY_GIFT: (
             _("生日快乐，礼物已经到了"),

@@ -1,4 +1,11 @@
-from membership.selectors.decisions import DecisionText, decision_texts, decisions_of, member_decisions
+from membership.selectors.decisions import (
+    DecisionText,
+    TierNews,
+    decision_texts,
+    decisions_of,
+    member_decisions,
+    tier_news,
+)
 from membership.selectors.differences import open_differences
 from membership.selectors.earning import CheckInShown, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
@@ -42,7 +49,9 @@ from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
+    "TierNews",
     "has_heard_of",
+    "tier_news",
     "mark_of",
     "standing_mark",
     "Effect",

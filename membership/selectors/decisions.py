@@ -6,12 +6,14 @@ from datetime import date, datetime
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
+from django.utils.functional import lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from common.texts import in_both
 from membership.models import RuleSetVersion, TierDecision
 from membership.rules.evaluate import TierTrace, leaf_traces
-from membership.rules.render import finding_text
+from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
 from membership.rules.traces import load_jump_traces, load_tier_traces
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
 from membership.selectors.rules import Published, program_for, published_versions
@@ -144,3 +146,40 @@ def _found(traces: Sequence[TierTrace], rank: int, *, met: bool) -> list[str]:
     if trace is None or trace.enter is None:
         return []
     return [finding_text(leaf) for leaf in leaf_traces(trace.enter) if leaf.passed == met]
+
+
+@dataclass(frozen=True)
+class TierNews:
+    """A decision as a message tells it, each text in Chinese and in English; empty where there is nothing to say.
+
+    `todo` is what the next tier takes, or where the tier is at risk what keeps it; `other` is the tier that it is about: the
+    next one, or the one below. `until` is the end of the grace.
+    """
+
+    tier: tuple[str, str]
+    todo: tuple[str, str] = ("", "")
+    other: tuple[str, str] = ("", "")
+    until: datetime | None = None
+
+
+def tier_news(decision_id: int) -> TierNews | None:
+    """None for a decision that is not there."""
+    decision = TierDecision.objects.filter(pk=decision_id).select_related("member", "version").first()
+    if decision is None:
+        return None
+    tiers = {tier.rank: (tier.name, tier.name_en or tier.name) for tier in decision.version.tiers.all()}
+    traces = load_tier_traces(decision.trace)
+    own = tiers[decision.to_rank]
+    if decision.cause in (Cause.WARN, Cause.GRACE):
+        keep = next((one.keep for one in traces if one.rank == decision.to_rank and one.keep is not None), None)
+        below = max((rank for rank in tiers if rank < decision.to_rank), default=decision.to_rank)
+        todo = in_both(_lazy_gap(keep)) if keep is not None else ("", "")
+        return TierNews(own, todo, tiers[below], decision.member.grace_until)
+    above = next((one for one in traces if one.rank > decision.to_rank), None)
+    if above is None:
+        return TierNews(own)
+    return TierNews(own, in_both(_lazy_tier_gap(above)), tiers[above.rank])
+
+
+_lazy_gap = lazy(gap_sentence, str)
+_lazy_tier_gap = lazy(tier_gap_sentence, str)

@@ -7,14 +7,17 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 from django.urls import reverse
+from django.utils import translation
 
 from common import clock
 from events.contracts import TierChanged
 from events.services import emit, relay
+from membership.services import recalculate
 from notifications import selectors, services
 from notifications.models import Mail, Message
 from orders import services as orders
 from orders.selectors import delivered_of
+from tests.membership.club import Club, at_least, on
 from tests.orders.test_buying import pay
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +93,36 @@ def test_an_event_that_comes_twice_is_told_once(shelf, alice):
     assert [selectors.words(one).title for one in Message.objects.filter(kind="tier_changed")] == [
         "你的会员等级现在是「白银」"
     ]
+
+
+def messages_of(user, language: str = "zh-hans") -> list[tuple[str, str]]:
+    with translation.override(language):
+        found = [selectors.words(one) for one in Message.objects.filter(user=user).order_by("pk")]
+    return [(one.title, one.body) for one in found]
+
+
+def test_what_a_tier_takes_next_and_what_keeps_it():
+    """Risen, warned, in grace: each message names the figures that decided, in the reader's language."""
+    tiers = [{"enter": at_least("spend", "30d", "100.00")}, {"enter": at_least("spend", "30d", "500.00")}]
+    club = Club(*tiers)
+    member = club.join()
+    club.buy(member, "120.00", paid=on("2026-03-01"))
+    for day in ("2026-03-01", "2026-03-31", "2026-04-01"):
+        with clock.travel(on(day, "12:30")):
+            recalculate(everyone=False)
+            relay()
+    assert messages_of(member.user) == [
+        ("你的会员等级现在是「白银」", "下一级是「黄金」：再消费 ¥380.00。打开会员中心看全部权益。"),
+        (
+            "「白银」的保级条件没有达到",
+            "需要再消费 ¥90.00。没有补足就进入宽限期，其间等级和权益不变；宽限期结束仍未达到，降为「普通会员」。",
+        ),
+        (
+            "「白银」进入宽限期，到 2026-04-15 00:00 为止",
+            "在那之前再消费 ¥90.00，等级就不变；否则降为「普通会员」。",
+        ),
+    ]
+    assert all("再消费" not in body for _title, body in messages_of(member.user, "en"))
 
 
 def test_a_mail_that_fails_is_tried_again_and_given_up_at_last(shelf, settings):
