@@ -2,7 +2,7 @@
 
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -238,7 +238,7 @@ class Tiers(APIView):
         tags=[TAG],
         summary=_("等级规则：数据、文字与历史版本"),
         parameters=[TiersQuery],
-        responses=TiersOut,
+        responses={200: TiersOut, 404: OpenApiResponse(description=NoSuchVersion.message)},
     )
     def get(self, request: Request) -> Response:
         query = read_query(TiersQuery, request)
