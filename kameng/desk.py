@@ -20,12 +20,16 @@ FOUND_OF_EACH = 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the sidebar: a model's list. `query` opens it filtered; such a line is lit only by its own address."""
+    """One line of the sidebar: a model's list. `query` opens it filtered; such a line is lit only by its own address.
+
+    `page` names an address that is opened instead of the list, by whoever may see the list.
+    """
 
     title: Any
     icon: str
     model: str
     query: str = ""
+    page: str = ""
 
 
 GROUPS: list[tuple[Any, list[Entry]]] = [
@@ -55,7 +59,9 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         [
             Entry(pgettext_lazy("plural", "用户"), "person", "accounts.User"),
             Entry(pgettext_lazy("plural", "会员等级"), "crown", "membership.MemberTier"),
+            Entry(gettext_lazy("等级公平"), "balance", "membership.TierDecision", page="fairness"),
             Entry(gettext_lazy("等级变更"), "trending_up", "membership.TierDecision"),
+            Entry(pgettext_lazy("plural", "等级调整"), "published_with_changes", "membership.Override"),
             Entry(gettext_lazy("会员计划"), "loyalty", "membership.Program"),
             Entry(gettext_lazy("等级规则"), "rule", "membership.RuleSetVersion"),
             Entry(pgettext_lazy("plural", "规则推演"), "science", "membership.WhatIf"),
@@ -126,6 +132,9 @@ def _item(entry: Entry, request: HttpRequest) -> dict | None:
     model = apps.get_model(entry.model)
     if not admin.site.get_model_admin(model).has_view_or_change_permission(request):
         return None
+    if entry.page:
+        link = reverse(entry.page)
+        return {"title": entry.title, "icon": entry.icon, "link": link, "active": request.path.startswith(link)}
     link = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
     lit = request.path.startswith(link) and _best(entry, request)
     return {"title": entry.title, "icon": entry.icon, "link": link + entry.query, "active": lit}

@@ -3,6 +3,7 @@ from django.urls import include, path, re_path
 
 from common.admin import AutocompleteView
 from common.api.views import NoSuchEndpoint
+from insights.views import fairness_csv, fairness_rows, fairness_view
 from membership.earning_views import invited
 from shop.views import api_docs
 
@@ -26,6 +27,9 @@ urlpatterns = [
         admin.site.admin_view(AutocompleteView.as_view(admin_site=admin.site)),
         name="admin_autocomplete",
     ),
+    path("admin/fairness/", admin.site.admin_view(fairness_view), name="fairness"),
+    path("admin/fairness/<slug:table>/", admin.site.admin_view(fairness_rows), name="fairness_rows"),
+    path("admin/fairness/<slug:table>/csv/", admin.site.admin_view(fairness_csv), name="fairness_csv"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
     path("member/", include("membership.urls")),

@@ -6,7 +6,7 @@ from unfold.enums import ActionVariant
 from common.admin.autocomplete import AutocompleteView
 from common.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline, StackedInline, TabularInline, allowed
 from common.admin.confirm import Fact, Preview, ask
-from common.admin.export import csv_response
+from common.admin.export import csv_response, csv_table
 from common.admin.filters import DayRangeFilter
 from common.admin.paging import BoundedPaginator
 from common.admin.shown import chip, link_to, moment, money, sub, when
@@ -28,6 +28,7 @@ __all__ = [
     "ask",
     "chip",
     "csv_response",
+    "csv_table",
     "display",
     "link_to",
     "moment",

@@ -7,8 +7,6 @@ from django.utils.translation import gettext as _
 from drf_spectacular.generators import SchemaGenerator
 
 NO_NUL = r"^[^\u0000]*$"
-# Parameters of a query that may name what is not there.
-NAMES_A_THING = {"cursor", "version"}
 METHODS_WITH_EFFECT = {"post", "put", "patch", "delete"}
 ERROR = {
     "type": "object",
@@ -73,7 +71,7 @@ def _refusals(method: str, operation: dict) -> dict[int, str]:
         found |= {400: _("请求内容有误，见 fields"), 413: _("请求内容过大"), 415: _("请求内容须为 JSON")}
     if where & {"query", "header"}:
         found[400] = _("请求内容有误，见 fields")
-    if "path" in where or any(parameter["name"] in NAMES_A_THING for parameter in operation.get("parameters", [])):
+    if "path" in where or any(parameter["name"] == "cursor" for parameter in operation.get("parameters", [])):
         found[404] = _("没有找到，或不属于你")
     if operation.get("security") and {} not in operation["security"]:
         found[401] = _("没有令牌，或令牌无效")

@@ -28,6 +28,9 @@ from common.admin import (
 from common.admin.confirm import Answer
 from common.queue import send
 from common.registries import admin_inlines
+from membership.admin.marks import ask_to_clear, ask_to_flag
+from membership.admin.one_member import member_page
+from membership.admin.overrides import ask_to_propose
 from membership.admin.shown import CAUSE_TONES, decision_findings, findings_table, published, tier_chip
 from membership.models import MemberTier, Recalculation, TierDecision
 from membership.selectors.decisions import decision_text
@@ -86,10 +89,18 @@ class MemberTierAdmin(ReadOnlyAdmin):
     fields = ["shown_user", "program", "tier", "shown_since", "todo", "shown_evaluated", "shown_check", "version", "findings"]  # fmt: skip
     readonly_fields = fields
     inlines = [DecisionInline]
-    actions_detail = ["evaluate", "open_activity"]
+    change_form_outer_after_template = "membership/admin/member.html"
+    actions_detail = ["evaluate", "propose", "flag", "clear", "open_activity"]
     export_columns = ["user", "program", "rank", "since", "evaluated_at"]
     has_evaluate_permission = allowed("membership.evaluate_member")
     has_activity_permission = allowed("membership.view_activity")
+    has_propose_permission = allowed("membership.propose_override")
+    has_flag_permission = allowed("membership.flag_activity")
+
+    def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
+        if obj is not None:
+            context |= member_page(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
 
     @display(description=gettext_lazy("用户"))
     def shown_user(self, member: MemberTier) -> str:
@@ -145,6 +156,18 @@ class MemberTierAdmin(ReadOnlyAdmin):
             return _("已重新评定，等级没有变化")
         return decision_text(decision, published(decision.version)).title
 
+    @action(description=gettext_lazy("申请调整等级"), icon="tune", permissions=["propose"])
+    def propose(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return ask_to_propose(self, request, self.one(request, object_id))
+
+    @action(description=gettext_lazy("判定活动不计入"), icon="flag", permissions=["flag"])
+    def flag(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return ask_to_flag(self, request, self.one(request, object_id))
+
+    @action(description=gettext_lazy("恢复计入"), icon="outlined_flag", permissions=["flag"])
+    def clear(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return ask_to_clear(self, request, self.one(request, object_id))
+
     @action(description=gettext_lazy("活动记录"), icon="list_alt", permissions=["view", "activity"])
     def open_activity(self, request: HttpRequest, object_id: int) -> HttpResponse:
         member = self.one(request, object_id)
@@ -174,6 +197,7 @@ class DirectionFilter(admin.SimpleListFilter):
 class TierDecisionAdmin(ReadOnlyAdmin):
     list_display = ["shown_at", "shown_user", "change", "shown_cause", "day", "version"]
     list_filter = [DirectionFilter, "cause", "to_rank", ("at", DayRangeFilter)]
+    linked_lookups = ["from_rank", "member__program__id__exact"]
     list_select_related = ["member__user", "version__program"]
     search_fields = ["=member__user__username", "=activity_ref"]
     search_help_text = gettext_lazy("按用户名或活动来源精确查找")

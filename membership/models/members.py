@@ -162,7 +162,7 @@ class Override(models.Model):
     class Meta:
         verbose_name = _("等级调整")
         verbose_name_plural = pgettext_lazy("plural", "等级调整")
-        permissions = [("approve_override", _("批准等级调整"))]
+        permissions = [("propose_override", _("申请等级调整")), ("approve_override", _("批准等级调整"))]
         constraints = [
             models.UniqueConstraint(fields=["ref"], condition=~Q(ref=""), name="override_once_per_ref"),
             models.CheckConstraint(

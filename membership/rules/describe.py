@@ -30,6 +30,9 @@ EXCLUSIONS = {
     "points_paid": gettext_lazy("用积分支付的部分"),
     "gift_cards": gettext_lazy("礼品卡"),
     "not_counted": gettext_lazy("对应的消费未计入"),
+    "wash_trade": gettext_lazy("虚假交易"),
+    "refund_cycle": gettext_lazy("反复购买又退款"),
+    "closed_loop": gettext_lazy("互相邀请套取奖励"),
 }
 
 

@@ -34,7 +34,7 @@ def explanation(member: MemberTier) -> Iterator[str]:
     yield from _conditions(member, version)
     yield from _overrides(member, version)
     yield from _facts(load_history(member.pk))
-    yield from _derived(member)
+    yield from derived_lines(member)
     yield from _decisions(member, versions)
 
 
@@ -105,16 +105,20 @@ def _facts(history: History) -> Iterator[str]:
     yield ""
     yield _("活动（%(count)s 条）") % {"count": len(history.facts)}
     for fact in sorted(history.facts.values(), key=lambda fact: fact.key):
-        yield f"  {_time(fact.at)}  {fact.ref}  {_what(fact)}  {_counts(fact, history)}"
+        yield f"  {_time(fact.at)}  {fact.ref}  {_what(fact)}  {fact_counts(fact, history)}"
 
 
 def _what(fact: Fact) -> str:
+    figure = fact_figure(fact, fact.amount, fact.quantity)
+    return " ".join(filter(None, [fact_label(fact), figure, fact.category, fact.subject]))
+
+
+def fact_label(fact: Fact) -> str:
     metric = METRICS.get(NAMES.get(fact.metric, fact.metric))
-    label = str(metric.label) if metric is not None else fact.metric
-    return " ".join(filter(None, [label, _figure(fact, fact.amount, fact.quantity), fact.category, fact.subject]))
+    return str(metric.label) if metric is not None else fact.metric
 
 
-def _figure(fact: Fact, amount: Decimal, quantity: int) -> str:
+def fact_figure(fact: Fact, amount: Decimal, quantity: int) -> str:
     metric = METRICS.get(fact.metric)
     if metric is None:
         return str(amount or quantity or "")
@@ -125,7 +129,7 @@ def _figure(fact: Fact, amount: Decimal, quantity: int) -> str:
     return value_text(amount if metric.kind is Kind.MONEY else Decimal(quantity), metric)
 
 
-def _counts(fact: Fact, history: History) -> str:
+def fact_counts(fact: Fact, history: History) -> str:
     if fact.reverses:
         return _("冲销 %(ref)s") % {"ref": fact.reverses}
     reason = history.marks.get(fact.ref) or fact.reason
@@ -135,11 +139,11 @@ def _counts(fact: Fact, history: History) -> str:
     if net is None:
         return _("不计入：已全部冲销")
     if (net.amount, net.quantity) != (fact.amount, fact.quantity):
-        return _("计入 %(figure)s，其余已冲销") % {"figure": _figure(fact, net.amount, net.quantity)}
+        return _("计入 %(figure)s，其余已冲销") % {"figure": fact_figure(fact, net.amount, net.quantity)}
     return _("计入")
 
 
-def _derived(member: MemberTier) -> Iterator[str]:
+def derived_lines(member: MemberTier) -> Iterator[str]:
     """Where multipliers and caps count otherwise than earned, and what bundles granted."""
     rows = Bucket.objects.filter(member=member, metric__in=CAPPED).order_by("day", "metric", "category")
     lines = []
