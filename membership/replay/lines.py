@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -111,6 +112,9 @@ def _text(item: Mapping[str, Any], key: str, longest: int) -> str:
         raise BadLine(_("缺少“%(key)s”") % {"key": key})
     if not isinstance(value, str) or not value.strip() or len(value) > longest:
         raise BadLine(_("“%(key)s”必须是 1 到 %(longest)s 个字的文本") % {"key": key, "longest": longest})
+    if any(unicodedata.category(sign) in ("Cc", "Cs") for sign in value):
+        # Control signs and halves of surrogates: neither a line of output nor the database takes them.
+        raise BadLine(_("“%(key)s”含有控制字符或无效字符") % {"key": key})
     return value
 
 

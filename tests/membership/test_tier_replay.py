@@ -165,10 +165,36 @@ BAD = [
     event("override", at(DAY), kind="pin", rank=1, until=at(plus(DAY, -1))),
     event("checkin", at(DAY), inviter="m1"),
     b"[" * 100_000,
+    b"null",
+    b"\x00\x00",
+    '{"ref": "钻", "member": "m1", "metric": "checkin", "at": "2026-03-02T10:00:00+08:00"}'.encode("gbk"),
+    event("checkin", at(DAY), "m\ud800"),
+    event("checkin", at(DAY), "m\0"),
+    event("checkin", at(DAY), "m1\nm2"),
+    event("checkin", "0001-01-01T00:00:00+14:00"),
+    event("checkin", "2026-02-30T10:00:00+08:00"),
+    event("checkin", "2026-03-02"),
+    event("checkin", 20260302),
+    order("1E+500000", at(DAY)),
+    order("1_000.00", at(DAY)),
+    order(" 1.00", at(DAY)),
+    order("1.00\n", at(DAY)),
+    order("-0.00", at(DAY)),
+    order("1000000000000.00", at(DAY)),
+    order(True, at(DAY)),
+    b'{"ref": "n", "member": "m1", "metric": "spend", "at": "2026-03-02T10:00:00+08:00", "amount": Infinity}',
+    b'{"ref": "n", "member": "m1", "metric": "spend", "at": "2026-03-02T10:00:00+08:00", "amount": 1e500}',
+    b'{"ref": "n", "member": "m1", "metric": "activity", "at": "2026-03-02T10:00:00+08:00", "points": '
+    + b"9" * 5000
+    + b"}",
+    event("activity", at(DAY), points=1_000_000_001),
+    event("order", at(DAY), reverses="x", amount="0.00"),
+    event("order", at(DAY), reverses="x", amount="-1.00"),
+    event("order", at(DAY), reverses=5),
 ]
 
 
-@pytest.mark.parametrize("line", BAD, ids=str)
+@pytest.mark.parametrize("line", BAD, ids=lambda line: ascii(line)[:80])
 def test_a_bad_line_is_told_with_its_number_and_skipped_or_stops_the_run(run, line):
     rules = ladder(least("spend", "life", "1.00"))
     good = order("1.00", at(DAY))
@@ -198,6 +224,47 @@ def test_a_missing_file_and_a_bad_time_are_refused(run, tmp_path):
         call_command("tier_replay", str(tmp_path / "none"), str(tmp_path / "none"))
     with pytest.raises(CommandError, match="--as-of"):
         run(ladder(least("spend", "life", "1.00")), [], "--as-of", "soon")
+
+
+@pytest.mark.parametrize(
+    "moment", ["", "2026-03-02T10:00:00", "0000-00-00", "2026-02-30", "9999-12-31", "nan", "２０２６-03-02"]
+)
+def test_a_time_that_is_none_is_refused(run, moment):
+    with pytest.raises(CommandError, match="--as-of"):
+        run(ladder(least("spend", "life", "1.00")), [order("1.00", at(DAY))], "--as-of", moment)
+
+
+def test_what_is_taken_back_before_it_is_known_never_counts(run):
+    bought = order("5.00", at(plus(DAY, 2)))
+    decisions, _ = run(ladder(least("spend", "life", "1.00")), [bought, taken_back(bought, at(DAY))], "--strict")
+    assert path(decisions) == [("default", 0, DAY)]
+
+
+def test_more_than_is_left_cannot_be_taken_back(run):
+    rules = ladder(least("spend", "life", "1.00"), least("spend", "life", "100.00"))
+    bought, other = order("100.00", at(DAY)), order("50.00", at(DAY, "11:00:00"))
+    back = [taken_back(bought, at(plus(DAY, day)), amount="80.00") for day in (1, 2, 3)]
+    decisions, _ = run(rules, [bought, other, *back], "--strict")
+    # 150, then 70, then the 50 of the other order, from which nothing is taken.
+    assert path(decisions) == [
+        ("default", 0, DAY), ("enter", 2, DAY), ("reversal", 1, plus(DAY, 1)),
+    ]  # fmt: skip
+
+
+def test_lines_that_take_back_themselves_or_each_other_change_nothing(run):
+    rules = ladder(least("spend", "life", "1.00"))
+    itself = event("order", at(DAY), ref="a", reverses="a")
+    circle = [event("order", at(DAY), ref="b", reverses="c"), event("order", at(DAY), ref="c", reverses="b")]
+    decisions, _ = run(rules, [order("1.00", at(DAY)), itself, *circle], "--strict")
+    assert [one["cause"] for one in decisions] == ["default", "enter"]
+
+
+def test_a_reference_counts_once_whoever_names_it(run):
+    rules = ladder(least("spend", "life", "1.00"), least("spend", "life", "2.00"))
+    first = order("1.00", at(DAY))
+    decisions, told = run(rules, [first, {**first, "amount": "2.00"}, {**first, "member": "m2"}], "--strict")
+    assert [(one["member"], one["to"]) for one in decisions] == [("m1", 0), ("m1", 1)]
+    assert told == ""
 
 
 def test_what_takes_back_nothing_changes_nothing(run):

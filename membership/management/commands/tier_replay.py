@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rules = self._rules(options["rules"])
         try:
-            as_of = end_of(options["as_of"], "--as-of") if options["as_of"] else None
+            as_of = end_of(options["as_of"], "--as-of") if options["as_of"] is not None else None
         except BadLine as error:
             raise CommandError(str(error)) from error
         lines = list(self._lines(options["events"], rules, strict=options["strict"]))
