@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from common import clock
 from common.exceptions import DomainError
+from common.money import round_money
 from membership.models import Nudge
 from membership.selectors import Standing, rate_text, shown_lately, streak_at_risk
 from membership.services import CART_WAIT, may_nudge, note_dwell, show_nudge
@@ -105,7 +106,8 @@ def _saving(request: HttpRequest, items: Sequence[Item], at: datetime) -> Word |
     if nudge is None:
         return None
     rate = (saving.then / saving.now).quantize(Decimal("0.001"))
-    exact = rate * saving.now == saving.then
+    # A cent that rounding makes is no difference.
+    exact = round_money(rate * saving.now) == saving.then
     text = (_("成为%(tier)s，这一单额外%(rate)s") if exact else _("成为%(tier)s，这一单额外约%(rate)s")) % {
         "tier": saving.tier,
         "rate": rate_text(rate).replace(" 折", "折"),
