@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from common import clock
 from common.locks import LockOutsideTransaction
-from common.sql import fetch
+from common.sql import fetch, run
 from events.contracts import from_payload, to_payload
 from events.models import Delivery, Event, Heartbeat
 from events.nudge import nudge
@@ -20,8 +20,16 @@ from events.registry import handler_of, subscribers_of
 
 logger = logging.getLogger(__name__)
 
-# A plain statement: most of what happens in the shop passes here.
+# Plain statements: most of what happens in the shop passes here.
 _EMIT = "INSERT INTO events_event (kind, version, payload, occurred_at) VALUES (%s, %s, %s, %s) RETURNING id"
+_NEXT = """
+SELECT delivery.id, delivery.subscriber, event.id, event.kind, event.version, event.payload, event.occurred_at
+FROM events_delivery AS delivery JOIN events_event AS event ON event.id = delivery.event_id
+WHERE delivery.state = %s AND delivery.not_before <= %s
+ORDER BY delivery.not_before, delivery.id LIMIT 1
+FOR UPDATE OF delivery SKIP LOCKED
+"""
+_DONE = "UPDATE events_delivery SET state = %s, done_at = %s, last_error = '' WHERE id = %s"
 BATCH = 200
 # How many deliveries a relay handles before it looks for new events again.
 TURN = 20
@@ -78,18 +86,11 @@ def deliver_next() -> int | None:
     try:
         with transaction.atomic():
             at = clock.now()
-            delivery = (
-                Delivery.objects.filter(state=Delivery.State.PENDING, not_before__lte=at)
-                .order_by("not_before", "pk")
-                .select_for_update(skip_locked=True, of=("self",))
-                .select_related("event")
-                .first()
-            )
+            delivery = _claim_next(at)
             if delivery is None:
                 return None
             handle(delivery)
-            delivery.state, delivery.done_at, delivery.last_error = Delivery.State.DONE, at, ""
-            delivery.save(update_fields=["state", "done_at", "last_error"])
+            run(_DONE, [Delivery.State.DONE, at, delivery.pk])
     except Exception as error:
         # A handler may fail in any way; one that does must not stop the relay.
         if delivery is None:
@@ -97,6 +98,16 @@ def deliver_next() -> int | None:
         logger.exception("%s failed on event %s", delivery.subscriber, delivery.event_id)
         record_failure(delivery_id=delivery.pk, error=error)
     return delivery.pk
+
+
+def _claim_next(at: datetime) -> Delivery | None:
+    """The delivery that has waited longest and that nobody else has in hand, locked, with its event."""
+    rows = fetch(_NEXT, [Delivery.State.PENDING, at])
+    if not rows:
+        return None
+    [(pk, subscriber, event_id, kind, version, payload, occurred_at)] = rows
+    event = Event(id=event_id, kind=kind, version=version, payload=json.loads(payload), occurred_at=occurred_at)
+    return Delivery(id=pk, event=event, subscriber=subscriber)
 
 
 def handle(delivery: Delivery) -> None:
