@@ -240,7 +240,7 @@ def row_columns(table: str) -> list[str]:
         "newcomers": _("首单用时"),
     }[table]
     when_ = {"stays": _("开始时间"), "newcomers": _("加入时间")}.get(table, _("支付时间"))
-    return [_("等级"), _("用户"), what, when_, pgettext("singular", "订单")]
+    return [_("等级"), _("用户"), what, when_, pgettext("plural", "订单")]
 
 
 def row_title(table: str) -> str:

@@ -80,7 +80,7 @@ function leafView(desk, leaf, path, replace, depth) {
   const controls = el(
     "div",
     { class: "desk-rule-row" },
-    windowView(desk, leaf, metric, path),
+    el("span", { class: "desk-rule-window" }, windowView(desk, leaf, metric, path)),
     choice(desk.metrics.map((one) => [one.name, one.label]), metric ? metric.name : leaf.m, {
       "aria-label": words.metric, "data-path": `${path}.m`, "data-key": `${path}#first`,
       onchange: (event) => desk.act(() => turn(desk, leaf, event.target.value), `${path}#first`),
