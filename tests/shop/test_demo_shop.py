@@ -15,7 +15,7 @@ from catalog.selectors import Filters, review_rules, search
 from catalog.services.reviews import checked
 from catalog.wording import flags_of
 from events.models import Delivery
-from membership.models import MemberTier
+from membership.models import ActivityMark, MemberTier, Override, RuleSetVersion, WhatIf
 from orders.models import Order, OrderLine
 from payments.models import Channel, PaymentAttempt, TopUp
 from shop.demo import content, history, opinions, people
@@ -66,6 +66,10 @@ def made() -> dict:
         "reviews": Counter(Review.objects.values_list("state", "stars", "text", "published_at")),
         "batches": KeyBatch.objects.count(),
         "products": Product.objects.count(),
+        "versions": RuleSetVersion.objects.count(),
+        "what_ifs": WhatIf.objects.count(),
+        "overrides": Override.objects.count(),
+        "marks": ActivityMark.objects.count(),
     }
 
 
@@ -108,6 +112,8 @@ def test_the_shop_is_made_and_its_books_are_clean(small, tmp_path):
     logins = tmp_path / "logins.json"
     make(logins)
     assert books() == {}
+    assert WhatIf.objects.get().status == "done", "a draft that was tried out waits for a second person"
+    assert Override.objects.filter(status="proposed").exists() and ActivityMark.objects.exists()
     assert Category.objects.count() == 8
     assert Product.objects.exclude(cover="").count() == Product.objects.count()
     assert Order.objects.filter(state="delivered").exists() and Order.objects.filter(state="expired").exists()

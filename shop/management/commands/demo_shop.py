@@ -20,8 +20,10 @@ from audit.services import record
 from catalog.services.figures import refresh_figures
 from common import clock
 from common.progress import Bar
+from events.services import relay
 from payments.models import Channel
 from payments.services import save_channel
+from shop.demo.desk import leave_work
 from shop.demo.history import History
 from shop.demo.people import MEMBERS
 from shop.demo.stocking import sku_count, stock_shop
@@ -82,6 +84,9 @@ class Command(BaseCommand):
         steps = iter(range(1, len(acts) + 1))
         history.perform(acts, told=lambda: bar(next(steps), len(acts)))
         bar.close()
+        with clock.travel(now):
+            leave_work(author=User.objects.get(username=KEEPER), checker=admin)
+            relay()
         self._channel(mode="api")
         refresh_figures()
         record(action=MADE, at=clock.now(), detail={"acts": len(acts)})
