@@ -21,13 +21,13 @@ from catalog.services.reviews import write_review
 from common import clock
 from events.services import relay
 from membership.models import CheckIn, Feedback
-from membership.services import accept_feedback, check_in, invite_code_for, send_feedback
+from membership.services import accept_feedback, check_in, invite_code_for, recalculate, send_feedback
 from orders import services as orders
 from orders.models import Order, OrderLine, OrderRefund
 from orders.services import Buyer, Item
 from payments import services as payments
 from payments.models import Channel, PaymentAttempt, TopUp
-from shop.demo import content
+from shop.demo import content, perks
 from shop.demo.opinions import Critics, Opinion
 from shop.demo.people import DELIVERIES, FEEDBACK, GUEST_LIKES, GUEST_ORDERS, MEMBERS, PRICES, RECENT, REFUNDS, Person
 from shop.demo.stocking import fill
@@ -100,7 +100,15 @@ class History:
             if answer:
                 read = written + timedelta(hours=20)
                 planned.append(self._act(read, self._answer_feedback, username, text, answer, points))
+        planned.append(self._act(self._days_ago(60, 9), perks.set_up, self.staff))
+        for username, code, days in perks.CLAIMED:
+            planned.append(self._act(self._days_ago(days, 12), perks.take, username, code))
+        for username, code, days in perks.GIVEN:
+            planned.append(self._act(self._days_ago(days, 14), perks.give, username, code))
+        for username in perks.BORN_ON:
+            planned.append(self._act(self._days_ago(1, 12), perks.say_birthday, username, self.now))
         planned.append(self._act(self.now, self._pocket_money))
+        planned.append(self._act(self.now, _recalculate_due))
         return sorted(planned, key=lambda act: act.at)
 
     def perform(self, acts: Sequence[Act], told: Callable[[], None]) -> None:
@@ -332,6 +340,11 @@ class History:
         """The demo login can buy at once."""
         user = User.objects.get(username=MEMBERS[0].username)
         self._top_up(user, POCKET_MONEY - balance_of(user), "demo-pocket")
+
+
+def _recalculate_due() -> None:
+    """What the nightly pass would have done: windows that have moved since each member's last order."""
+    recalculate(everyone=False)
 
 
 def _daytime(at: datetime) -> datetime:

@@ -7,18 +7,47 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.db import transaction
+
 from accounts.models import User
 from catalog.models import Category
 from common import clock
 from marketing.exceptions import CouponLimitReached
 from marketing.models import Coupon, CouponTemplate
 from marketing.services import claim_coupon, issue_coupon, save_template
-from membership.models import Benefit, PointsEntry, Program, RuleSetVersion
+from membership.models import Benefit, Program, RuleSetVersion
 from membership.selectors import birthday_of
-from membership.services import copy_rule_set, grant_points, publish_rule_set, tell_birthday
+from membership.services import copy_rule_set, publish_rule_set, revise_draft, tell_birthday
 from tenancy.models import MAIN_ID
 
-NOTE = "三层权益"
+NOTE, NOTE_EN = "三层权益，礼品卡不计入", "Benefits of three layers; gift cards do not count"
+# What the shop added to the rules that every shop begins with.
+RULES = {
+    "exclude": [
+        {"reason": "points_paid", "part": "points_paid"},
+        {"reason": "gift_cards", "category": "gift_card"},
+    ],
+    "bundles": [
+        {"id": "weekly", "window": "week", "needs": {"checkin": 5, "review": 3}, "grants": {"activity": 50}},
+    ],
+    "caps": [{"m": "activity", "per": "day", "max": 100}],
+    "jumps": [
+        {
+            "id": "ambassador",
+            "up": 2,
+            "when": {
+                "all": [
+                    {"m": "invitee_active", "win": "life", "op": ">=", "v": 10},
+                    {"m": "invitee_spend", "win": "life", "op": ">=", "v": "2000.00"},
+                ]
+            },
+        },
+    ],
+}
+# Who takes what, days ago: a coupon that anybody may claim, one that the shop gave, points, a birthday.
+CLAIMED = [("demo", "welcome-5", 3), ("qiqi", "weekend-95", 2), ("xueba", "welcome-5", 20)]
+GIVEN = [("demo", "birthday-10", 5), ("linlin", "sorry-3", 8)]
+BORN_ON = ["qiqi", "tudou"]
 BORN = timedelta(days=27 * 365)
 
 
@@ -145,7 +174,8 @@ def set_up(actor: User) -> None:
         _template(wanted, actor)
     program = Program.objects.get(storefront=None)
     if not program.versions.filter(note=NOTE).exists():
-        _publish_benefits(program, actor)
+        with transaction.atomic():
+            _publish_benefits(program, actor)
 
 
 def take(username: str, code: str) -> None:
@@ -161,11 +191,6 @@ def give(username: str, code: str) -> Coupon:
     """The shop gives a member a coupon."""
     user, made = User.objects.get(username=username), CouponTemplate.objects.get(code=code)
     return issue_coupon(template_id=made.pk, user_id=user.pk, ref=f"demo:{code}:{username}", at=clock.now())
-
-
-def give_points(username: str, amount: int) -> None:
-    user = User.objects.get(username=username)
-    grant_points(user_id=user.pk, amount=amount, cause=PointsEntry.Cause.GIFT, ref=f"demo:{username}", at=clock.now())
 
 
 def say_birthday(username: str, at: datetime) -> None:
@@ -189,7 +214,8 @@ def _template(wanted: DemoCoupon, actor: User) -> CouponTemplate:
 
 def _publish_benefits(program: Program, actor: User) -> RuleSetVersion:
     current = program.versions.exclude(status=RuleSetVersion.Status.DRAFT).latest("effective_from")
-    draft = copy_rule_set(version=current, author=actor, note=NOTE)
+    copied = copy_rule_set(version=current, author=actor, note=NOTE, note_en=NOTE_EN)
+    draft = revise_draft(version_id=copied.pk, document={**current.document, **RULES}, note=NOTE, note_en=NOTE_EN)
     tiers = {tier.rank: tier for tier in draft.tiers.all()}
     Benefit.objects.bulk_create(
         Benefit(tier=tiers[rank], kind=kind, layer=layer, **fields)
@@ -197,4 +223,5 @@ def _publish_benefits(program: Program, actor: User) -> RuleSetVersion:
         if rank in tiers
         for kind, layer, fields in rows
     )
-    return publish_rule_set(version_id=draft.pk, approver=actor)
+    # A shop's own beginning: there is no second person yet who could approve, and nobody whom it would move.
+    return publish_rule_set(version_id=draft.pk, approver=None)
