@@ -13,7 +13,7 @@ def main(arguments: list[str]) -> int:
     # The output of the benchmarks is their JSON.
     console.progress_to_stderr()
     parser = argparse.ArgumentParser(prog="bin/bench", add_help=False, allow_abbrev=False)
-    parser.add_argument("--data-dir", type=folder_name, default=ROOT / "var" / "bench")
+    parser.add_argument("--data-dir", type=folder_name, default=ROOT / "var" / "bench" / "servers")
     options, rest = parser.parse_known_args(arguments)
     home = Home(options.data_dir)
     home.open()

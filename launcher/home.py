@@ -28,6 +28,9 @@ SECRETS: dict[str, Callable[[], str]] = {
 # Without these what is stored can no longer be read, so they are never made anew beside existing data.
 IRREPLACEABLE = ("KEY_RING", "FINGERPRINT_KEY", "DATABASE_PASSWORD")
 
+# What may be there before us. bin/test and bin/bench keep theirs within the folder of bin/up.
+NOT_OTHERS = {"lost+found", "test", "bench"}
+
 
 def folder_name(text: str) -> str:
     """--data-dir, for argparse: an empty variable in somebody's script must not mean the folder they are in."""
@@ -56,7 +59,7 @@ class Home:
 
     def _require_ours(self) -> None:
         """Secrets and databases do not go between somebody's files. A mounted disk has its lost+found."""
-        if not (self.path / "lock").exists() and any(one.name != "lost+found" for one in self.path.iterdir()):
+        if not (self.path / "lock").exists() and any(one.name not in NOT_OTHERS for one in self.path.iterdir()):
             raise Problem(
                 f"The folder {self.path} holds other things and no data of a shop.\n"
                 "Choose an empty folder, or one that is not there yet, with --data-dir."
