@@ -23,11 +23,12 @@ from membership.engine.book import days_needed
 from membership.engine.decisions import Decision
 from membership.engine.fold import Fold, compensation, refold
 from membership.engine.judge import Judge
-from membership.engine.state import dump_state, load_state
+from membership.engine.state import State, dump_state, load_state
 from membership.engine.step import World, show_overrides
 from membership.engine.tally import Tally, reach
-from membership.engine.versions import Timeline
+from membership.engine.versions import Timeline, Version
 from membership.models import Activity, MemberTier, TierDecision
+from membership.rules.evaluate import JumpTrace, TierTrace
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.books import StoredStays, load_history, load_overrides, load_sums
 from membership.selectors.rules import Published, published_versions
@@ -226,7 +227,7 @@ def columns_of(fold: Fold, *, at: datetime) -> dict:
     if state is None:
         raise ValueError("a fold that never began cannot be stored")
     version = fold.world.timeline.at(at)
-    judge = Judge(version, fold.tally.book, state, at)
+    tiers, jumps = _traces(fold, state, version, at)
     return {
         "rank": state.shown,
         "since": state.shown_since,
@@ -239,10 +240,26 @@ def columns_of(fold: Fold, *, at: datetime) -> dict:
         "next_check_at": fold.due(),
         "evaluation": {
             "day": day_of(at).isoformat(),
-            "tiers": [dump_tier_trace(trace) for trace in judge.tier_traces()],
-            "jumps": [dump_jump_trace(trace) for trace in judge.jump_traces()],
+            "tiers": [dump_tier_trace(trace) for trace in tiers],
+            "jumps": [dump_jump_trace(trace) for trace in jumps],
         },
     }
+
+
+def _traces(
+    fold: Fold, state: State, version: Version, at: datetime
+) -> tuple[tuple[TierTrace, ...], tuple[JumpTrace, ...]]:
+    """Everything that conditions ask, as of `at`. The last step's decision has it already, where that was today's."""
+    last = fold.decisions[-1] if fold.decisions else None
+    if (
+        last is not None
+        and last.at == last.moment == state.at
+        and day_of(state.at) == day_of(at)
+        and last.version == version.pk
+    ):
+        return last.tiers, last.jumps
+    judge = Judge(version, fold.tally.book, state, at)
+    return judge.tier_traces(), judge.jump_traces()
 
 
 def keep(member: MemberTier, fold: Fold, *, at: datetime) -> list[TierDecision]:
