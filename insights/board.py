@@ -25,10 +25,10 @@ from common.registries import label_rows
 from common.texts import listed
 from events.models import Delivery
 from events.selectors import parked_count, silence_of
-from insights import selectors
 from insights.charts import Chart, Point, draw
 from insights.periods import LENGTHS, Period
-from insights.selectors import Figure
+from insights.selectors import board as selectors
+from insights.selectors.board import Figure
 from membership.models import Difference, TierDecision
 from membership.selectors import open_differences
 from orders.models import Order

@@ -41,6 +41,7 @@ app.conf.beat_schedule = {
     "which tasks suit whom": daily(0, 30, "membership.tasks.refresh_task_arms"),
     "gifts of today's birthdays": every(3600, "marketing.tasks.give_birthday_gifts"),
     "rebates whose day of payment has come": daily(5, 10, "marketing.tasks.pay_due_rebates"),
+    "members who stay away": daily(9, 40, "insights.tasks.run_win_back"),
     "key imports that lost their worker": every(60, "catalog.tasks.resume_key_batches"),
     "stock figures and low stock": every(60, "catalog.tasks.refresh_stock_figures"),
     "ratings counted anew": daily(4, 35, "catalog.tasks.refresh_ratings"),

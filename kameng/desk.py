@@ -91,6 +91,8 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "会员优惠券"), "local_activity", "marketing.Coupon"),
             Entry(pgettext_lazy("plural", "返利计划"), "percent", "marketing.RebateProgram"),
             Entry(pgettext_lazy("plural", "返利"), "savings", "marketing.Rebate"),
+            Entry(pgettext_lazy("plural", "流失挽回"), "waving_hand", "insights.WinBackPlan"),
+            Entry(pgettext_lazy("plural", "流失会员"), "person_off", "insights.Spell"),
         ],
     ),
     (

@@ -38,6 +38,7 @@ urlpatterns = [
     path("", include("payments.urls")),
     # settings.MEDIA_URL: covers are the only files that visitors may fetch.
     path("media/", include("catalog.urls")),
+    path("comeback/", include("insights.urls")),
     path("messages/", include("notifications.urls")),
     path("", include("shop.urls")),
 ]

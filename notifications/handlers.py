@@ -3,11 +3,13 @@
 from datetime import datetime
 
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from catalog.models import Product
 from common import clock
 from events.contracts import (
     BirthdayGiftGiven,
+    ComebackOffered,
     FeedbackDeclined,
     OrderDelivered,
     OrderRefunded,
@@ -89,6 +91,25 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
         kind=Kind.BIRTHDAY_GIFT,
         params={},
         link=reverse("shop:coupons" if event.coupon else "shop:member"),
+        at=at,
+    )
+
+
+@subscribe(ComebackOffered, "notifications.comeback_offered")
+def comeback_offered(event: ComebackOffered, *, at: datetime) -> None:
+    product = Product.objects.filter(pk=event.product_id).first()
+    kind, link = Kind.COMEBACK_ASK, reverse("insights:comeback")
+    if event.what == "guide":
+        kind = Kind.COMEBACK_GUIDE
+    elif event.what == "restock":
+        kind = Kind.COMEBACK_COUPON if event.coupon else Kind.COMEBACK_RESTOCK
+        link = reverse("shop:product", args=[product.slug]) if product else reverse("shop:home")
+    services.tell(
+        ref=f"comeback:{event.spell_id}:{event.what}",
+        user_id=event.user_id,
+        kind=kind,
+        params={"product": product.name if product else _("你要的商品")},
+        link=link,
         at=at,
     )
 

@@ -53,6 +53,8 @@ POLICY = {
     # Asked for with a password and without a token; the list is for its owner, see tests/api/test_access.py.
     "api:tokens": PUBLIC,
     "catalog:cover": PUBLIC,
+    "insights:choice": MEMBER,
+    "insights:comeback": MEMBER,
     "membership:birthday": MEMBER,
     "membership:check_in": MEMBER,
     "membership:decisions": MEMBER,
