@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy
 from common import clock
 from common.admin import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, allowed, chip, display, moment
 from insights.models import Spell, WinBackPlan
-from insights.selectors.away import Row, win_back_report
-from insights.services import save_win_back_plan, win_back_plan
-from insights.uplift import Share
+from insights.selectors.away import Row, win_back_plan, win_back_report
+from insights.services import save_win_back_plan
+from insights.uplift import Share, Uplift
 
 admin.site.index_template = "insights/admin/board.html"
 admin.site.index_title = gettext_lazy("看板")
@@ -56,24 +56,24 @@ class WinBackPlanAdmin(ModelAdmin):
 
 def _told(row: Row) -> dict[str, str]:
     result = row.result
-    if result.difference is None or result.low is None or result.high is None:
-        difference, interval, verdict = "–", "–", _("某一组还没有人，无法比较")
-    else:
-        difference = _points(result.difference)
-        interval = f"{_points(result.low)} – {_points(result.high)}"
-        if not result.is_certain:
-            verdict = _("区间含 0：还不能说有效果")
-        else:
-            verdict = _("有提升") if result.difference > 0 else _("反而更低")
+    known = result.difference is not None and result.low is not None and result.high is not None
     return {
         "label": row.label or _("全部"),
         "treated": _share(result.treated),
         "control": _share(result.control),
         "written": str(row.written),
-        "difference": difference,
-        "interval": interval,
-        "verdict": verdict,
+        "difference": _points(result.difference) if known else "–",
+        "interval": f"{_points(result.low)} – {_points(result.high)}" if known else "–",
+        "verdict": _verdict(result),
     }
+
+
+def _verdict(result: Uplift) -> str:
+    if result.difference is None:
+        return _("某一组还没有人，无法比较")
+    if not result.is_certain:
+        return _("区间含 0：还不能说有效果")
+    return _("有提升") if result.difference > 0 else _("反而更低")
 
 
 def _share(share: Share) -> str:

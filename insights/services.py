@@ -18,7 +18,7 @@ from common.locks import lock_one
 from events.contracts import ComebackOffered
 from events.services import emit
 from insights.models import ONLY_ID, Spell, WinBackChoice, WinBackPlan
-from insights.selectors.away import find_away, group_of, infer_reasons, spells_to_act_on, still_away
+from insights.selectors.away import find_away, group_of, infer_reasons, spells_to_act_on, still_away, win_back_plan
 from marketing.services import issue_coupon
 
 logger = logging.getLogger(__name__)
@@ -35,11 +35,6 @@ FROM (
 ) o
 WHERE o.id = s.id AND o.first IS NOT NULL
 """
-
-
-@transaction.atomic
-def win_back_plan() -> WinBackPlan:
-    return WinBackPlan.objects.get_or_create(pk=ONLY_ID)[0]
 
 
 def run_win_back(*, at: datetime) -> dict[str, int]:

@@ -10,7 +10,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
 
 from catalog.models import Sku
 from catalog.selectors import shown_stock
-from insights.models import Spell, WinBackChoice, WinBackPlan
+from insights.models import ONLY_ID, Spell, WinBackChoice, WinBackPlan
 from insights.uplift import Share, Uplift, uplift
 from orders.models import Order, OrderLine
 
@@ -58,6 +58,10 @@ class Away:
 class Inferred:
     reason: str
     sku_id: int | None = None
+
+
+def win_back_plan() -> WinBackPlan:
+    return WinBackPlan.objects.select_related("coupon").get(pk=ONLY_ID)
 
 
 def find_away(plan: WinBackPlan, *, today: date, after: int, most: int) -> list[Away]:
