@@ -128,7 +128,7 @@ class TestWhoIsAway:
         assert [night(now + n * DAY)["flagged"] for n in range(3)] == [1, 0, 0]
         assert len(offers()) == 1
         back = now + 5 * DAY
-        bought(shelf, alice, shelf.sku(keys=1), days=0, at=back)
+        bought(shelf, alice, shelf.sku(keys=2), days=0, at=back)
         assert night(back + DAY) == {"ordered": 1, "ended": 1, "flagged": 0, "acted": 0}
         assert Spell.objects.get().ordered_at == back
         # Away again: a new spell, but nothing is said so soon after the last time.
