@@ -3,10 +3,11 @@
 from datetime import datetime
 
 from django.urls import reverse
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
 from common import clock
+from common.texts import in_both
 from events.contracts import (
     BirthdayGiftGiven,
     ComebackOffered,
@@ -98,6 +99,7 @@ def birthday_gift(event: BirthdayGiftGiven, *, at: datetime) -> None:
 @subscribe(ComebackOffered, "notifications.comeback_offered")
 def comeback_offered(event: ComebackOffered, *, at: datetime) -> None:
     product = Product.objects.filter(pk=event.product_id).first()
+    chinese, english = (product.name, product.name_en) if product else in_both(_("你要的商品"))
     kind, link = Kind.COMEBACK_ASK, reverse("insights:comeback")
     if event.what == "guide":
         kind = Kind.COMEBACK_GUIDE
@@ -108,7 +110,7 @@ def comeback_offered(event: ComebackOffered, *, at: datetime) -> None:
         ref=f"comeback:{event.spell_id}:{event.what}",
         user_id=event.user_id,
         kind=kind,
-        params={"product": product.name if product else _("你要的商品")},
+        params={"product": chinese, "product_en": english},
         link=link,
         at=at,
     )

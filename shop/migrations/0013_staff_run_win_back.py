@@ -25,7 +25,7 @@ def give_rights(apps, schema_editor):
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("shop", "0010_staff_read_nudges"),
+        ("shop", "0012_staff_adjust_members"),
         ("insights", "0002_first_plan"),
     ]
 
