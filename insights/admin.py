@@ -1,9 +1,8 @@
 """The board is the admin's first page. Win-back: the plan with what it has achieved, and every time away."""
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest
 from django.template.loader import render_to_string
-from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -12,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from common import clock
 from common.admin import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, allowed, chip, display, moment
 from insights.models import Spell, WinBackPlan
-from insights.selectors.away import Row, win_back_plan, win_back_report
+from insights.selectors.away import Row, win_back_report
 from insights.services import save_win_back_plan
 from insights.uplift import Share, Uplift
 
@@ -32,17 +31,10 @@ class WinBackPlanAdmin(ModelAdmin):
         ),
     ]
     readonly_fields = ["report"]
+    list_display = ["__str__", "is_active", "quiet_days", "no_order_days", "control_percent"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
-
-    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
-        """There is one plan: its page is the list."""
-        answer = super().changelist_view(request, extra_context)
-        if answer.status_code != 200:
-            return answer
-        plan = win_back_plan()
-        return HttpResponseRedirect(reverse("admin:insights_winbackplan_change", args=[plan.pk]))
 
     def save_model(self, request: HttpRequest, obj: WinBackPlan, form, change: bool) -> None:
         save_win_back_plan(plan=obj)

@@ -334,7 +334,8 @@ class TestDesk:
         seen(alice, days=100, at=now)
         night(now)
         desk = at_desk(olga)
-        answer = desk.get(reverse("admin:insights_winbackplan_changelist"), follow=True)
+        assert "流失挽回" in text_of(desk.get(reverse("admin:insights_winbackplan_changelist")))
+        answer = desk.get(reverse("admin:insights_winbackplan_change", args=[plan.pk]))
         assert "当前流失 1 人" in text_of(answer) and "某一组还没有人，无法比较" in text_of(answer)
         listed = text_of(desk.get(reverse("admin:insights_spell_changelist")))
         assert "alice" in listed and "询问原因" in listed

@@ -86,7 +86,7 @@ def test_an_event_that_comes_twice_is_told_once(shelf, alice):
     at = clock.now()
     for _ in range(2):
         told = TierChanged(
-            decision_id=7, user_id=alice.pk, from_rank=0, to_rank=1, to_name="白银", cause="enter", changed_at=at
+            decision_id=0, user_id=alice.pk, from_rank=0, to_rank=1, to_name="白银", cause="enter", changed_at=at
         )
         emit(told, at=at)
     relay()
