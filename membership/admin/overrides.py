@@ -235,9 +235,8 @@ class OverrideAdmin(ReadOnlyAdmin):
             Fact(_("原因"), row.reason),
             Fact(_("提出人"), row.proposer or "–"),
         ]
-        preview = Preview(
-            facts=facts, warnings=[warning if possible else f"{_('现在不能这样做')}：{warning}"], possible=possible
-        )
+        told = warning if possible else _("现在不能这样做：%(why)s") % {"why": warning}
+        preview = Preview(facts=facts, warnings=[told], possible=possible)
         return ask(
             self, request, title=title, form=form, preview=lambda answer: preview, run=run or _nothing, target=row
         )

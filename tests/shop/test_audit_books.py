@@ -59,8 +59,8 @@ def history(shelf, alice, bob, olga, till, channel):
     give(bob, limited)
     services.cancel(order_id=shelf.buy(bob, (sku, 1), coupon=AUTO).pk, actor=bob)
     at = clock.now()
-    grant_points(user_id=alice.pk, amount=5, cause=PointsEntry.Cause.BACK, ref="back:1", at=at)
-    PointsBack.objects.create(line_id=1, user=alice, cash=10, rate=Decimal("0.5"), granted=5)
+    grant_points(user_id=alice.pk, amount=5, cause=PointsEntry.Cause.BACK, ref="back:0", at=at)
+    PointsBack.objects.create(line_id=0, user=alice, cash=10, rate=Decimal("0.5"), granted=5)
     grant_points(user_id=alice.pk, amount=50, cause=PointsEntry.Cause.INVITE, ref="p1", at=at)
     spend_points(user_id=alice.pk, amount=20, cause=PointsEntry.Cause.COUPON, ref="p2", at=at)
     reverse_points(user_id=alice.pk, of_ref="p2", ref="p3", at=at)
@@ -111,6 +111,10 @@ UNPAID_LINE = (
 PAYMENT = "(SELECT id FROM wallet_transfer WHERE kind = 'payment' ORDER BY id LIMIT 1)"
 GATEWAY = "(SELECT id FROM wallet_transfer WHERE kind = 'gateway_payment' ORDER BY id LIMIT 1)"
 LONG_AGO = "now() - interval '61 minutes'"
+REBATE = (
+    "INSERT INTO marketing_rebate (user_id, month, program_id, steps, base, rate, amount, carried, paid, at)"
+    " SELECT id, '2026-01-01', 0, '[]', 100, 0.03, 3, -3 + {paid}, {paid}, now() FROM accounts_user LIMIT 1"
+)
 
 DAMAGES = {
     "wallet.unbalanced_transfers": [
@@ -146,6 +150,15 @@ DAMAGES = {
         "UPDATE marketing_coupon SET state = 'usable', order_id = NULL, used_at = NULL WHERE state = 'used'"
     ],
     "marketing.slots_unlike_coupons": ["UPDATE marketing_couponslot SET coupon_id = NULL"],
+    "marketing.rebates_unlike_the_ledger": [REBATE.format(paid=3)],
+    "marketing.rebate_transfers_without_rebate": [
+        "INSERT INTO wallet_transferref (ref, transfer_id) VALUES ('rebate:1:2026-01', 0)"
+    ],
+    "marketing.rebates_corrected_below_nothing": [
+        REBATE.format(paid=0),
+        "INSERT INTO marketing_rebatecorrection (rebate_id, number, base, amount, at)"
+        " SELECT id, 1, 0, -4, now() FROM marketing_rebate",
+    ],
     "orders.refunds_unlike_lines": ["UPDATE orders_orderline SET refunded = refunded + 1 WHERE refunded > 0"],
     "orders.refunds_unlike_orders": ["UPDATE orders_orderrefund SET amount = amount + 1"],
     "orders.refunds_without_money": ["UPDATE wallet_transfer SET ref = 'x' WHERE ref = 'refund:r1'"],
