@@ -5,8 +5,10 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
+from django.db import connection
 
 from launcher import machine
 from launcher.home import Home
@@ -14,6 +16,14 @@ from launcher.postgres import Postgres
 from launcher.processes import Program
 from launcher.valkey import Valkey
 from tests.sandboxes import ROOT, wait_until
+
+
+def database_url() -> str:
+    """The database of this test for another process: DATABASE_URL names the one that the tests were given, not theirs."""
+    found = connection.settings_dict
+    who = ":".join(quote(found[part], safe="") for part in ("USER", "PASSWORD") if found[part])
+    where = f"{quote(found['HOST'], safe='')}:{found['PORT'] or 5432}"
+    return f"postgres://{who}@{where}/{found['NAME']}"
 
 
 class Server:

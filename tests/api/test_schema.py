@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from accounts.services import issue_token
 from catalog.models import Product
@@ -43,11 +42,7 @@ def shop(tmp_path, shelf, alice, bob):
     tokens = [{"name": user.username, "fixedHeaders": [_header(user)]} for user in (alice, bob)]
     (tmp_path / "members.json").write_text(json.dumps({"auth": tokens}))
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(folder=tmp_path))
-    settings = connection.settings_dict
-    database = (
-        f"postgres://{settings['USER']}:{settings['PASSWORD']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    )
-    with RunningShop(tmp_path, DATABASE_URL=database, API_CALLS_PER_MINUTE="0", UNPAID_CAP_ACCOUNT="100000") as shop:
+    with RunningShop(tmp_path, DATABASE_URL=database_url(), API_CALLS_PER_MINUTE="0", UNPAID_CAP_ACCOUNT="100000") as shop:
         yield shop
     assert books() == {}
 

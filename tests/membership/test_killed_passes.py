@@ -8,12 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from common import clock
 from membership.models import MemberTier, Recalculation, TierDecision
 from tests.membership.club import Club, at_least
 from tests.membership.crowd import gather
+from tests.servers import database_url
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -23,12 +23,10 @@ CROWD = 1500
 
 def command(*words: str, output: int = subprocess.PIPE) -> subprocess.Popen:
     """`manage.py recalculate_tiers`, on the database of this test."""
-    found = connection.settings_dict
-    address = f"postgres://{found['USER']}:{found['PASSWORD']}@{found['HOST']}:{found['PORT']}/{found['NAME']}"
     return subprocess.Popen(
         [sys.executable, "manage.py", "recalculate_tiers", *words],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": address},
+        env={**os.environ, "DATABASE_URL": database_url()},
         stdout=output,
         stderr=output,
         text=True,

@@ -8,7 +8,6 @@ import time
 from functools import partial
 
 import pytest
-from django.db import connection
 
 from common import clock
 from common.clock import day_of, start_of_day
@@ -18,6 +17,7 @@ from marketing.services import correct_rebates, pay_rebates
 from tests.architecture.source import ROOT
 from tests.marketing.test_rebates import program
 from tests.membership.club import Club, at_least
+from tests.servers import database_url
 from tests.shelf import books
 from wallet.selectors import balance_of
 
@@ -51,9 +51,7 @@ def merchants(club, month, count=MEMBERS):
 
 def command(month) -> subprocess.Popen:
     """Another process that pays the month."""
-    settings = connection.settings_dict
-    address = f"postgres://{settings['USER']}@{settings['HOST']}:{settings['PORT']}/{settings['NAME']}"
-    environment = {**os.environ, "DATABASE_URL": address, "KAMENG_ENV": "test"}
+    environment = {**os.environ, "DATABASE_URL": database_url(), "KAMENG_ENV": "test"}
     arguments = [sys.executable, "manage.py", "pay_rebates", f"{month:%Y-%m}"]
     return subprocess.Popen(arguments, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
