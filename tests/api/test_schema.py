@@ -42,7 +42,9 @@ def shop(tmp_path, shelf, alice, bob):
     tokens = [{"name": user.username, "fixedHeaders": [_header(user)]} for user in (alice, bob)]
     (tmp_path / "members.json").write_text(json.dumps({"auth": tokens}))
     (tmp_path / "schemathesis.toml").write_text(CONFIG.format(folder=tmp_path))
-    with RunningShop(tmp_path, DATABASE_URL=database_url(), API_CALLS_PER_MINUTE="0", UNPAID_CAP_ACCOUNT="100000") as shop:
+    with RunningShop(
+        tmp_path, DATABASE_URL=database_url(), API_CALLS_PER_MINUTE="0", UNPAID_CAP_ACCOUNT="100000"
+    ) as shop:
         yield shop
     assert books() == {}
 
