@@ -9,7 +9,7 @@ import pytest
 
 from accounts.services import issue_token
 from catalog.models import Product
-from tests.servers import RunningShop
+from tests.servers import RunningShop, database_url
 from tests.shelf import books
 
 pytestmark = pytest.mark.django_db(transaction=True)
