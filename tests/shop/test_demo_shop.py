@@ -135,6 +135,7 @@ def test_the_shop_is_made_and_its_books_are_clean(small, tmp_path):
     assert made() == before and logins.read_text() == known, "a second run changes nothing"
 
 
+@pytest.mark.full
 def test_an_interrupted_run_is_finished_by_the_next(small, monkeypatch, tmp_path):
     relay, calls = history.relay, []
 
