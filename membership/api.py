@@ -13,7 +13,6 @@ from common.api.reading import read_query
 from common.api.views import PrivateView
 from membership.models import PointsEntry, Task
 from membership.selectors import (
-    TaskShownTo,
     check_in_shown,
     member_points,
     member_standing,
@@ -83,9 +82,7 @@ class MyTasks(PrivateView):
     def get(self, request: Request) -> Response:
         at = clock.now()
         found = member_tasks(user_id=request.user.pk, storefront_id=request.storefront.pk, at=at)
-        if found.segment:
-            rows: tuple[TaskShownTo, ...] = (*found.open, *found.done)
-            note_shown(user_id=request.user.pk, tasks=[one.task for one in rows], segment=found.segment, at=at)
+        note_shown(user_id=request.user.pk, tasks=found.to_note, segment=found.segment, at=at)
         return Response(TasksOut(found).data)
 
 

@@ -23,13 +23,14 @@ from membership import services
 from membership.models import Feedback, Pass, PassOffer
 from membership.models.feedback import MAX_TEXT, MIN_TEXT
 from membership.selectors import (
-    check_in_shown,
+    check_in_of,
     invite_sums,
     invited_friends,
     member_points,
-    member_standing,
-    member_tasks,
+    points_of,
     points_statement,
+    standing_and_person,
+    tasks_of,
 )
 from membership.selectors.invites import invite_rules, masked
 
@@ -40,15 +41,14 @@ MAX_PASSES = 20
 def earning_parts(request: HttpRequest) -> dict[str, Any]:
     """What the blocks of check-in, tasks and the way up need, for every page that shows them to a signed-in member."""
     user, at = request.user, clock.now()
-    found = member_tasks(user_id=user.pk, storefront_id=request.storefront.pk, at=at)
-    if found.segment:
-        shown = [one.task for one in (*found.open, *found.done)]
-        services.note_shown(user_id=user.pk, tasks=shown, segment=found.segment, at=at)
+    standing, person = standing_and_person(user_id=user.pk, storefront_id=request.storefront.pk, at=at, decisions=0)
+    tasks = tasks_of(standing.member, person)
+    services.note_shown(user_id=user.pk, tasks=tasks.to_note, segment=tasks.segment, at=at)
     return {
-        "check_in": check_in_shown(user_id=user.pk, at=at),
-        "tasks": found,
-        "points": member_points(user_id=user.pk, at=at),
-        "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
+        "check_in": check_in_of(person),
+        "tasks": tasks,
+        "points": points_of(person),
+        "standing": standing,
     }
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import F, Max, Q, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.db.models import BigIntegerField, Case, F, Max, OuterRef, Q, QuerySet, Subquery, When, Window
+from django.db.models.functions import Cast, RowNumber, Substr
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import User
@@ -95,6 +95,13 @@ def cart_for(*, storefront: Storefront, user: User | None, device: str) -> Cart 
     return Cart.objects.filter(storefront=storefront, **owner).first()
 
 
+def carts_for(*, storefront: Storefront, user: User | None, device: str) -> list[Cart]:
+    """The buyer's cart, and for a member the one that the device collected as a guest."""
+    mine = Q(user=user) if user is not None else Q(pk__in=[])
+    theirs = Q(user=None, device=device) if device else Q(pk__in=[])
+    return list(Cart.objects.filter(mine | theirs, storefront=storefront))
+
+
 def count_in_cart(*, storefront: Storefront, user: User | None, device: str) -> int:
     """How many different items the buyer's cart holds."""
     if user is None and not device:
@@ -106,6 +113,16 @@ def count_in_cart(*, storefront: Storefront, user: User | None, device: str) -> 
 def cart_items(cart: Cart) -> list[CartItem]:
     """The cart's items with SKU and product, in the order in which they were added."""
     return list(cart.items.select_related("sku__product__category"))
+
+
+def with_order_names(rows: QuerySet, *, subject: str) -> QuerySet:
+    """The rows with `order_public_id` and `order_number` of the order that column `subject` names as `order:12`; None else."""
+    number = Cast(Substr(F(subject), len("order:") + 1), BigIntegerField())
+    rows = rows.alias(order_pk=Case(When(**{f"{subject}__regex": r"^order:\d{1,18}$"}, then=number)))
+    order = Order.objects.filter(pk=OuterRef("order_pk"))
+    return rows.annotate(
+        order_public_id=Subquery(order.values("public_id")[:1]), order_number=Subquery(order.values("number")[:1])
+    )
 
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:
@@ -184,17 +201,13 @@ def delivered_of_member(user: User, *, limit: int) -> list[tuple[OrderLine, Deli
 
 
 def recent_skus(user: User, *, limit: int) -> list[Sku]:
-    """What the member bought last and could buy again, latest first, each SKU once."""
-    bought = (
-        OrderLine.objects.filter(order__buyer=user, order__paid_at__isnull=False)
-        .values("sku")
-        .annotate(last=Max("pk"))
-        .order_by("-last")
-        .values_list("sku", flat=True)[:limit]
+    """What the member bought last and could buy again, latest first, each SKU once. Products come with their ratings."""
+    paid = OrderLine.objects.filter(order__buyer=user, order__paid_at__isnull=False)
+    last = paid.values("sku").annotate(last=Max("pk")).order_by("-last").values("last")[:limit]
+    lines = OrderLine.objects.filter(
+        pk__in=last, sku__status=Sku.Status.ACTIVE, sku__product__status=Product.Status.ON_SALE
     )
-    places = {pk: place for place, pk in enumerate(bought)}
-    skus = Sku.objects.filter(pk__in=places, status=Sku.Status.ACTIVE, product__status=Product.Status.ON_SALE)
-    return sorted(skus.select_related("product"), key=lambda sku: places[sku.pk])
+    return [line.sku for line in lines.select_related("sku__product__rating").order_by("-pk")]
 
 
 def previews_of(lines: Sequence[OrderLine], *, each: int) -> dict[int, list[str]]:

@@ -1,6 +1,6 @@
 """Products as a page shows them: prices for this visitor, stock in words, badges in one fixed order."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from catalog.models import Product, ProductRating, QuantityBreak, Sku
-from catalog.selectors import ENOUGH, PLENTY, rating_of, shown_stock, with_skus
+from catalog.selectors import ENOUGH, PLENTY, listed_with_skus, rating_of, shown_stock, with_skus
 from common.texts import foreign, in_language
-from membership.selectors import HigherPrice, Ladder, member_prices, perks_of_tier, price_ladder
+from membership.selectors import HigherPrice, Holding, Ladder, perks_of_tier, price_ladder, prices_of
 from tenancy.models import Storefront
 
 BADGES_ON_A_CARD = 2
@@ -42,7 +42,7 @@ class Offer:
     price: Decimal
     why: str
     stock: Stock
-    breaks: Sequence[QuantityBreak]
+    breaks: Sequence[QuantityBreak] = ()
     higher: HigherPrice | None = None
     most: int = 0
 
@@ -123,7 +123,7 @@ class Card:
     def all_badges(self) -> list[Badge]:
         """Labels in their own order, then quantity prices."""
         badges = [Badge(str(label), label.tone) for label in self.product.labels.all()]
-        if any(offer.breaks for offer in self.offers):
+        if any(offer.sku.has_breaks for offer in self.offers):
             badges.append(Badge(_("批发价")))
         return badges
 
@@ -140,38 +140,52 @@ def default_promise(product: Product) -> str:
     return _("约3秒") if product.kind in {Product.Kind.KEY, Product.Kind.REUSABLE, Product.Kind.BUNDLE} else ""
 
 
-def cards(products: Iterable[Product], *, storefront: Storefront, user_id: int | None) -> list[Card]:
-    """Cards in the given order, for this member (None: a guest). A product without a SKU on sale is left out."""
+def cards(products: Iterable[Product], held: Holding | None) -> list[Card]:
+    """Cards in the given order, for the member who holds a tier (None: a guest). A product without a SKU on sale is left
+    out. For lists: the offers tell nothing of quantity prices but that there are some."""
 
     def prices(skus: Sequence[Sku]) -> Ladder:
-        return Ladder(member_prices(user_id=user_id, storefront_id=storefront.pk, skus=skus), {})
+        return Ladder(prices_of(held, skus) if held is not None else {}, {})
 
-    return _cards(products, prices)
+    return _cards(listed_with_skus(products), prices, {})
 
 
 def product_card(product: Product, *, storefront: Storefront, user_id: int | None) -> Card:
     """The card of one product on sale, with what higher tiers pay."""
-    return _cards([product], lambda skus: price_ladder(user_id=user_id, storefront_id=storefront.pk, skus=skus))[0]
+    products = with_skus([product])
+    breaks = {sku.pk: tuple(sku.breaks.all()) for sku in products[0].active_skus}
+
+    def prices(skus: Sequence[Sku]) -> Ladder:
+        return price_ladder(user_id=user_id, storefront_id=storefront.pk, skus=skus)
+
+    return _cards(products, prices, breaks)[0]
 
 
-def _cards(products: Iterable[Product], prices: Callable[[Sequence[Sku]], Ladder]) -> list[Card]:
-    products = with_skus(products)
+def _cards(
+    products: Sequence[Product],
+    prices: Callable[[Sequence[Sku]], Ladder],
+    breaks: Mapping[int, Sequence[QuantityBreak]],
+) -> list[Card]:
     skus = [sku for product in products for sku in product.active_skus]
     ladder, left = prices(skus), shown_stock(skus)
     made = (
-        Card(product, tuple(_offer(sku, ladder, left[sku.pk]) for sku in product.active_skus)) for product in products
+        Card(
+            product,
+            tuple(_offer(sku, ladder, left[sku.pk], breaks.get(sku.pk, ())) for sku in product.active_skus),
+        )
+        for product in products
     )
     return [card for card in made if card.offers]
 
 
-def _offer(sku: Sku, ladder: Ladder, left: int) -> Offer:
+def _offer(sku: Sku, ladder: Ladder, left: int, breaks: Sequence[QuantityBreak]) -> Offer:
     mine = ladder.own.get(sku.pk)
     return Offer(
         sku=sku,
         price=mine.unit_price if mine else sku.list_price,
         why=mine.why if mine else "",
         stock=Stock(left),
-        breaks=tuple(sku.breaks.all()),
+        breaks=breaks,
         higher=ladder.higher.get(sku.pk),
         most=perks_of_tier(ladder.tier).most_of(sku.max_quantity),
     )

@@ -16,7 +16,16 @@ from common import clock
 from common.exceptions import DomainError
 from common.money import round_money
 from membership.models import Nudge
-from membership.selectors import Standing, rate_text, shown_lately, streak_at_risk
+from membership.selectors import (
+    Person,
+    Standing,
+    is_evening,
+    just_shown,
+    person_of,
+    rate_text,
+    shown_lately,
+    streak_at_risk,
+)
 from membership.services import CART_WAIT, may_nudge, note_dwell, show_nudge
 from orders.models import Order
 from orders.services import Item, cart_saving
@@ -122,25 +131,31 @@ def mark_of(items: Sequence[Item]) -> str:
     return hashlib.sha256(goods.encode()).hexdigest()
 
 
-def before_midnight(request: HttpRequest) -> Word | None:
-    """A streak of check-ins that ends tonight."""
-    user = visitor.member(request)
-    if user is None:
+def before_midnight(request: HttpRequest, person: Person | None = None) -> Word | None:
+    """A streak of check-ins that ends tonight. `person` is the visitor, where the page has read them already."""
+    user, at = visitor.member(request), clock.now()
+    if user is None or not is_evening(at):
         return None
-    at = clock.now()
-    streak = streak_at_risk(user_id=user.pk, at=at)
-    if not streak:
-        return None
-    subject = f"streak:{clock.day_of(at)}"
-    nudge = shown_lately(user_id=user.pk, kind=Kind.STREAK, subject=subject, at=at) or show_nudge(
-        user_id=user.pk,
-        storefront_id=request.storefront.pk,
-        kind=Kind.STREAK,
-        subject=subject,
-        detail={"streak": streak},
-        at=at,
-    )
+    person = person or person_of(user_id=user.pk, at=at)
+    streak = streak_at_risk(person)
+    nudge = _streak_nudge(request, person, streak) if streak else None
     if nudge is None:
         return None
     text = _("已连续签到 %(days)s 天，今天还没签") % {"days": streak}
     return Word(nudge.public_id, nudge.kind, text, _("零点前签到，连续天数就不会断。"), _("去签到"))
+
+
+def _streak_nudge(request: HttpRequest, person: Person, streak: int) -> Nudge | None:
+    """The day's reminder: the one that was just shown, or a new one for who wants it and had none today."""
+    if person.reminded is not None:
+        return person.reminded if just_shown(person.reminded, person.at) else None
+    if not person.choices.nudge_streak:
+        return None
+    return show_nudge(
+        user_id=person.user_id,
+        storefront_id=request.storefront.pk,
+        kind=Kind.STREAK,
+        subject=f"streak:{clock.day_of(person.at)}",
+        detail={"streak": streak},
+        at=person.at,
+    )

@@ -1,6 +1,6 @@
 """Who is looking: the member or None, the device, and which guest orders this session may open."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.http import HttpRequest
 
@@ -8,9 +8,9 @@ from accounts.models import User
 from catalog.selectors import any_coming
 from common import clock
 from common.device import device_of
-from membership.selectors import Perks, perks_for
+from membership.selectors import Holding, Perks, holding_of, perks_for, perks_of_tier
 from orders.models import Cart, Order
-from orders.selectors import cart_for, count_in_cart, order_for
+from orders.selectors import cart_for, carts_for, count_in_cart, order_for
 from orders.services import Buyer, merge_carts
 
 _GRANTED = "granted_orders"
@@ -32,6 +32,17 @@ def perks(request: HttpRequest) -> Perks:
     return perks_for(user_id=request.user.pk, storefront_id=request.storefront.pk)
 
 
+def holding(request: HttpRequest, at: datetime) -> Holding | None:
+    """The tier that a member holds, by the rules in force; None for a guest."""
+    user = member(request)
+    return holding_of(user_id=user.pk, storefront_id=request.storefront.pk, at=at) if user is not None else None
+
+
+def early(held: Holding | None) -> timedelta:
+    """How much earlier than others the visitor sees goods that go on sale."""
+    return perks_of_tier(held.own).early if held is not None else timedelta(0)
+
+
 def shelf_time(request: HttpRequest) -> datetime:
     """Up to when this visitor sees goods that go on sale: now, or later for members with early access."""
     at = clock.now()
@@ -41,9 +52,11 @@ def shelf_time(request: HttpRequest) -> datetime:
 def cart(request: HttpRequest) -> Cart | None:
     """The visitor's cart, if there is one. What was collected before signing in comes along."""
     user, device = member(request), device_of(request)
-    if user is not None and device:
+    carts = carts_for(storefront=request.storefront, user=user, device=device)
+    if user is not None and any(cart.user_id is None for cart in carts):
         merge_carts(storefront=request.storefront, user=user, device=device)
-    return cart_for(storefront=request.storefront, user=user, device=device)
+        return cart_for(storefront=request.storefront, user=user, device=device)
+    return next(iter(carts), None)
 
 
 def cart_count(request: HttpRequest) -> int:

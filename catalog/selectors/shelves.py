@@ -8,7 +8,17 @@ from decimal import Decimal
 from django.db.models import Exists, F, Min, OuterRef, Prefetch, Q, QuerySet, Sum, Window, prefetch_related_objects
 from django.db.models.functions import Coalesce, RowNumber
 
-from catalog.models import BundleItem, Category, Key, Label, PriceHistory, Product, ReusableSecret, Sku
+from catalog.models import (
+    BundleItem,
+    Category,
+    Key,
+    Label,
+    PriceHistory,
+    Product,
+    QuantityBreak,
+    ReusableSecret,
+    Sku,
+)
 from common import clock
 from tenancy.models import Storefront
 
@@ -102,7 +112,7 @@ def has_stock() -> Q:
 
 
 def by_label(*, storefront: Storefront, each: int, until: datetime | None = None) -> list[tuple[Label, list[Product]]]:
-    """For every label that has products on sale: the first `each` of them. One query for labels, one for products."""
+    """For every label that has products on sale: the first `each` of them. One query."""
     links = (
         Product.labels.through.objects.filter(product__in=on_sale(storefront=storefront, until=until).order_by())
         .annotate(
@@ -110,18 +120,34 @@ def by_label(*, storefront: Storefront, each: int, until: datetime | None = None
         )
         .filter(rank__lte=each)
         .order_by("rank")
-        .select_related("product__rating")
+        .select_related("label", "product__rating")
     )
+    labels: dict[int, Label] = {}
     shelves: dict[int, list[Product]] = {}
     for link in links:
+        labels[link.label_id] = link.label
         shelves.setdefault(link.label_id, []).append(link.product)
-    return [(label, shelves[label.pk]) for label in Label.objects.filter(pk__in=shelves)]
+    ordered = sorted(labels.values(), key=lambda label: (label.position, label.pk))
+    return [(label, shelves[label.pk]) for label in ordered]
 
 
 def with_skus(products: Iterable[Product]) -> list[Product]:
     """The same products with their labels, ratings and, as `active_skus`, the SKUs that are on sale with quantity breaks."""
+    return _with_skus(products, _active_skus().prefetch_related("breaks"))
+
+
+def listed_with_skus(products: Iterable[Product]) -> list[Product]:
+    """As `with_skus`, for lists: a SKU has `has_breaks` instead of the quantity breaks themselves."""
+    return _with_skus(products, _active_skus())
+
+
+def _active_skus() -> QuerySet[Sku]:
+    skus = Sku.objects.filter(status=Sku.Status.ACTIVE).select_related("figure")
+    return skus.annotate(has_breaks=Exists(QuantityBreak.objects.filter(sku=OuterRef("pk"))))
+
+
+def _with_skus(products: Iterable[Product], skus: QuerySet[Sku]) -> list[Product]:
     products = list(products)
-    skus = Sku.objects.filter(status=Sku.Status.ACTIVE).select_related("figure").prefetch_related("breaks")
     prefetch_related_objects(products, "labels", "rating", Prefetch("skus", queryset=skus, to_attr="active_skus"))
     return products
 

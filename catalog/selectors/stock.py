@@ -2,13 +2,30 @@
 
 from collections.abc import Iterable
 
-from django.db import connection
 from django.db.models import F, Q, QuerySet
 
-from catalog.models import BundleItem, Product, ReusableSecret, Sku
+from catalog.models import Product, Sku
+from common.sql import fetch
 
 # Counting stops above this: "充足" needs no figure, and nobody learns a competitor's stock.
 PLENTY = 21
+
+
+# Units by SKU. Each count walks at most PLENTY units of the partial index.
+_COUNTED = """
+SELECT sku_id, min(units) FROM (
+    SELECT part.sku_id, (
+        SELECT count(*) FROM (SELECT 1 FROM catalog_key AS k WHERE k.sku_id = part.component_id AND k.state = 'available'
+        LIMIT %(plenty)s * part.per) AS few) / part.per AS units
+    FROM (
+        SELECT sku_id, sku_id AS component_id, 1 AS per FROM unnest(%(keys)s::bigint[]) AS sku_id
+        UNION ALL
+        SELECT sku_id, component_id, quantity FROM catalog_bundleitem WHERE sku_id = ANY(%(bundles)s::bigint[])
+    ) AS part
+) AS counted GROUP BY sku_id
+UNION ALL
+SELECT sku_id, %(plenty)s FROM catalog_reusablesecret WHERE sku_id = ANY(%(reusable)s::bigint[]) AND replaced_at IS NULL
+"""
 
 
 def shown_stock(skus: Iterable[Sku]) -> dict[int, int]:
@@ -18,42 +35,16 @@ def shown_stock(skus: Iterable[Sku]) -> dict[int, int]:
     a bundle as often as its scarcest component allows.
     """
     shown: dict[int, int] = {}
-    parts: list[tuple[int, int, int]] = []
-    bundles, reusable = [], []
+    counted: dict[str, list[int]] = {Product.Kind.KEY: [], Product.Kind.BUNDLE: [], Product.Kind.REUSABLE: []}
     for sku in skus:
         kind = sku.product.kind
-        shown[sku.pk] = 0
-        if kind == Product.Kind.KEY:
-            parts.append((sku.pk, sku.pk, 1))
-        elif kind == Product.Kind.BUNDLE:
-            bundles.append(sku.pk)
-        elif kind == Product.Kind.REUSABLE:
-            reusable.append(sku.pk)
-        else:
-            shown[sku.pk] = PLENTY
-    if bundles:
-        items = BundleItem.objects.filter(sku__in=bundles)
-        parts += items.values_list("sku_id", "component_id", "quantity")
-    if reusable:
-        current = ReusableSecret.objects.filter(sku__in=reusable, replaced_at=None)
-        shown |= dict.fromkeys(current.values_list("sku_id", flat=True), PLENTY)
-    return shown | _counted(parts)
-
-
-def _counted(parts: list[tuple[int, int, int]]) -> dict[int, int]:
-    """Units by SKU for (SKU, component, keys per unit): each count walks at most PLENTY units of the partial index."""
-    if not parts:
-        return {}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT sku_id, min(units) FROM (SELECT part.sku_id, ("
-            "  SELECT count(*) FROM (SELECT 1 FROM catalog_key k WHERE k.sku_id = part.component_id"
-            "   AND k.state = 'available' LIMIT %s * part.per) AS few) / part.per AS units"
-            " FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[]) AS part(sku_id, component_id, per)) AS counted"
-            " GROUP BY sku_id",
-            [PLENTY, *map(list, zip(*parts, strict=True))],
-        )
-        return dict(cursor.fetchall())
+        shown[sku.pk] = 0 if kind in counted else PLENTY
+        if kind in counted:
+            counted[kind].append(sku.pk)
+    if any(counted.values()):
+        keys, bundles, reusable = counted.values()
+        shown |= dict(fetch(_COUNTED, {"plenty": PLENTY, "keys": keys, "bundles": bundles, "reusable": reusable}))
+    return shown
 
 
 def low_stock() -> QuerySet[Sku]:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 
 from marketing.models import Coupon, CouponSlot, CouponTemplate
 
@@ -35,6 +36,8 @@ def on_offer(
     member's tier is asked to. What can be taken comes first.
     """
     free = CouponSlot.objects.filter(template=OuterRef("pk"), coupon=None)
+    mine = Coupon.objects.filter(owner=user_id, template=OuterRef("pk")) if user_id else Coupon.objects.none()
+    mine = mine.order_by().values("template").annotate(count=Count("pk")).values("count")
     templates = (
         CouponTemplate.objects.filter(
             Q(storefront=None) | Q(storefront=storefront_id),
@@ -45,20 +48,11 @@ def on_offer(
             is_active=True,
             starts_at__lte=at,
         )
-        .annotate(has_free=Exists(free))
+        .annotate(has_free=Exists(free), held=Coalesce(Subquery(mine), 0))
         .prefetch_related("categories", "products")
         .order_by("points_price", "-pk")[:MOST_SHOWN]
     )
-    held = _held(user_id, [template.pk for template in templates])
     shown = [
-        OnOffer(template, held.get(template.pk, 0), template.total_limit is None or template.has_free)
-        for template in templates
+        OnOffer(template, template.held, template.total_limit is None or template.has_free) for template in templates
     ]
     return sorted(shown, key=lambda one: not one.can_take)
-
-
-def _held(user_id: int | None, template_ids: list[int]) -> dict[int, int]:
-    if user_id is None:
-        return {}
-    mine = Coupon.objects.filter(owner=user_id, template__in=template_ids)
-    return dict(mine.values_list("template").annotate(count=Count("pk")).order_by())

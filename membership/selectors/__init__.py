@@ -7,10 +7,18 @@ from membership.selectors.decisions import (
     tier_news,
 )
 from membership.selectors.differences import open_differences
-from membership.selectors.earning import CheckInShown, check_in_shown
+from membership.selectors.earning import CheckInShown, check_in_of, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
 from membership.selectors.leaving import Spent, spend_of, spent, with_leaving
-from membership.selectors.nudges import Effect, nudge_choices, nudge_effects, shown_lately, streak_at_risk
+from membership.selectors.nudges import (
+    Effect,
+    is_evening,
+    just_shown,
+    nudge_choices,
+    nudge_effects,
+    shown_lately,
+    streak_at_risk,
+)
 from membership.selectors.perks import (
     NO_PERKS,
     Perks,
@@ -22,14 +30,17 @@ from membership.selectors.perks import (
     next_step,
     perks_for,
     perks_of_tier,
+    step_from,
     with_priority,
 )
+from membership.selectors.person import Person, person_of
 from membership.selectors.points import (
     PointsEnding,
     PointsShown,
     audit_points,
     member_points,
     points_balance,
+    points_of,
     points_statement,
 )
 from membership.selectors.prices import (
@@ -39,16 +50,36 @@ from membership.selectors.prices import (
     member_prices,
     price_ladder,
     prices_above,
+    prices_of,
     rate_text,
 )
 from membership.selectors.published import PublicRules, public_rules
-from membership.selectors.rules import program_for
+from membership.selectors.rules import Holding, holding_of, program_for
 from membership.selectors.spending import counted_spend, own_programs
-from membership.selectors.standing import Standing, has_heard_of, mark_of, member_standing, standing_mark
-from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
+from membership.selectors.standing import (
+    Standing,
+    has_heard_of,
+    mark_of,
+    member_standing,
+    standing_and_person,
+    standing_mark,
+)
+from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, tasks_of
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
+    "Holding",
+    "Person",
+    "check_in_of",
+    "holding_of",
+    "is_evening",
+    "just_shown",
+    "person_of",
+    "points_of",
+    "prices_of",
+    "standing_and_person",
+    "step_from",
+    "tasks_of",
     "TierNews",
     "has_heard_of",
     "tier_news",

@@ -2,18 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from django.utils.translation import gettext as _
 
 from accounts.models import User
 from common.clock import day_of, start_of_day
-from membership.models import ActiveDay, CheckIn, CheckInReward, EarningRules, Pass
+from membership.models import ActiveDay, CheckIn, CheckInReward, EarningRules, PassOffer
+from membership.selectors.person import LOOK_BACK, NEW_FOR, ONE_DAY, Person, person_of
 
-ONE_DAY = timedelta(days=1)
-LOOK_BACK = timedelta(days=30)
-# Somebody new is not a quiet member: nobody knows them yet.
-NEW_FOR = timedelta(days=14)
 STRIP = 7
 
 
@@ -45,11 +42,15 @@ class CheckInShown:
 
 
 def check_in_shown(*, user_id: int, at: datetime) -> CheckInShown:
-    today = day_of(at)
-    latest = CheckIn.objects.filter(user=user_id, day__gte=today - ONE_DAY).order_by("-day").first()
+    return check_in_of(person_of(user_id=user_id, at=at))
+
+
+def check_in_of(person: Person) -> CheckInShown:
+    """The same of a person who was read already."""
+    today, rewards = day_of(person.at), person.rewards
+    latest = next(iter(person.check_ins), None)
     is_done = latest is not None and latest.day == today
     streak = latest.streak if latest is not None else 0
-    rewards = list(CheckInReward.objects.filter(is_active=True).select_related("offer"))
     public = [one for one in rewards if one.audience == CheckInReward.Audience.EVERYONE]
     gifts = {one.streak: gift_text(one) for one in public if one.streak}
     cycle = cycle_of(rewards)
@@ -65,7 +66,7 @@ def check_in_shown(*, user_id: int, at: datetime) -> CheckInShown:
     next_number = coming[0] if coming else 0
     return CheckInShown(
         is_done=is_done,
-        got=_got(latest) if latest is not None and is_done else "",
+        got=_got(latest, person.gifts) if latest is not None and is_done else "",
         streak=streak,
         points=sum(one.points for one in public if not one.streak),
         strip=tuple(strip),
@@ -74,12 +75,9 @@ def check_in_shown(*, user_id: int, at: datetime) -> CheckInShown:
     )
 
 
-def _got(check_in: CheckIn) -> str:
-    passes = Pass.objects.filter(user=check_in.user_id, ref__startswith=f"check-in:{check_in.user_id}:{check_in.day}:")
-    names = [str(one.offer) for one in passes.select_related("offer")]
-    return " · ".join(
-        [text for text in (reward_text(points=check_in.points, activity=check_in.activity, offer=None), *names) if text]
-    )
+def _got(check_in: CheckIn, gifts: Iterable[PassOffer]) -> str:
+    earned = reward_text(points=check_in.points, activity=check_in.activity, offer=None)
+    return " · ".join([text for text in (earned, *map(str, gifts)) if text])
 
 
 def gift_text(reward: CheckInReward) -> str:

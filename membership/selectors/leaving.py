@@ -1,15 +1,17 @@
 """What the windows of a member's conditions hold and will lose next, and what never counted. Reads sums and facts."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Q, QuerySet, Sum, Value
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from catalog.models import Category
 from common.money import ZERO, round_money
+from common.texts import in_language
 from membership.engine.book import ONE_DAY, SOURCES, Book
 from membership.models import Activity
 from membership.rules.catalogue import METRICS, Kind, Span, Window
@@ -105,31 +107,33 @@ class Spent:
 
 
 def spend_of(standing: Standing, *, excluded: bool = False) -> QuerySet[Activity]:
-    """The member's purchases, newest first, with `mark`: why one was found not to count later on.
+    """The member's purchases, newest first. `mark` says why one was found not to count later on, `back` what was taken
+    back of it, `named` and `named_en` are its category.
 
     `excluded`: only those that do not count.
     """
     rows = Activity.objects.filter(member=standing.member, metric="spend", reverses="")
-    rows = rows.annotate(mark=Coalesce(latest_mark(), Value(""))).order_by("-occurred_at", "-id")
+    back = Activity.objects.filter(member=OuterRef("member"), reverses=OuterRef("source_ref")).order_by()
+    named = Category.objects.filter(code=OuterRef("category"))
+    rows = rows.annotate(
+        mark=Coalesce(latest_mark(), Value("")),
+        back=Subquery(back.values("member").annotate(sum=Sum("amount")).values("sum")),
+        named=Subquery(named.values("name")[:1]),
+        named_en=Subquery(named.values("name_en")[:1]),
+    ).order_by("-occurred_at", "-id")
     return rows.filter(Q(valid=False) | ~Q(mark="")) if excluded else rows
 
 
-def spent(rows: list[Activity]) -> list[Spent]:
-    """Rows of `spend_of`, of one member, in words."""
-    if not rows:
-        return []
-    back = Activity.objects.filter(member=rows[0].member_id, reverses__in=[row.source_ref for row in rows])
-    refunded = dict(back.values_list("reverses").annotate(sum=Sum("amount")).values_list("reverses", "sum"))
-    codes = {row.category for row in rows}
-    names = {one.code: str(one) for one in Category.objects.filter(code__in=codes)}
+def spent(rows: Iterable[Any]) -> list[Spent]:
+    """Rows of `spend_of` in words."""
     return [
         Spent(
             at=row.occurred_at,
             amount=row.amount,
-            category=names.get(row.category, row.category),
+            category=in_language(row.named, row.named_en) if row.named else row.category,
             subject=row.subject,
             reason=exclusion_text(row.mark or row.invalid_reason) if row.mark or row.invalid_reason else "",
-            refunded=-refunded.get(row.source_ref, ZERO),
+            refunded=-(row.back or ZERO),
         )
         for row in rows
     ]

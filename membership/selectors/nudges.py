@@ -7,9 +7,9 @@ from django.db.models import Count, QuerySet
 from django.utils.translation import gettext_lazy
 
 from common.clock import SHANGHAI, day_of
-from membership.models import CheckIn, EarningPreference, Nudge
+from membership.models import EarningPreference, Nudge
+from membership.selectors.person import ONE_DAY, Person
 
-ONE_DAY = timedelta(days=1)
 # For how long a page that is loaded again, or brought up to date, shows the nudge that it showed.
 SAME_SHOWING = timedelta(minutes=10)
 # A streak of one day is none yet.
@@ -32,8 +32,7 @@ class NudgeChoice:
     is_on: bool
 
 
-def nudge_choices(user_id: int) -> tuple[NudgeChoice, ...]:
-    chosen = EarningPreference.objects.filter(pk=user_id).first() or EarningPreference()
+def nudge_choices(chosen: EarningPreference) -> tuple[NudgeChoice, ...]:
     return tuple(
         NudgeChoice(kind.value, str(CHOICES[kind]), getattr(chosen, f"nudge_{kind.value}")) for kind in Nudge.Kind
     )
@@ -45,15 +44,21 @@ def shown_lately(*, user_id: int, kind: str, subject: str, at: datetime) -> Nudg
     return rows.order_by("-id").first()
 
 
-def streak_at_risk(*, user_id: int, at: datetime) -> int:
+def is_evening(at: datetime) -> bool:
+    return at.astimezone(SHANGHAI).hour >= EVENING
+
+
+def streak_at_risk(person: Person) -> int:
     """The days of a streak that ends tonight unless the member checks in; 0 where there is none, or still time."""
-    today = day_of(at)
-    rows = CheckIn.objects.filter(user=user_id, day__in=[today - ONE_DAY, today])
-    streaks = dict(rows.values_list("day", "streak"))
+    today = day_of(person.at)
+    streaks = {one.day: one.streak for one in person.check_ins}
     streak = streaks.get(today - ONE_DAY, 0)
-    if today in streaks or streak < LEAST_STREAK or at.astimezone(SHANGHAI).hour < EVENING:
-        return 0
-    return streak
+    return streak if is_evening(person.at) and today not in streaks and streak >= LEAST_STREAK else 0
+
+
+def just_shown(nudge: Nudge, at: datetime) -> bool:
+    """Whether a page that is loaded again still shows it."""
+    return nudge.shown_at > at - SAME_SHOWING
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from common.findings import Findings, find
 from common.texts import in_language
 from membership.models import Benefit, Birthday, MemberTier, RuleSetVersion, TierRule
 from membership.selectors.prices import plain_number, rate_text
-from membership.selectors.rules import program_for, version_in_force
+from membership.selectors.rules import Published, holding_of
 
 Kind = Benefit.Kind
 MOST_OF_A_SKU = 100_000
@@ -80,11 +80,7 @@ def perks_for(*, user_id: int | None, storefront_id: int) -> Perks:
     """What the member's tier gives now; nothing for guests, and until the registration was heard of."""
     if user_id is None:
         return NO_PERKS
-    program = program_for(storefront_id)
-    rank = MemberTier.objects.filter(user=user_id, program=program).values_list("rank", flat=True).first()
-    if rank is None:
-        return NO_PERKS
-    return perks_of_tier(version_in_force(program.pk, clock.now()).tiers.get(rank))
+    return perks_of_tier(holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now()).own)
 
 
 @dataclass(frozen=True)
@@ -97,12 +93,15 @@ class Step:
 
 
 def next_step(*, user_id: int, storefront_id: int) -> Step:
-    program = program_for(storefront_id)
-    version = version_in_force(program.pk, clock.now())
-    rank = MemberTier.objects.filter(user=user_id, program=program).values_list("rank", flat=True).first()
-    own = version.tiers.get(version.rules.default_tier.rank if rank is None else rank)
+    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    return step_from(held.program.pk, held.version, held.begins_at)
+
+
+def step_from(program_id: int, version: Published, rank: int) -> Step:
+    """The step of somebody who holds `rank`, by the tiers of a version."""
+    own = version.tiers.get(rank)
     above = (tier for tier in version.tiers.values() if own is None or tier.rank > own.rank)
-    return Step(program.pk, own, next(above, None))
+    return Step(program_id, own, next(above, None))
 
 
 def members_born_on(month_days: Sequence[int]) -> QuerySet[User]:

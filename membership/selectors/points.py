@@ -1,12 +1,14 @@
 """Reading points: what a person can spend, what ends soon, and whether the books are right."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet, Sum
 
 from common.findings import Findings, find
-from membership.models import PointsAccount, PointsEntry, PointsLot
+from membership.models import PointsAccount, PointsEntry
+from membership.selectors.person import Person, usable_lots
 
 SOON = timedelta(days=30)
 
@@ -34,13 +36,22 @@ class PointsShown:
 
 def points_balance(*, user_id: int, at: datetime) -> int:
     """What can be spent now; what has ended and is not taken off yet counts no more."""
-    return _usable(user_id, at).aggregate(sum=Sum("left"))["sum"] or 0
+    return usable_lots(user_id, at).aggregate(sum=Sum("left"))["sum"] or 0
 
 
 def member_points(*, user_id: int, at: datetime) -> PointsShown:
-    rows = _usable(user_id, at).values_list("expires_at").annotate(sum=Sum("left")).order_by("expires_at")
-    ends = [PointsEnding(amount, ended) for ended, amount in rows]
+    rows = usable_lots(user_id, at).values_list("expires_at").annotate(sum=Sum("left")).order_by("expires_at")
     owed = PointsAccount.objects.filter(pk=user_id).values_list("owed", flat=True).first() or 0
+    return _shown(rows, owed, at)
+
+
+def points_of(person: Person) -> PointsShown:
+    """The same of a person who was read already."""
+    return _shown(person.lots, person.owed, person.at)
+
+
+def _shown(lots: Iterable[tuple[datetime, int]], owed: int, at: datetime) -> PointsShown:
+    ends = [PointsEnding(amount, ended) for ended, amount in lots]
     soon = tuple(one for one in ends if one.at <= at + SOON)
     return PointsShown(balance=sum(one.amount for one in ends), owed=owed, ending=soon)
 
@@ -48,10 +59,6 @@ def member_points(*, user_id: int, at: datetime) -> PointsShown:
 def points_statement(user_id: int) -> QuerySet[PointsEntry]:
     """The person's entries, newest first."""
     return PointsEntry.objects.filter(account=user_id).order_by("-id")
-
-
-def _usable(user_id: int, at: datetime) -> QuerySet[PointsLot]:
-    return PointsLot.objects.filter(account=user_id, left__gt=0, expires_at__gt=at)
 
 
 def audit_points() -> dict[str, Findings]:

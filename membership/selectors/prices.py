@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from django.db.models import Value
 from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +14,8 @@ from catalog.models import Sku
 from common import clock
 from common.money import round_unit
 from common.texts import in_language, told
-from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice, TierRule
-from membership.selectors.rules import program_for, version_in_force
+from membership.models import Benefit, ProductTierRate, SkuTierPrice, TierRule
+from membership.selectors.rules import Holding, holding_of
 
 
 @dataclass(frozen=True)
@@ -52,20 +53,21 @@ def member_prices(
     """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest. `at` is now."""
     if user_id is None or not skus:
         return {}
-    program = program_for(storefront_id)
-    rank = _rank(user_id, program)
-    tier = version_in_force(program.pk, at or clock.now()).tiers.get(rank) if rank is not None else None
-    return _prices_by_rank(program.pk, [tier], skus)[tier.rank] if tier is not None else {}
+    return prices_of(holding_of(user_id=user_id, storefront_id=storefront_id, at=at or clock.now()), skus)
+
+
+def prices_of(held: Holding, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
+    """The same for a member whose tier was read already."""
+    if held.own is None or not skus:
+        return {}
+    return _prices_by_rank(held.program.pk, [held.own], skus)[held.own.rank]
 
 
 def price_ladder(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> Ladder:
     """What the member pays, and what they would pay further up. A guest (None) looks up from where everybody begins."""
-    program = program_for(storefront_id)
-    version = version_in_force(program.pk, clock.now())
-    rank = _rank(user_id, program)
-    if rank is None:
-        rank = version.rules.default_tier.rank
-    by_rank = _prices_by_rank(program.pk, [tier for tier in version.tiers.values() if tier.rank >= rank], skus)
+    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    version, rank = held.version, held.begins_at
+    by_rank = _prices_by_rank(held.program.pk, [tier for tier in version.tiers.values() if tier.rank >= rank], skus)
     own = by_rank.pop(rank, {}) if user_id is not None else {}
     higher = {}
     for sku in skus:
@@ -81,20 +83,10 @@ def prices_above(
     *, user_id: int | None, storefront_id: int, skus: Sequence[Sku]
 ) -> list[tuple[TierRule, dict[int, MemberPrice]]]:
     """The tiers above the member's, from the next one up, each with its prices by SKU id where they are below the list."""
-    program = program_for(storefront_id)
-    version = version_in_force(program.pk, clock.now())
-    rank = _rank(user_id, program)
-    own = version.rules.default_tier.rank if rank is None else rank
-    above = [tier for tier in version.tiers.values() if tier.rank > own]
-    by_rank = _prices_by_rank(program.pk, above, skus)
+    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    above = [tier for tier in held.version.tiers.values() if tier.rank > held.begins_at]
+    by_rank = _prices_by_rank(held.program.pk, above, skus)
     return [(tier, by_rank[tier.rank]) for tier in above]
-
-
-def _rank(user_id: int | None, program: Program) -> int | None:
-    """The rank that the member holds; None for a guest, and until the registration was heard of."""
-    if user_id is None:
-        return None
-    return MemberTier.objects.filter(user=user_id, program=program).values_list("rank", flat=True).first()
 
 
 def _prices_by_rank(
@@ -102,10 +94,15 @@ def _prices_by_rank(
 ) -> dict[int, dict[int, MemberPrice]]:
     """Prices below the list price by rank, in the order of the tiers, and SKU id."""
     ranks, products = [tier.rank for tier in tiers], {sku.product_id for sku in skus}
-    special = SkuTierPrice.objects.filter(program=program_id, rank__in=ranks, sku__in=skus)
-    own = {(rank, pk): price for rank, pk, price in special.values_list("rank", "sku_id", "unit_price")}
-    reduced = ProductTierRate.objects.filter(program=program_id, rank__in=ranks, product__in=products)
-    rates = {(rank, pk): rate for rank, pk, rate in reduced.values_list("rank", "product_id", "rate")}
+    special = SkuTierPrice.objects.filter(program=program_id, rank__in=ranks, sku__in=skus).order_by()
+    reduced = ProductTierRate.objects.filter(program=program_id, rank__in=ranks, product__in=products).order_by()
+    stored = special.values_list(Value("sku"), "rank", "sku_id", "unit_price").union(
+        reduced.values_list(Value("product"), "rank", "product_id", "rate"), all=True
+    )
+    own: dict[tuple[int, int], Decimal] = {}
+    rates: dict[tuple[int, int], Decimal] = {}
+    for what, rank, pk, figure in stored:
+        (own if what == "sku" else rates)[rank, pk] = figure
     found: dict[int, dict[int, MemberPrice]] = {}
     for tier in tiers:
         general = next((one for one in tier.benefits.all() if one.kind == Benefit.Kind.PRICE_RATE), None)

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
-from django.db.models import F, Q
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
 from common.sql import fetch
-from membership.models import Program, RuleSetVersion, TierRule
+from membership.models import MemberTier, Program, RuleSetVersion, TierRule
 from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
 
@@ -54,11 +54,64 @@ def _tiers(pk: int, sha256: str) -> Mapping[int, TierRule]:
 
 def program_for(storefront_id: int) -> Program:
     """The storefront's own program, else the platform's."""
-    found = Program.objects.filter(Q(storefront=storefront_id) | Q(storefront=None))
-    program = found.order_by(F("storefront").asc(nulls_last=True)).first()
+    program = _programs(storefront_id).first()
     if program is None:
         raise Program.DoesNotExist("the platform has no program")
     return program
+
+
+def _programs(storefront_id: int) -> QuerySet[Program]:
+    found = Program.objects.filter(Q(storefront=storefront_id) | Q(storefront=None))
+    return found.order_by(F("storefront").asc(nulls_last=True))
+
+
+def rules_for(storefront_id: int) -> tuple[Program, list[Published]]:
+    """The storefront's program with every version that was ever published, as `program_for` and `published_versions`.
+
+    One statement, for pages. Raises RuleSetVersion.DoesNotExist where nothing was published.
+    """
+    rows = list(_versions_for(storefront_id))
+    if not rows:
+        raise RuleSetVersion.DoesNotExist("the program has no published rules")
+    return rows[0].program, [_published(row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """The rules in force for a storefront, and the rank that a person holds under them; None for a guest, and until the
+    registration was heard of."""
+
+    program: Program
+    version: Published
+    rank: int | None
+
+    @property
+    def own(self) -> TierRule | None:
+        return self.version.tiers.get(self.rank) if self.rank is not None else None
+
+    @property
+    def begins_at(self) -> int:
+        """The rank, or that of where everybody begins."""
+        return self.version.rules.default_tier.rank if self.rank is None else self.rank
+
+
+def holding_of(*, user_id: int | None, storefront_id: int, at: datetime) -> Holding:
+    """One statement. Raises RuleSetVersion.DoesNotExist where nothing was published."""
+    held = MemberTier.objects.filter(user=user_id, program=OuterRef("program")).values("rank")[:1]
+    rows = list(_versions_for(storefront_id).annotate(held=Subquery(held)))
+    version = version_at([_published(row) for row in rows], at)
+    return Holding(rows[0].program, version, rows[0].held)
+
+
+def _versions_for(storefront_id: int) -> QuerySet[RuleSetVersion]:
+    program = Subquery(_programs(storefront_id).values("pk")[:1])
+    rows = RuleSetVersion.objects.filter(program=program).exclude(status=RuleSetVersion.Status.DRAFT)
+    columns = ("effective_from", "sha256", "policy", "policy_until", "program__storefront", "program__name")
+    return rows.select_related("program").only(*columns, "program__name_en").order_by("effective_from")
+
+
+def _published(row: RuleSetVersion) -> Published:
+    return Published(row.pk, row.effective_from, row.sha256, row.policy, row.policy_until)
 
 
 def published_versions(program_id: int) -> list[Published]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.db.models import Subquery
+from django.db.models import QuerySet, Subquery
 
 from common import clock
 from membership.engine.book import Book, Snapshot
@@ -16,7 +16,8 @@ from membership.rules.traces import load_tier_trace
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, percent_of, tier_called, tier_parts
 from membership.selectors.decisions import DecisionText, decision_text
 from membership.selectors.perks import benefit_text
-from membership.selectors.rules import Published, program_for, published_versions, version_at
+from membership.selectors.person import Person, person_columns, person_from, person_of
+from membership.selectors.rules import Published, program_for, rules_for, version_at
 
 Stage = MemberTier.Stage
 SHOWN_DECISIONS = 5
@@ -93,23 +94,38 @@ class Standing:
     decisions: tuple[DecisionText, ...]
 
 
-def member_standing(*, user_id: int, storefront_id: int) -> Standing:
-    """The member's standing in the storefront's program.
+def member_standing(*, user_id: int, storefront_id: int, decisions: int = SHOWN_DECISIONS) -> Standing:
+    """The member's standing in the storefront's program, with so many of the latest `decisions`.
 
     Somebody whose registration was not heard of yet stands where everybody begins.
     """
-    program = program_for(storefront_id)
-    versions = published_versions(program.pk)
-    member = _member(user_id, program)
+    program, versions = rules_for(storefront_id)
+    return _standing_of(program, versions, _members(user_id, program).first(), decisions)
+
+
+def standing_and_person(
+    *, user_id: int, storefront_id: int, at: datetime, decisions: int = SHOWN_DECISIONS
+) -> tuple[Standing, Person]:
+    """The standing, and what pages ask about the person beside it; the member is read once for both."""
+    program, versions = rules_for(storefront_id)
+    rows = _members(user_id, program).select_related("user")
+    member = rows.annotate(**person_columns(user_id, at)).first()
+    if member is None:
+        return _standing_of(program, versions, None, 0), person_of(user_id=user_id, at=at)
+    return _standing_of(program, versions, member, decisions), person_from(vars(member), user_id=user_id, at=at)
+
+
+def _standing_of(
+    program: Program, versions: Sequence[Published], member: MemberTier | None, decisions: int
+) -> Standing:
     if member is None:
         return _beginning(program, version_at(versions, clock.now()))
-    return _of_member(program, member, versions)
+    return _of_member(program, member, versions, decisions)
 
 
 def standing_mark(*, user_id: int, storefront_id: int) -> str:
     """Another text whenever the member was evaluated anew or their points moved: what open pages ask for."""
-    member = _member(user_id, program_for(storefront_id))
-    return mark_of(member)
+    return mark_of(_members(user_id, program_for(storefront_id)).first())
 
 
 def mark_of(member: MemberTier | None) -> str:
@@ -117,10 +133,10 @@ def mark_of(member: MemberTier | None) -> str:
     return f"{member.evaluated_at.timestamp()}-{member.rank}-{member.points}" if member is not None else ""
 
 
-def _member(user_id: int, program: Program) -> MemberTier | None:
+def _members(user_id: int, program: Program) -> QuerySet[MemberTier]:
     """The member, with `points`: the balance of the account."""
     points = Subquery(PointsAccount.objects.filter(pk=user_id).values("balance")[:1])
-    return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points).first()
+    return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points)
 
 
 def has_heard_of(standing: Standing, *, order_id: int) -> bool:
@@ -139,7 +155,7 @@ def stored_findings(member: MemberTier, version: Published) -> tuple[TierFinding
     return tuple(findings_of(load_tier_trace(document), version) for document in member.evaluation["tiers"])
 
 
-def _of_member(program: Program, member: MemberTier, versions: Sequence[Published]) -> Standing:
+def _of_member(program: Program, member: MemberTier, versions: Sequence[Published], decisions: int) -> Standing:
     by_id = {version.pk: version for version in versions}
     day = _day_shown(member)
     return _standing(
@@ -153,7 +169,7 @@ def _of_member(program: Program, member: MemberTier, versions: Sequence[Publishe
         traces=[_moved(load_tier_trace(document), day) for document in member.evaluation["tiers"]],
         decisions=tuple(
             decision_text(decision, by_id[decision.version_id])
-            for decision in member.decisions.order_by("-id")[:SHOWN_DECISIONS]
+            for decision in (member.decisions.order_by("-id")[:decisions] if decisions else ())
         ),
     )
 
@@ -207,8 +223,8 @@ def _standing(
     traces: Sequence[TierTrace],
     decisions: tuple[DecisionText, ...],
 ) -> Standing:
-    above = next((trace for trace in traces if trace.rank > rank), None)
     """By the conditions of `version`, which evaluated; what tiers give is that of the version in force, `given`."""
+    above = next((trace for trace in traces if trace.rank > rank), None)
     held = next((trace for trace in traces if trace.rank == rank), None)
     return Standing(
         program=program,

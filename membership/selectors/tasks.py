@@ -11,25 +11,26 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Case, Count, DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, JSONObject
 
 from catalog.models import Category
 from common.clock import day_of
 from common.texts import in_language
 from membership.models import (
     Activity,
-    EarningPreference,
     MemberTier,
     Task,
     TaskArm,
     TaskProgress,
     TaskShown,
-    Total,
 )
 from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
 from membership.rules.traces import load_tier_trace
-from membership.selectors.earning import LOOK_BACK, NEW_FOR, active_days, is_quiet, reward_text
+from membership.selectors.earning import is_quiet, reward_text
+from membership.selectors.person import NEW_FOR, Person, person_of
 from membership.selectors.rules import program_for
 
 MOST_SHOWN = 5
@@ -58,6 +59,8 @@ class TaskShownTo:
     reward: str
     count: int
     is_done: bool
+    # Whether it was before the member's eyes today.
+    is_noted: bool = False
     score: float | None = None
     parts: Mapping[str, float] | None = None
 
@@ -75,16 +78,25 @@ class TaskList:
     is_personal: bool
     segment: str
 
+    @property
+    def to_note(self) -> list[Task]:
+        """What comes before the member's eyes for the first time today."""
+        return [one.task for one in (*self.open, *self.done) if not one.is_noted]
+
 
 def live_tasks(at: datetime, *, kind: str = "", category: str = "") -> list[Task]:
     """Tasks that run at a time, of a kind, and of a category or what stands above it."""
-    found = Task.objects.filter(Q(starts_at=None) | Q(starts_at__lte=at), Q(ends_at=None) | Q(ends_at__gt=at))
-    found = found.filter(is_active=True).select_related("offer", "category")
+    found = _running(at)
     if kind:
         found = found.filter(kind=kind)
     if kind == Task.Kind.CATEGORY_ORDER:
         found = found.filter(category__code__in=_codes_above(category))
-    return list(found.order_by("position", "id"))
+    return list(found)
+
+
+def _running(at: datetime) -> QuerySet[Task]:
+    found = Task.objects.filter(Q(starts_at=None) | Q(starts_at__lte=at), Q(ends_at=None) | Q(ends_at__gt=at))
+    return found.filter(is_active=True).select_related("offer", "category").order_by("position", "id")
 
 
 def _codes_above(code: str) -> list[str]:
@@ -111,11 +123,9 @@ def window_of(window: str, at: datetime) -> date:
 
 def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str = "") -> bool:
     """Whether a task is meant for a member; `subject` is what is being counted and does not count against them."""
-    if task.min_rank is not None and member.rank < task.min_rank:
+    if not _fits_rank(task, member.rank):
         return False
-    if task.max_rank is not None and member.rank > task.max_rank:
-        return False
-    if task.kind == Task.Kind.FIRST_ORDER or task.audience == Task.Audience.NO_ORDERS:
+    if _is_for_first_order(task):
         bought = Activity.objects.filter(member=member, metric="spend").exclude(subject=subject)
         if bought.exists():
             return False
@@ -126,93 +136,126 @@ def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str 
     return True
 
 
+def _suits(task: Task, member: MemberTier, person: Person, *, has_bought: bool) -> bool:
+    """The same as `fits_audience`, of somebody who was read already."""
+    if not _fits_rank(task, member.rank) or (has_bought and _is_for_first_order(task)):
+        return False
+    wanted = {Task.Audience.NEW: person.is_new, Task.Audience.QUIET: person.is_quiet}
+    return wanted.get(Task.Audience(task.audience), True)
+
+
+def _fits_rank(task: Task, rank: int) -> bool:
+    return (task.min_rank is None or rank >= task.min_rank) and (task.max_rank is None or rank <= task.max_rank)
+
+
+def _is_for_first_order(task: Task) -> bool:
+    return task.kind == Task.Kind.FIRST_ORDER or task.audience == Task.Audience.NO_ORDERS
+
+
 def member_tasks(*, user_id: int, storefront_id: int, at: datetime, rng: random.Random | None = None) -> TaskList:
     """The member's tasks now; `rng` stands for the day's own chance, for tests."""
-    member = MemberTier.objects.filter(user=user_id, program=program_for(storefront_id)).select_related("user").first()
-    is_personal = not EarningPreference.objects.filter(pk=user_id, personal_tasks=False).exists()
+    rows = MemberTier.objects.filter(user=user_id, program=program_for(storefront_id))
+    return tasks_of(rows.first(), person_of(user_id=user_id, at=at), rng=rng)
+
+
+def tasks_of(member: MemberTier | None, person: Person, *, rng: random.Random | None = None) -> TaskList:
+    """The same of somebody who was read already. One statement."""
+    is_personal = person.choices.personal_tasks
     if member is None:
         return TaskList((), (), is_personal, "")
-    segment = segment_of(member, at)
-    shown = list(_with_progress(member, at))
+    segment = segment_of(person)
+    found = list(_with_progress(member, person, segment))
+    shown = [_shown(task, person.at) for task in found if _is_shown(task, member, person)]
     waiting = [one for one in shown if not one.is_done]
     if is_personal:
         # Not for secrets: the same all day, another tomorrow.
-        chance = rng or random.Random(f"{user_id}:{day_of(at)}")  # noqa: S311
-        waiting = _ranked(waiting, member, segment, at, chance)
+        chance = rng or random.Random(f"{person.user_id}:{day_of(person.at)}")  # noqa: S311
+        waiting = _ranked(waiting, member, chance)
     done = tuple(one for one in shown if one.is_done)
     return TaskList(tuple(waiting[:MOST_SHOWN]), done[:MOST_SHOWN], is_personal, segment)
 
 
-def segment_of(member: MemberTier, at: datetime) -> str:
+def segment_of(person: Person) -> str:
     """new, quiet, regular or busy: by how often somebody was there in the last 30 days."""
-    if member.user.date_joined > at - NEW_FOR:
+    if person.is_new:
         return "new"
-    today = day_of(at)
-    days = active_days(member.user_id, first=today - LOOK_BACK, before=today)
-    return "quiet" if days <= 4 else "regular" if days < 15 else "busy"
+    return "quiet" if person.active_days <= 4 else "regular" if person.active_days < 15 else "busy"
 
 
-def _with_progress(member: MemberTier, at: datetime) -> Iterable[TaskShownTo]:
-    tasks = live_tasks(at)
-    rows = TaskProgress.objects.filter(user=member.user_id, task__in=tasks)
-    progress = {(row.task_id, row.window): row for row in rows.filter(window__gte=day_of(at) - timedelta(days=31))}
-    progress |= {(row.task_id, row.window): row for row in rows.filter(window=ONCE)}
-    has_bought = Total.objects.filter(member=member, metric="spend").exists()
-    rewarded = dict(
-        rows.filter(task__cap__gt=0)
-        .filter(Q(points__gt=0) | Q(activity__gt=0))
-        .values_list("task_id")
-        .annotate(n=Count("id"))
-        .values_list("task_id", "n")
-    )
-    for task in tasks:
-        row = progress.get((task.pk, window_of(task.window, at)))
-        is_done = row is not None and row.completed_at is not None
-        if row is not None and row.completed_at is not None and row.completed_at <= at - DONE_SHOWN:
-            continue
-        if not is_done:
-            needs_no_order = task.kind == Task.Kind.FIRST_ORDER or task.audience == Task.Audience.NO_ORDERS
-            if (needs_no_order and has_bought) or not fits_audience(task, member, at=at):
-                continue
-            if task.cap and rewarded.get(task.pk, 0) >= task.cap:
-                continue
-        yield TaskShownTo(
-            task=task,
-            name=str(task),
-            text=in_language(task.text, task.text_en),
-            reward=reward_text(points=task.points, activity=task.activity, offer=task.offer),
-            count=min(row.count, task.target) if row is not None else 0,
-            is_done=is_done,
+def _with_progress(member: MemberTier, person: Person, segment: str) -> QuerySet[Task]:
+    """Running tasks with what is known of them and this member.
+
+    `mine` is the progress in the window that runs, `rewarded` how often there was a reward, `arm` how often others of the
+    segment did it, `tired` on how many of the last 14 days it was shown in vain, `noted` whether it was shown today.
+    """
+    at, today = person.at, day_of(person.at)
+    first_days = [When(window=one, then=Value(window_of(one, at))) for one in Task.Window.values]
+    mine = TaskProgress.objects.filter(user=person.user_id, task=OuterRef("pk"))
+    here = mine.filter(window=OuterRef("runs_from")).values(row=JSONObject(count="count", completed_at="completed_at"))
+    paid = mine.filter(Q(points__gt=0) | Q(activity__gt=0))
+    arms = TaskArm.objects.filter(task=OuterRef("pk"), segment=segment)
+    before_eyes = TaskShown.objects.filter(user=person.user_id, task=OuterRef("pk"))
+    in_vain = before_eyes.filter(day__gte=today - timedelta(days=14), day__lt=today, done=False)
+    return (
+        _running(at)
+        .alias(runs_from=Case(*first_days, output_field=DateField()))
+        .annotate(
+            mine=Subquery(here[:1]),
+            rewarded=_counted(paid),
+            arm=Subquery(arms.values(row=JSONObject(shown="shown", done="done"))[:1]),
+            tired=_counted(in_vain),
+            noted=Exists(before_eyes.filter(day=today)),
+            has_bought=Exists(Activity.objects.filter(member=member.pk, metric="spend")),
         )
+    )
 
 
-def _ranked(
-    shown: Sequence[TaskShownTo], member: MemberTier, segment: str, at: datetime, rng: random.Random
-) -> list[TaskShownTo]:
-    arms = {arm.task_id: arm for arm in TaskArm.objects.filter(segment=segment)}
+def _counted(rows: QuerySet) -> Coalesce:
+    return Coalesce(Subquery(rows.order_by().values("task").annotate(n=Count("pk")).values("n")), 0)
+
+
+def _completed_at(task: Any) -> datetime | None:
+    told = task.mine and task.mine["completed_at"]
+    return datetime.fromisoformat(told) if told else None
+
+
+def _is_shown(task: Any, member: MemberTier, person: Person) -> bool:
+    completed_at = _completed_at(task)
+    if completed_at is not None:
+        return completed_at > person.at - DONE_SHOWN
+    if not _suits(task, member, person, has_bought=task.has_bought):
+        return False
+    return not task.cap or task.rewarded < task.cap
+
+
+def _shown(task: Any, at: datetime) -> TaskShownTo:
+    return TaskShownTo(
+        task=task,
+        name=str(task),
+        text=in_language(task.text, task.text_en),
+        reward=reward_text(points=task.points, activity=task.activity, offer=task.offer),
+        count=min(task.mine["count"], task.target) if task.mine else 0,
+        is_done=_completed_at(task) is not None,
+        is_noted=task.noted,
+    )
+
+
+def _ranked(shown: Sequence[TaskShownTo], member: MemberTier, rng: random.Random) -> list[TaskShownTo]:
     leaf = cheapest_unmet(member)
-    tired = _times_shown(member.user_id, at)
     scored = []
     # In a fixed order, so that the same chance gives the same ranking.
     for one in sorted(shown, key=lambda one: one.task.pk):
-        arm = arms.get(one.task.pk)
-        done, missed = (arm.done, arm.shown - arm.done) if arm is not None else (0, 0)
+        task: Any = one.task
+        done, missed = (task.arm["done"], task.arm["shown"] - task.arm["done"]) if task.arm else (0, 0)
         parts = {
             "chance": rng.betavariate(1 + done, 1 + missed),
-            "progress": progress_toward(one.task, leaf),
-            "effort": float(one.task.effort),
-            "fatigue": min(tired.get(one.task.pk, 0) * FATIGUE, MOST_FATIGUE),
+            "progress": progress_toward(task, leaf),
+            "effort": float(task.effort),
+            "fatigue": min(task.tired * FATIGUE, MOST_FATIGUE),
         }
         score = parts["chance"] * parts["progress"] / parts["effort"] - parts["fatigue"]
         scored.append(replace(one, score=score, parts=parts))
     return sorted(scored, key=lambda one: (-(one.score or 0), one.task.position, one.task.pk))
-
-
-def _times_shown(user_id: int, at: datetime) -> dict[int, int]:
-    """On how many of the last 14 days each task was shown in vain."""
-    today = day_of(at)
-    rows = TaskShown.objects.filter(user=user_id, day__gte=today - timedelta(days=14), day__lt=today, done=False)
-    return dict(rows.values_list("task_id").annotate(n=Count("day")).values_list("task_id", "n"))
 
 
 def cheapest_unmet(member: MemberTier) -> LeafTrace | None:

@@ -139,9 +139,9 @@ def take_back_order_tasks(*, refund: OrderRefunded) -> None:
 def note_shown(*, user_id: int, tasks: Sequence[Task], segment: str, at: datetime) -> None:
     """Remember that these tasks were before the member's eyes today; the second time on a day changes nothing."""
     day = day_of(at)
-    with transaction.atomic():
-        rows = [TaskShown(user_id=user_id, day=day, task=task, segment=segment) for task in tasks]
-        TaskShown.objects.bulk_create(rows, ignore_conflicts=True)
+    # One statement, which needs no transaction around it.
+    rows = [TaskShown(user_id=user_id, day=day, task=task, segment=segment) for task in tasks]
+    TaskShown.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def choose_task_order(*, user_id: int, personal: bool) -> None:

@@ -10,7 +10,7 @@ from django.db import connection
 from catalog.models import QuantityBreak
 from common.money import ZERO
 from membership.models import Benefit, TierRule
-from membership.selectors import MemberPrice, next_step, prices_above
+from membership.selectors import MemberPrice, Step, next_step, prices_above
 from orders.services.quoting import AUTO, Item, Quote, breaks_of, preview, price_line, with_coupon
 from tenancy.models import Storefront
 
@@ -82,9 +82,12 @@ def cart_saving(
     return None
 
 
-def month_saving(*, storefront: Storefront, user_id: int, at: datetime) -> MonthSaving | None:
-    """What the last 30 days would have saved at the next tier, by today's rules; None at the top. One statement."""
-    step = next_step(user_id=user_id, storefront_id=storefront.pk)
+def month_saving(*, storefront: Storefront, user_id: int, at: datetime, step: Step | None = None) -> MonthSaving | None:
+    """What the last 30 days would have saved at the next tier, by today's rules; None at the top.
+
+    One statement for who knows the `step` that is before the member already.
+    """
+    step = step or next_step(user_id=user_id, storefront_id=storefront.pk)
     if step.above is None:
         return None
     values = {

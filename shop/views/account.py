@@ -6,7 +6,7 @@ from django.shortcuts import render
 from catalog.selectors import unwritten_of
 from common import clock
 from marketing.selectors import count_usable
-from membership.selectors import birthday_of, member_standing, points_balance
+from membership.selectors import birthday_of, points_of, standing_and_person
 from notifications.selectors import unread_count
 from shop import nudges, visitor
 from shop.refusals import private
@@ -21,14 +21,16 @@ def account(request: HttpRequest) -> HttpResponse:
     user = visitor.member(request)
     if user is None:
         return render(request, "shop/account.html")
+    at, storefront_id = clock.now(), request.storefront.pk
+    standing, person = standing_and_person(user_id=user.pk, storefront_id=storefront_id, at=at, decisions=0)
     context = {
         "balance": balance_of(user),
-        "points": points_balance(user_id=user.pk, at=clock.now()),
+        "points": points_of(person).balance,
         "unread": unread_count(user),
-        "coupons": count_usable(user_id=user.pk, storefront_id=request.storefront.pk, at=clock.now()),
+        "coupons": count_usable(user_id=user.pk, storefront_id=storefront_id, at=at),
         "birthday": birthday_of(user.pk),
-        "to_review": unwritten_of(user, clock.now())[:MOST_COUNTED].count(),
-        "nudge": nudges.before_midnight(request),
-        "standing": member_standing(user_id=user.pk, storefront_id=request.storefront.pk),
+        "to_review": unwritten_of(user, at)[:MOST_COUNTED].count(),
+        "nudge": nudges.before_midnight(request, person),
+        "standing": standing,
     }
     return render(request, "shop/account.html", context)

@@ -7,6 +7,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from catalog.models import Category, Label, Product, Sku
 from catalog.selectors import by_label, category_tree, filtered, on_sale, search
+from common import clock
+from membership.selectors import Holding
 from orders.selectors import recent_skus
 from shop import nudges, visitor
 from shop.cards import Card, Offer, cards
@@ -23,11 +25,14 @@ MAX_QUERY = 64
 @kept_for_guests
 def home(request: HttpRequest) -> HttpResponse:
     """Search, categories, what the member bought last, a shelf for each of the first labels."""
-    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF, until=visitor.shelf_time(request))[:SHELVES]
-    user = visitor.member(request)
+    user, at = visitor.member(request), clock.now()
+    held = visitor.holding(request, at)
+    until = at + visitor.early(held)
+    shelves = by_label(storefront=request.storefront, each=ON_A_SHELF, until=until)[:SHELVES]
     again = recent_skus(user, limit=BOUGHT_AGAIN) if user else []
     shown = [product for _label, products in shelves for product in products] + [sku.product for sku in again]
-    by_product = _cards_by_product(request, shown)
+    unique = {product.pk: product for product in shown}
+    by_product = {card.product.pk: card for card in cards(unique.values(), held)}
     return render(
         request,
         "shop/home.html",
@@ -45,21 +50,25 @@ def home(request: HttpRequest) -> HttpResponse:
 @kept_for_guests
 def categories(request: HttpRequest) -> HttpResponse:
     """Every category laid out, nothing nested in menus."""
+    at = clock.now()
+    held = visitor.holding(request, at)
     products = filtered(
-        on_sale(storefront=request.storefront, until=visitor.shelf_time(request)), read_filters(request.GET)
+        on_sale(storefront=request.storefront, until=at + visitor.early(held)), read_filters(request.GET)
     )
-    return render(request, "shop/categories.html", {"tree": category_tree(), **_list(request, products)})
+    return render(request, "shop/categories.html", {"tree": category_tree(), **_list(request, products, held)})
 
 
 @kept_for_guests
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug, is_active=True)
     members = Category.objects.filter(pk=found.pk) | Category.objects.filter(parent=found, is_active=True)
-    products = on_sale(storefront=request.storefront, until=visitor.shelf_time(request)).filter(category__in=members)
+    at = clock.now()
+    held = visitor.holding(request, at)
+    products = on_sale(storefront=request.storefront, until=at + visitor.early(held)).filter(category__in=members)
     context = {
         "category": found,
         "children": found.children.filter(is_active=True),
-        **_list(request, filtered(products, read_filters(request.GET))),
+        **_list(request, filtered(products, read_filters(request.GET)), held),
     }
     return render(request, "shop/category.html", context)
 
@@ -70,24 +79,26 @@ def results(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
     if not text:
         return redirect("shop:categories")
+    at = clock.now()
+    held = visitor.holding(request, at)
     found = search(
         storefront=request.storefront,
         text=text,
         filters=read_filters(request.GET),
-        until=visitor.shelf_time(request),
+        until=at + visitor.early(held),
     )
-    context = {"search_text": text, "how": found.how, "tree": category_tree(), **_list(request, found.products)}
+    context = {"search_text": text, "how": found.how, "tree": category_tree(), **_list(request, found.products, held)}
     return render(request, "shop/results.html", context)
 
 
-def _list(request: HttpRequest, products: QuerySet[Product]) -> dict:
+def _list(request: HttpRequest, products: QuerySet[Product], held: Holding | None) -> dict:
     """One page of a filtered list with what its filter bar needs."""
     page = Paginator(products, ON_A_PAGE).get_page(request.GET.get("page"))
     return {
         "filters": read_filters(request.GET),
         "labels": Label.objects.all(),
         "page": page,
-        "cards": cards(page.object_list, storefront=request.storefront, user_id=request.user.pk),
+        "cards": cards(page.object_list, held),
     }
 
 
@@ -95,10 +106,3 @@ def _offer(card: Card | None, sku: Sku) -> Offer | None:
     """The offer of this SKU, when it can be bought now."""
     offers = card.offers if card else ()
     return next((offer for offer in offers if offer.sku.pk == sku.pk and offer.stock.left), None)
-
-
-def _cards_by_product(request: HttpRequest, products: list[Product]) -> dict[int, Card]:
-    unique = {product.pk: product for product in products}
-    return {
-        card.product.pk: card for card in cards(unique.values(), storefront=request.storefront, user_id=request.user.pk)
-    }

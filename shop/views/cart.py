@@ -55,13 +55,14 @@ def cart(request: HttpRequest) -> HttpResponse:
     """Show the cart; a post changes the quantity of one item, 0 takes it out."""
     found = visitor.cart(request)
     if request.method == "POST" and found is not None:
-        wanted = read_quantity(request.POST.get("quantity", ""))
+        quantity = read_quantity(request.POST.get("quantity", ""))
         try:
-            set_cart_quantity(cart=found, item_id=read_quantity(request.POST.get("item", "")), quantity=wanted)
+            set_cart_quantity(cart=found, item_id=read_quantity(request.POST.get("item", "")), quantity=quantity)
         except DomainError as refusal:
             messages.error(request, str(refusal))
     items = cart_items(found) if found else []
-    rows = _rows(request, items)
+    wanted = wanted_items(request, items)
+    rows = _rows(request, items, wanted)
     return render(
         request,
         "shop/cart.html",
@@ -69,7 +70,8 @@ def cart(request: HttpRequest) -> HttpResponse:
             "rows": rows,
             "total": sum(row.line.cash for row in rows if row.line),
             "can_buy": _can_buy(rows),
-            "waiting": nudges.before_order(request, wanted_items(request, items), clock.now()),
+            "waiting": nudges.before_order(request, wanted, clock.now()),
+            "cart_count": len(items),
             "waiting_query": "from=cart",
         },
     )
@@ -99,7 +101,9 @@ def add(request: HttpRequest) -> HttpResponse:
 
 def wanted_items(request: HttpRequest, items: list[CartItem]) -> list[Item]:
     """What of the cart this visitor can buy now."""
-    shown_until = visitor.shelf_time(request)
+    at = clock.now()
+    coming = any(one.sku.product.on_sale_from and one.sku.product.on_sale_from > at for one in items)
+    shown_until = visitor.shelf_time(request) if coming else at
     over = any(item.quantity > item.sku.max_quantity for item in items)
     perks = visitor.perks(request) if over else NO_PERKS
     return [
@@ -112,8 +116,7 @@ def wanted_items(request: HttpRequest, items: list[CartItem]) -> list[Item]:
     ]
 
 
-def _rows(request: HttpRequest, items: list[CartItem]) -> list[Row]:
-    wanted = wanted_items(request, items)
+def _rows(request: HttpRequest, items: list[CartItem], wanted: list[Item]) -> list[Row]:
     quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted) if wanted else None
     lines = {line.sku.pk: line for line in quoted.lines} if quoted else {}
     left = shown_stock([item.sku for item in items])

@@ -1,9 +1,10 @@
 """会员中心: where the member stands, what is missing, what there is to do and to get. Joins the tier with orders and money."""
 
-from typing import Any
+from datetime import datetime
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
@@ -12,22 +13,23 @@ from common import clock
 from membership.selectors import (
     Spent,
     Standing,
-    check_in_shown,
+    check_in_of,
     mark_of,
-    member_points,
     member_standing,
-    member_tasks,
     nudge_choices,
     perks_of_tier,
+    points_of,
     spend_of,
     spent,
+    standing_and_person,
     standing_mark,
+    step_from,
+    tasks_of,
     with_leaving,
 )
 from membership.services import note_shown
-from orders.models import Order
-from orders.selectors import orders_by_id
-from orders.services import month_saving
+from orders.selectors import with_order_names
+from orders.services import MonthSaving, month_saving
 from shop import nudges
 from shop.refusals import private
 
@@ -39,34 +41,29 @@ EXCLUDED_SHOWN = 3
 @require_safe
 @login_required
 def center(request: HttpRequest) -> HttpResponse:
+    """Everything at once, and so every part from as few statements as it takes (tests/shop/test_few_queries.py)."""
     user_id, storefront, at = request.user.pk, request.storefront, clock.now()
-    standing = with_leaving(member_standing(user_id=user_id, storefront_id=storefront.pk))
-    excluded = _with_orders(spent(list(spend_of(standing, excluded=True)[:EXCLUDED_SHOWN])))
+    known, person = standing_and_person(user_id=user_id, storefront_id=storefront.pk, at=at)
+    standing, tasks = with_leaving(known), tasks_of(known.member, person)
+    note_shown(user_id=user_id, tasks=tasks.to_note, segment=tasks.segment, at=at)
     context = {
         "standing": standing,
         "mark": mark_of(standing.member),
         "perks": perks_of_tier(standing.given.tiers.get(standing.rank)),
-        "saving": month_saving(storefront=storefront, user_id=user_id, at=at) if standing.next else None,
-        "excluded": excluded,
-        "choices": nudge_choices(user_id),
-        "nudge": nudges.before_midnight(request),
-        **_to_do(request, at),
+        "saving": _saving(standing, request, at),
+        "excluded": _told(_purchases(standing, excluded=True)[:EXCLUDED_SHOWN]),
+        "choices": nudge_choices(person.choices),
+        "nudge": nudges.before_midnight(request, person),
+        "check_in": check_in_of(person),
+        "tasks": tasks,
+        "points": points_of(person),
     }
     return render(request, "shop/member.html", context)
 
 
-def _to_do(request: HttpRequest, at: Any) -> dict[str, Any]:
-    """Check-in, tasks and points, as the page of earning has them."""
-    user_id = request.user.pk
-    tasks = member_tasks(user_id=user_id, storefront_id=request.storefront.pk, at=at)
-    if tasks.segment:
-        shown = [one.task for one in (*tasks.open, *tasks.done)]
-        note_shown(user_id=user_id, tasks=shown, segment=tasks.segment, at=at)
-    return {
-        "check_in": check_in_shown(user_id=user_id, at=at),
-        "tasks": tasks,
-        "points": member_points(user_id=user_id, at=at),
-    }
+def _saving(standing: Standing, request: HttpRequest, at: datetime) -> MonthSaving | None:
+    step = step_from(standing.program.pk, standing.given, standing.rank)
+    return month_saving(storefront=request.storefront, user_id=request.user.pk, at=at, step=step)
 
 
 @private
@@ -83,14 +80,21 @@ def mark(request: HttpRequest) -> HttpResponse:
 @login_required
 def spending(request: HttpRequest) -> HttpResponse:
     """Every purchase: whether it counts, and if not, why."""
-    standing: Standing = member_standing(user_id=request.user.pk, storefront_id=request.storefront.pk)
+    standing: Standing = member_standing(user_id=request.user.pk, storefront_id=request.storefront.pk, decisions=0)
     only = request.GET.get("only") == "excluded"
-    rows = spend_of(standing, excluded=only)
-    page = Paginator(rows, ON_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = _with_orders(spent(list(page.object_list)))
+    page = Paginator(_purchases(standing, excluded=only), ON_A_PAGE).get_page(request.GET.get("page"))
+    page.object_list = _told(page.object_list)
     return render(request, "shop/member_spending.html", {"page": page, "only_excluded": only})
 
 
-def _with_orders(rows: list[Spent]) -> list[tuple[Spent, Order | None]]:
-    orders = orders_by_id(one.order_id for one in rows if one.order_id) if rows else {}
-    return [(one, orders.get(one.order_id or 0)) for one in rows]
+def _purchases(standing: Standing, *, excluded: bool) -> QuerySet:
+    return with_order_names(spend_of(standing, excluded=excluded), subject="subject")
+
+
+def _told(rows: QuerySet) -> list[tuple[Spent, dict[str, str] | None]]:
+    """Purchases in words, each with the public id and the number of its order."""
+    found = list(rows)
+    orders = [
+        {"public_id": row.order_public_id, "number": row.order_number} if row.order_public_id else None for row in found
+    ]
+    return list(zip(spent(found), orders, strict=True))

@@ -147,7 +147,7 @@ def _rows(user: User | None, found: Sequence[Order]) -> list[tuple[Order, str, s
 
 def _climb(request: HttpRequest, user: User, found: Order) -> dict[str, Any]:
     """The bar that the order moves, and once it has moved, what the next tier takes."""
-    standing = member_standing(user_id=user.pk, storefront_id=found.storefront_id)
+    standing = member_standing(user_id=user.pk, storefront_id=found.storefront_id, decisions=0)
     heard = found.delivered_at is not None and has_heard_of(standing, order_id=found.pk)
     nudge = nudges.after_order(request, found, standing) if heard else None
     return {"standing": standing, "standing_mark": mark_of(standing.member), "nudge": nudge}

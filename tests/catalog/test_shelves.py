@@ -10,6 +10,7 @@ from catalog.selectors import (
     by_label,
     category_tree,
     filtered,
+    listed_with_skus,
     lowest_since,
     on_sale,
     price_points,
@@ -71,7 +72,7 @@ def test_label_shelves_hold_the_first_few_of_each(shelf, django_assert_num_queri
     new.products.add(products[0])
     Product.objects.filter(pk=products[0].pk).update(position=-1)
     at = clock.now()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         shelves = by_label(storefront=main_storefront(), each=2, until=at)
     assert [(label.code, found) for label, found in shelves] == [
         ("hot", [products[0], products[3]]),
@@ -127,6 +128,9 @@ def test_a_page_of_products_loads_in_four_queries(shelf, django_assert_num_queri
         for product in with_skus(on_sale(storefront=main_storefront(), until=at)):
             assert [list(sku.breaks.all()) for sku in product.active_skus]
             assert not list(product.labels.all())
+    with django_assert_num_queries(3):
+        for product in listed_with_skus(on_sale(storefront=main_storefront(), until=at)):
+            assert not any(sku.has_breaks for sku in product.active_skus)
 
 
 def test_price_points_begin_with_the_price_that_held(shelf):

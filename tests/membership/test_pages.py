@@ -141,8 +141,7 @@ def test_the_page_reads_what_was_stored_and_computes_nothing(alice, django_asser
     client = Client()
     client.force_login(alice)
     client.get("/member/")
-    # Tier, tasks, check-in, points, money and nudges are one page: many small reads, the same for every member.
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(12):
         html = client.get("/member/").content.decode()
     assert "¥123.45 / ¥150.00" in html and "再消费 ¥26.55" in html
 
