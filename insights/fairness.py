@@ -21,28 +21,39 @@ from orders.models import Order
 _HELD = """(SELECT d.to_rank FROM membership_tierdecision AS d WHERE d.member_id = m.id AND d.at <= {moment}
     ORDER BY d.at DESC, d.id DESC LIMIT 1)"""
 
-# Each names rows as (rank, user_id, value, at, order_id, open): `value` is what the figure is about.
-_ROWS = {
-    # Yuan that member prices took off an order.
-    "benefits": f"""
+# Yuan that member prices took off an order.
+_BENEFITS = f"""
 SELECT {_HELD.format(moment="o.paid_at")} AS rank, o.buyer_id AS user_id, -sum(step.amount) AS value, o.paid_at AS at,
     o.id AS order_id, FALSE AS open
 FROM orders_order AS o
 JOIN orders_orderline AS line ON line.order_id = o.id
 JOIN orders_pricestep AS step ON step.line_id = line.id AND step.stage = 'member'
 JOIN membership_membertier AS m ON m.user_id = o.buyer_id AND m.program_id = %(program)s
-WHERE o.paid_at >= %(start)s AND o.paid_at < %(end)s GROUP BY m.id, o.id HAVING sum(step.amount) < 0""",
-    # Seconds from payment to delivery of goods that are delivered by themselves.
-    "waiting": f"""
-SELECT {_HELD.format(moment="o.paid_at")} AS rank, o.buyer_id AS user_id,
-    extract(epoch FROM max(line.delivered_at) - o.paid_at)::numeric AS value, o.paid_at AS at, o.id AS order_id,
-    FALSE AS open
+WHERE o.paid_at >= %(start)s AND o.paid_at < %(end)s GROUP BY m.id, o.id HAVING sum(step.amount) < 0"""
+# Seconds from payment to the end of delivery, of orders with goods of some kinds; `open` where there was a wait at all.
+_WAITED = """
+SELECT {rank} AS rank, o.buyer_id AS user_id, extract(epoch FROM max(line.delivered_at) - o.paid_at)::numeric AS value,
+    o.paid_at AS at, o.id AS order_id, max(line.delivered_at) > o.paid_at AS open
 FROM orders_order AS o
 JOIN orders_orderline AS line ON line.order_id = o.id
 JOIN membership_membertier AS m ON m.user_id = o.buyer_id AND m.program_id = %(program)s
-WHERE o.paid_at >= %(start)s AND o.paid_at < %(end)s AND line.kind IN ('key', 'reusable', 'bundle')
-    AND line.delivered_at IS NOT NULL
-GROUP BY m.id, o.id""",
+WHERE o.paid_at >= %(start)s AND o.paid_at < %(end)s AND line.kind {kinds} AND line.delivered_at IS NOT NULL
+GROUP BY m.id, o.id"""
+
+# Each names rows as (rank, user_id, value, at, order_id, open): `value` is what the figure is about.
+_ROWS = {
+    "benefits": _BENEFITS,
+    # Yuan that member prices took off everything that a member bought, nothing included; `at` is when they joined.
+    "members": f"""
+SELECT m.rank, m.user_id, COALESCE(sum(got.value), 0) AS value, u.date_joined AS at, NULL::bigint AS order_id,
+    COALESCE(sum(got.value), 0) > 0 AS open
+FROM membership_membertier AS m JOIN accounts_user AS u ON u.id = m.user_id
+LEFT JOIN ({_BENEFITS}) AS got ON got.user_id = m.user_id
+WHERE m.program_id = %(program)s GROUP BY m.id, u.date_joined""",
+    # Goods that are delivered by themselves: what is in stock is handed over in the transaction that books the payment.
+    "waiting": _WAITED.format(rank=_HELD.format(moment="o.paid_at"), kinds="IN ('key', 'reusable', 'bundle')"),
+    # Goods that staff deliver, top up or open by hand.
+    "by_hand": _WAITED.format(rank=_HELD.format(moment="o.paid_at"), kinds="NOT IN ('key', 'reusable', 'bundle')"),
     # Days in a tier, of stays that ended within the days or were going on at their end.
     "stays": """
 SELECT rank, user_id, round(extract(epoch FROM LEAST(COALESCE(until, %(end)s), %(end)s) - at)::numeric / 86400, 2)
@@ -67,6 +78,9 @@ WHERE m.program_id = %(program)s AND u.date_joined >= %(start)s AND u.date_joine
     AND u.date_joined + interval '7 days' <= %(at)s""",
 }
 TABLES = tuple(_ROWS)
+# Which of a table's rows: those that are `open`, those that are not, those that have a value.
+_ONLY = {"": "TRUE", "open": "open", "over": "NOT open", "known": "value IS NOT NULL"}
+PARTS = tuple(_ONLY)
 
 
 @dataclass(frozen=True)
@@ -112,19 +126,20 @@ def _run(statement: str, values: dict[str, Any]) -> list[tuple]:
         return cursor.fetchall()
 
 
-def by_tier(table: str, asked: Asked, *, only_over: bool = False) -> list[Figures]:
-    """The figures of each rank that has rows; `only_over` leaves out what goes on (stays)."""
-    over = "WHERE NOT open" if only_over else ""
+def by_tier(table: str, asked: Asked, *, only: str = "") -> list[Figures]:
+    """The figures of each rank that has rows; `only` is one of PARTS."""
     statement = f"""SELECT COALESCE(rank, 0), count(*), count(DISTINCT user_id), COALESCE(sum(value), 0),
     percentile_cont(0.5) WITHIN GROUP (ORDER BY value)::numeric, percentile_cont(0.95) WITHIN GROUP (ORDER BY value)::numeric,
     count(*) FILTER (WHERE open), count(value)
-FROM ({_ROWS[table]}) AS found {over} GROUP BY 1 ORDER BY 1"""
+FROM ({_ROWS[table]}) AS found WHERE {_ONLY[only]} GROUP BY 1 ORDER BY 1"""
     return [Figures(*row) for row in _run(statement, asked.values)]
 
 
-def rows_of(table: str, asked: Asked, rank: int | None, *, limit: int, offset: int) -> tuple[list[FairRow], int]:
-    """The rows behind a figure, the largest value first, and how many there are in all."""
-    wanted = "WHERE COALESCE(rank, 0) = %(rank)s" if rank is not None else ""
+def rows_of(
+    table: str, asked: Asked, rank: int | None, *, only: str = "", limit: int, offset: int
+) -> tuple[list[FairRow], int]:
+    """The rows behind a figure, the largest value first, and how many there are in all; `only` is one of PARTS."""
+    wanted = f"WHERE {_ONLY[only]}" + (" AND COALESCE(rank, 0) = %(rank)s" if rank is not None else "")
     values = {**asked.values, "rank": rank, "limit": limit, "offset": offset}
     [(count,)] = _run(f"SELECT count(*) FROM ({_ROWS[table]}) AS found {wanted}", values)
     found = _run(
@@ -158,10 +173,10 @@ def gini_of_benefits(asked: Asked) -> Decimal | None:
 
     None where nobody got anything.
     """
-    statement = f"""WITH got AS (
-    SELECT COALESCE(sum(found.value), 0) AS value FROM membership_membertier AS m
-    LEFT JOIN ({_ROWS["benefits"]}) AS found ON found.user_id = m.user_id WHERE m.program_id = %(program)s GROUP BY m.id
-), ordered AS (SELECT value, row_number() OVER (ORDER BY value) AS place, count(*) OVER () AS members FROM got)
+    statement = f"""WITH ordered AS (
+    SELECT value, row_number() OVER (ORDER BY value) AS place, count(*) OVER () AS members
+    FROM ({_ROWS["members"]}) AS got
+)
 SELECT CASE WHEN sum(value) > 0 THEN
     2 * sum(place * value) / (max(members) * sum(value)) - (max(members) + 1)::numeric / max(members) END
 FROM ordered"""

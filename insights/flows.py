@@ -22,6 +22,7 @@ class Flow:
 class Bar:
     """A tier on one side: `x`, `y`, `height` of the bar, and where its label stands."""
 
+    rank: int
     name: str
     members: int
     x: float
@@ -83,7 +84,7 @@ def _column(
         mine = [flow for flow, one in zip(flows, ranks, strict=True) if one == rank]
         height = sum(_thick(flow, scale) for flow in mine)
         members = sum(flow.members for flow in mine)
-        bars[rank] = Bar(names.get(rank, str(rank)), members, x, round(y, 2), round(height, 2))
+        bars[rank] = Bar(rank, names.get(rank, str(rank)), members, x, round(y, 2), round(height, 2))
         y += height + GAP
     return bars
 

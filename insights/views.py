@@ -14,16 +14,9 @@ from common.admin import csv_table
 from common.registries import label_rows, record_act
 from insights import fairness
 from insights.board import board_for
-from insights.fair_page import (
-    PER_PAGE,
-    fairness_page,
-    panel_makers,
-    query_of,
-    row_cells,
-    row_columns,
-    row_title,
-    tier_names,
-)
+from insights.fair_links import query_of, rows_address
+from insights.fair_page import fairness_page, panel_makers, tier_names
+from insights.fair_rows import PER_PAGE, row_cells, row_columns, row_title
 from insights.fairness import Asked
 from insights.periods import period_of
 from insights.spans import span_of
@@ -51,18 +44,20 @@ def fairness_rows(request: HttpRequest, table: str) -> HttpResponse:
     if table not in fairness.TABLES:
         raise Http404
     rank, number = _number(request, "rank"), _number(request, "p") or 1
+    only = request.GET.get("only", "")
+    only = only if only in fairness.PARTS else ""
     number = max(1, min(number, MOST_PAGES))
-    rows, count = fairness.rows_of(table, asked, rank, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
+    rows, count = fairness.rows_of(table, asked, rank, only=only, limit=PER_PAGE, offset=(number - 1) * PER_PAGE)
     columns = row_columns(table)
     names = tier_names(asked)
     context = {
-        "title": row_title(table),
+        "title": row_title(table, only),
         "rank_name": names.get(rank, str(rank)) if rank is not None else "",
         "asked": asked,
         "query": query_of(asked),
-        "here": query_of(asked) + (f"&rank={rank}" if rank is not None else ""),
+        "here": rows_address(table, asked, rank, only),
         "columns": columns,
-        "rows": label_rows(columns, row_cells(table, rows, asked, request.user)),
+        "rows": label_rows(columns, row_cells(table, rows, names, request.user)),
         "count": count,
         "number": number,
         "pages": max(1, -(-count // PER_PAGE)),

@@ -177,19 +177,21 @@ class MemberTierAdmin(ReadOnlyAdmin):
 
 
 class DirectionFilter(admin.SimpleListFilter):
-    """`?direction=up` or `down`: decisions that moved a member. The default tier at registration is neither."""
+    """`?direction=up`, `down` or `moved` (either): decisions that moved a member. The default tier at registration is none."""
 
     title = gettext_lazy("升降")
     parameter_name = "direction"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
-        return [("up", gettext_lazy("升级")), ("down", gettext_lazy("降级"))]
+        return [("up", gettext_lazy("升级")), ("down", gettext_lazy("降级")), ("moved", gettext_lazy("升级或降级"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "up":
             return queryset.filter(to_rank__gt=F("from_rank"))
         if self.value() == "down":
             return queryset.filter(to_rank__lt=F("from_rank"))
+        if self.value() == "moved":
+            return queryset.filter(from_rank__isnull=False).exclude(to_rank=F("from_rank"))
         return queryset
 
 

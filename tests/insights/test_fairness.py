@@ -2,18 +2,25 @@
 
 import csv
 import io
+import re
 from datetime import date, timedelta
 from decimal import Decimal
+from html import unescape
 
 import pytest
 from django.utils.dateparse import parse_datetime
+from django.utils.html import strip_tags
 
 from common import clock
+from events.services import relay
 from insights import fairness
+from insights.fair_links import waited
+from insights.fair_page import fairness_page
 from insights.fairness import Asked, gini
 from insights.flows import Flow, draw_flows
 from insights.spans import DaySpan, span_of
 from membership.models import Program
+from orders.services import deliver_by_hand
 from tests.desk import at_desk, staff, text_of
 from tests.membership.club import Club, at_least, on
 
@@ -81,7 +88,7 @@ def test_flows_are_decisions_that_moved_somebody(club):
 
 def test_stays_completed_and_going_on(club):
     found = {one.rank: one for one in fairness.by_tier("stays", asked_of(club.program))}
-    over = {one.rank: one for one in fairness.by_tier("stays", asked_of(club.program), only_over=True)}
+    over = {one.rank: one for one in fairness.by_tier("stays", asked_of(club.program), only="over")}
     # Joined on the first of January, silver from noon of the first of March.
     assert (over[0].rows, over[0].median) == (2, Decimal("59.5"))
     assert 1 not in over and (found[1].rows, found[1].open) == (2, 2)
@@ -98,9 +105,26 @@ def bought(shelf, alice, bob):
     return [*orders, shelf.buy(bob, (sku, 1), from_wallet=True)]
 
 
-def test_waiting_is_counted_by_the_tier_at_payment(bought, alice, bob):
-    from_orders = [order.delivered_at - order.paid_at for order in bought]
-    assert all(one < timedelta(minutes=1) for one in from_orders)
+def test_what_is_in_stock_is_delivered_as_it_is_paid_and_what_staff_do_takes_time(bought, shelf, alice, olga):
+    by_hand = shelf.buy(alice, (shelf.sku("20.00", kind="manual"), 1), from_wallet=True)
+    with clock.travel(by_hand.paid_at + timedelta(minutes=7)):
+        deliver_by_hand(line_id=by_hand.lines.get().pk, text="OK", actor=olga)
+    relay()
+    today = clock.day_of(clock.now())
+    asked = Asked(Program.objects.get(storefront=None), DaySpan(today, today), clock.now() + timedelta(days=1))
+    [stock] = fairness.by_tier("waiting", asked)
+    assert (stock.rows, stock.people, stock.median, stock.p95, stock.open) == (3, 2, 0, 0, 0)
+    [hand] = fairness.by_tier("by_hand", asked)
+    assert (hand.rows, hand.median, hand.open) == (1, 420, 1)
+    panels = {panel.key: text_of_cells(panel.rows) for panel in fairness_page(asked).panels}
+    assert panels["waiting"] == [["普通会员", "3", "100.0%", "0 毫秒", "0", "–"]]
+    assert panels["by_hand"] == [["普通会员", "1", "7.0 分钟", "7.0 分钟"]]
+    assert (waited(Decimal("0.0124")), waited(Decimal("1.04"))) == ("12 毫秒", "1.0 秒")
+    assert fairness.rows_of("waiting", asked, None, only="open", limit=9, offset=0) == ([], 0)
+
+
+def text_of_cells(rows) -> list[list[str]]:
+    return [[strip_tags(str(cell)) for cell in row] for row in rows]
 
 
 def test_the_page_opens_for_who_sees_members_and_for_nobody_else(club):
@@ -109,7 +133,17 @@ def test_the_page_opens_for_who_sees_members_and_for_nobody_else(club):
         for path in ("", "stays/", "stays/csv/"):
             assert client.get(f"/admin/fairness/{path}").status_code == 403
     client = at_desk(staff("ann", *RIGHTS))
-    for path in ("", "stays/", "waiting/", "benefits/", "newcomers/", "stays/csv/", "shares/csv/", "flows/csv/"):
+    for path in (
+        "",
+        "stays/",
+        "by_hand/",
+        "waiting/",
+        "benefits/",
+        "newcomers/",
+        "members/",
+        "stays/csv/",
+        "flows/csv/",
+    ):
         assert client.get(f"/admin/fairness/{path}?program={club.program.pk}").status_code == 200
 
 
@@ -136,6 +170,22 @@ def test_figures_open_their_rows(club):
         assert listed.status_code == 200 and listed.context["cl"].result_count == moved.band.flow.members == 2
         rows = client.get(f"/admin/fairness/stays/?program={club.program.pk}&from=2026-01-01&to=2026-06-15&rank=1")
         assert rows.context["count"] == 2 and "anna" in text_of(rows)
+        # Every figure leads somewhere, and the tiles to as many rows as they say.
+        gini_, given, up, down = page.tiles
+        assert client.get(up.address).context["cl"].result_count == int(up.figure) == 2
+        assert client.get(down.address).context["cl"].result_count == int(down.figure) == 0
+        assert client.get(gini_.address).context["count"] == 3 and client.get(given.address).context["count"] == 0
+        assert client.get(page.right[0][1]).context["cl"].result_count == page.right[0][0].members
+        leads = {one for panel in page.panels for row in panel.rows for cell in row for one in hrefs(cell)}
+        assert len(leads) > 5 and {client.get(one).status_code for one in leads} == {200}
+        figures = [cell for panel in page.panels for row in panel.rows for cell in row if re.search(r"\d", str(cell))]
+        assert [cell for cell in figures if not hrefs(cell)] == []
+        over = client.get(rows.wsgi_request.get_full_path() + "&only=over")
+        assert over.context["count"] == 0 and "已结束的停留" in text_of(over)
+
+
+def hrefs(cell) -> list[str]:
+    return [unescape(one) for one in re.findall(r'href="([^"]+)"', str(cell))]
 
 
 def test_the_csv_holds_the_figures_of_the_page(club):
