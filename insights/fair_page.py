@@ -25,7 +25,7 @@ from insights.fair_links import (
     waited,
 )
 from insights.fairness import Asked, Figures
-from insights.flows import Band, Bar, Flow, Picture, draw_flows
+from insights.flows import NARROW_LABELS, NARROW_WIDTH, Band, Bar, Flow, Picture, draw_flows
 from insights.spans import OFFERED_DAYS, last_days
 from membership.models import Program
 from membership.selectors.rules import version_in_force
@@ -70,20 +70,26 @@ class Moved:
     address: str
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """The flows drawn for screens of a `kind`. Bands and bars come with the way to the decisions that they stand for."""
+
+    kind: str
+    picture: Picture
+    moved: list[Moved]
+    left: list[tuple[Bar, str]]
+    right: list[tuple[Bar, str]]
+
+
 @dataclass
 class Page:
-    """`ends` are the bars of the picture, left and right, each with the way to the decisions that it stands for."""
-
     program: Program
     programs: list[Program]
     asked: Asked
     ranges: list[tuple[str, str, bool]]
     tiles: list[Tile] = field(default_factory=list)
     panels: list[Panel] = field(default_factory=list)
-    picture: Picture | None = None
-    moved: list[Moved] = field(default_factory=list)
-    left: list[tuple[Bar, str]] = field(default_factory=list)
-    right: list[tuple[Bar, str]] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)
 
 
 def panel_makers() -> dict[str, Callable[[Asked, dict[int, str]], Panel]]:
@@ -107,11 +113,10 @@ def fairness_page(asked: Asked) -> Page:
     )
     page.panels = [make(asked, names) for make in panel_makers().values()]
     found = fairness.flows(asked)
-    page.picture = draw_flows(found, names)
-    if page.picture is not None:
-        page.moved = [_moved(asked, band, names) for band in page.picture.bands]
-        page.left = [(one, _ends(asked, from_rank=one.rank)) for one in page.picture.left]
-        page.right = [(one, _ends(asked, to_rank=one.rank)) for one in page.picture.right]
+    wide = draw_flows(found, names)
+    narrow = draw_flows(found, names, width=NARROW_WIDTH, labels=NARROW_LABELS)
+    if wide is not None and narrow is not None:
+        page.drawings = [_drawing("wide", wide, asked, names), _drawing("narrow", narrow, asked, names)]
     page.tiles = _tiles(asked, found)
     return page
 
@@ -124,6 +129,16 @@ def tier_names(asked: Asked) -> dict[int, str]:
 def _range(asked: Asked, length: int) -> tuple[str, str, bool]:
     span = last_days(length, day_of(asked.at))
     return _("近 %(days)s 天") % {"days": length}, query_of(asked, span.query), span == asked.span
+
+
+def _drawing(kind: str, picture: Picture, asked: Asked, names: dict[int, str]) -> Drawing:
+    return Drawing(
+        kind=kind,
+        picture=picture,
+        moved=[_moved(asked, band, names) for band in picture.bands],
+        left=[(one, _ends(asked, from_rank=one.rank)) for one in picture.left],
+        right=[(one, _ends(asked, to_rank=one.rank)) for one in picture.right],
+    )
 
 
 def _ends(asked: Asked, **rank: int) -> str:

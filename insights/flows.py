@@ -3,8 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-WIDTH = 720
-LABELS = 132
+# Of the picture and of the labels on each side, on screens that have room and on phones.
+WIDTH, LABELS = 720, 132
+NARROW_WIDTH, NARROW_LABELS = 340, 92
 BAR = 14
 GAP = 18
 TALLEST = 260
@@ -53,14 +54,16 @@ class Picture:
     bar: int = BAR
 
 
-def draw_flows(flows: Sequence[Flow], names: Mapping[int, str]) -> Picture | None:
+def draw_flows(
+    flows: Sequence[Flow], names: Mapping[int, str], *, width: int = WIDTH, labels: int = LABELS
+) -> Picture | None:
     """The highest tier on top; thickness tells how many. None when nobody moved."""
     if not flows:
         return None
     total = sum(flow.members for flow in flows)
     scale = TALLEST / total
-    left = _column(flows, [flow.before for flow in flows], names, scale, LABELS)
-    right = _column(flows, [flow.after for flow in flows], names, scale, WIDTH - LABELS - BAR)
+    left = _column(flows, [flow.before for flow in flows], names, scale, labels)
+    right = _column(flows, [flow.after for flow in flows], names, scale, width - labels - BAR)
     ordered = sorted(flows, key=lambda flow: (-flow.before, -flow.after))
     starts = {rank: bar.y for rank, bar in left.items()}
     bands_from = {}
@@ -70,10 +73,11 @@ def draw_flows(flows: Sequence[Flow], names: Mapping[int, str]) -> Picture | Non
     ends = {rank: bar.y for rank, bar in right.items()}
     bands = []
     for flow in sorted(flows, key=lambda flow: (-flow.after, -flow.before)):
-        bands.append(_band(flow, bands_from[flow], ends[flow.after], _thick(flow, scale)))
+        ways = (labels + BAR, width - labels - BAR)
+        bands.append(_band(flow, ways, bands_from[flow], ends[flow.after], _thick(flow, scale)))
         ends[flow.after] += _thick(flow, scale)
     height = max(bar.y + bar.height for bar in [*left.values(), *right.values()]) + GAP / 2
-    return Picture([*left.values()], [*right.values()], bands, round(height, 2))
+    return Picture([*left.values()], [*right.values()], bands, round(height, 2), width)
 
 
 def _column(
@@ -94,8 +98,8 @@ def _thick(flow: Flow, scale: float) -> float:
     return max(THINNEST, flow.members * scale)
 
 
-def _band(flow: Flow, y_from: float, y_to: float, thick: float) -> Band:
-    x_from, x_to = LABELS + BAR, WIDTH - LABELS - BAR
+def _band(flow: Flow, ways: tuple[int, int], y_from: float, y_to: float, thick: float) -> Band:
+    x_from, x_to = ways
     middle = (x_from + x_to) / 2
     path = (
         f"M{x_from} {y_from:.2f}C{middle} {y_from:.2f} {middle} {y_to:.2f} {x_to} {y_to:.2f}"

@@ -117,7 +117,7 @@ class TierDecision(models.Model):
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:
-        return f"{self.from_rank} → {self.to_rank}"
+        return f"{self.get_cause_display()} {self.day}"
 
 
 class Override(models.Model):

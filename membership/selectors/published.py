@@ -1,12 +1,14 @@
 """The rules as anybody may read them, written from the version that the engine runs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from django.utils.translation import pgettext
+
 from catalog.models import Category
 from common import clock
-from common.texts import foreign, in_language
+from common.texts import foreign, in_language, listed
 from membership.models import Program, RuleSetVersion
 from membership.rules.compare import Change, rule_changes
 from membership.rules.describe import Section, TierText, describe_program, describe_sections, describe_tiers
@@ -72,10 +74,23 @@ def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRule
         ),
         general=describe_program(shown.rules, names),
         sections=describe_sections(shown.rules, names),
-        changes=rule_changes(before.rules, shown.rules, names) if before is not None else (),
+        changes=_changes(before, shown, names) if before is not None else (),
         document=dump_rules(shown.rules),
         history=tuple(history.values()),
     )
+
+
+def _changes(before: Published, shown: Published, names: Mapping[str, str]) -> list[Change]:
+    """Rules first, then benefits of tiers that were there before: what went, and what came."""
+    found = rule_changes(before.rules, shown.rules, names)
+    for rank, tier in shown.tiers.items():
+        if rank not in before.tiers:
+            continue
+        was, now = ([one.text for one in benefit_texts(version.tiers[rank])] for version in (before, shown))
+        gone, come = [one for one in was if one not in now], [one for one in now if one not in was]
+        if gone or come:
+            found.append(Change(f"{tier} · {pgettext('plural', '权益')}", listed(gone), listed(come)))
+    return found
 
 
 def _listed(row: RuleSetVersion, current: Published, at: datetime) -> PublishedVersion:

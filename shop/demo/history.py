@@ -107,6 +107,7 @@ class History:
             planned.append(self._act(self._days_ago(days, 14), perks.give, username, code))
         for username in perks.BORN_ON:
             planned.append(self._act(self._days_ago(1, 12), perks.say_birthday, username, self.now))
+        planned += [self._act(at, perks.pay_rebates) for at in perks.pay_days(self.now) if at < self.now]
         planned.append(self._act(self.now, self._pocket_money))
         planned.append(self._act(self.now, _recalculate_due))
         return sorted(planned, key=lambda act: act.at)

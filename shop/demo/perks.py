@@ -13,8 +13,8 @@ from accounts.models import User
 from catalog.models import Category
 from common import clock
 from marketing.exceptions import CouponLimitReached
-from marketing.models import Coupon, CouponTemplate
-from marketing.services import claim_coupon, issue_coupon, save_template
+from marketing.models import Coupon, CouponTemplate, RebateProgram
+from marketing.services import claim_coupon, issue_coupon, pay_due_rebates, save_rebate_program, save_template
 from membership.models import Benefit, Program, RuleSetVersion
 from membership.selectors import birthday_of
 from membership.services import copy_rule_set, publish_rule_set, revise_draft, tell_birthday
@@ -44,6 +44,8 @@ RULES = {
         },
     ],
 }
+# From which spend in a month on which part of all of it comes back.
+REBATE = ((Decimal(1000), Decimal("0.01")), (Decimal(3000), Decimal("0.02")), (Decimal(10000), Decimal("0.03")))
 # Who takes what, days ago: a coupon that anybody may claim, one that the shop gave, points, a birthday.
 CLAIMED = [("demo", "welcome-5", 3), ("qiqi", "weekend-95", 2), ("xueba", "welcome-5", 20)]
 GIVEN = [("demo", "birthday-10", 5), ("linlin", "sorry-3", 8)]
@@ -172,6 +174,7 @@ def set_up(actor: User) -> None:
     """The shop's coupons, and its rules with benefits of all three layers."""
     for wanted in COUPONS:
         _template(wanted, actor)
+    _promise_rebate(actor)
     program = Program.objects.get(storefront=None)
     if not program.versions.filter(note=NOTE).exists():
         with transaction.atomic():
@@ -198,6 +201,26 @@ def say_birthday(username: str, at: datetime) -> None:
     user = User.objects.get(username=username)
     if birthday_of(user.pk) is None:
         tell_birthday(user_id=user.pk, day=clock.day_of(at - BORN))
+
+
+def pay_days(now: datetime) -> list[datetime]:
+    """The mornings of the last two months on which rebates are paid, as the nightly task pays them."""
+    first = clock.day_of(now).replace(day=1)
+    months = (first, (first - timedelta(days=1)).replace(day=1))
+    return [clock.start_of_day(month + timedelta(days=7)) + timedelta(hours=5) for month in months]
+
+
+def pay_rebates() -> None:
+    pay_due_rebates(at=clock.now())
+
+
+def _promise_rebate(actor: User) -> None:
+    """Whoever buys much in a month gets part of it back, from the month in which the shop began with it."""
+    if not RebateProgram.objects.exists():
+        made = RebateProgram(
+            name="月度返利", name_en="Monthly rebate", first_month=clock.day_of(clock.now()).replace(day=1)
+        )
+        save_rebate_program(program=made, steps=REBATE, actor=actor)
 
 
 def _template(wanted: DemoCoupon, actor: User) -> CouponTemplate:

@@ -165,7 +165,9 @@ def test_figures_open_their_rows(club):
         answer = client.get(f"/admin/fairness/?program={club.program.pk}&from=2026-01-01&to=2026-06-15")
         page = answer.context["fair"]
         assert "升级" in text_of(answer) and "<svg" in answer.content.decode()
-        [moved] = page.moved
+        wide, narrow = page.drawings
+        [moved] = wide.moved
+        assert narrow.picture.width < 360 < wide.picture.width
         listed = client.get(moved.address)
         assert listed.status_code == 200 and listed.context["cl"].result_count == moved.band.flow.members == 2
         rows = client.get(f"/admin/fairness/stays/?program={club.program.pk}&from=2026-01-01&to=2026-06-15&rank=1")
@@ -175,7 +177,7 @@ def test_figures_open_their_rows(club):
         assert client.get(up.address).context["cl"].result_count == int(up.figure) == 2
         assert client.get(down.address).context["cl"].result_count == int(down.figure) == 0
         assert client.get(gini_.address).context["count"] == 3 and client.get(given.address).context["count"] == 0
-        assert client.get(page.right[0][1]).context["cl"].result_count == page.right[0][0].members
+        assert client.get(wide.right[0][1]).context["cl"].result_count == wide.right[0][0].members
         leads = {one for panel in page.panels for row in panel.rows for cell in row for one in hrefs(cell)}
         assert len(leads) > 5 and {client.get(one).status_code for one in leads} == {200}
         figures = [cell for panel in page.panels for row in panel.rows for cell in row if re.search(r"\d", str(cell))]

@@ -217,6 +217,7 @@ def test_the_rules_page_shows_coming_and_earlier_versions(olga):
     assert "<del>累计有效消费达到 ¥200.00，或者累计有效订单达到 5 笔</del>" in changed
     assert "<ins>累计有效消费达到 ¥300.00</ins>" in changed
     assert "取消等级" in changed and "<del>钻石会员</del>" in changed
+    assert "<dt>新白银 · 权益</dt><dd><del>会员价 9.9 折、银徽章</del></dd>" in changed
     assert "立即按新规则评定" in html
     _, html = page(None, "/member/rules/1/")
     assert "这个版本已被取代" in html and "钻石会员" in html and "changes-title" not in html
