@@ -42,6 +42,7 @@ from membership.selectors.points import (
     points_balance,
     points_of,
     points_statement,
+    told_entries,
 )
 from membership.selectors.prices import (
     HigherPrice,
@@ -80,6 +81,7 @@ __all__ = [
     "standing_and_person",
     "step_from",
     "tasks_of",
+    "told_entries",
     "TierNews",
     "has_heard_of",
     "tier_news",

@@ -1,11 +1,12 @@
 """Everything that was recorded of one member, line by line: what counts, what does not and why. For staff's page."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.utils.translation import gettext as _
 
+from catalog.models import Category
 from membership.engine.facts import Fact, History
 from membership.models import MemberTier
 from membership.rules.describe import exclusion_text
@@ -56,10 +57,11 @@ def ledger_of(member: MemberTier) -> Ledger:
     """Reads the whole ledger of the member."""
     history = load_history(member.pk)
     facts = sorted(history.facts.values(), key=lambda fact: fact.key, reverse=True)
-    return Ledger([_line(fact, history) for fact in facts])
+    names = {one.code: str(one) for one in Category.objects.only("code", "name", "name_en")}
+    return Ledger([_line(fact, history, names) for fact in facts])
 
 
-def _line(fact: Fact, history: History) -> FactLine:
+def _line(fact: Fact, history: History, names: Mapping[str, str]) -> FactLine:
     mark = history.marks.get(fact.ref, "")
     counts = not fact.reverses and history.net(fact.ref) is not None
     return FactLine(
@@ -67,7 +69,7 @@ def _line(fact: Fact, history: History) -> FactLine:
         at=fact.at,
         what=fact_label(fact),
         figure=fact_figure(fact, fact.amount, fact.quantity),
-        category=fact.category,
+        category=names.get(fact.category, fact.category),
         subject=fact.subject,
         counts=counts,
         told=_("不计入：%(reason)s") % {"reason": exclusion_text(mark)} if mark else fact_counts(fact, history),

@@ -139,6 +139,15 @@ def test_the_statement(alice, bob):
     )
     page = see(browser(alice), "/member/points/")
     assert "+30" in page and "12 积分将于" in page and "&lt;b&gt;看" in page
+    streak = {"cause": PointsEntry.Cause.STREAK, "at": clock.now(), "memo": "连续 7 天"}
+    grant_points(user_id=alice.pk, amount=1, ref="week", **streak)
+    task = Task.objects.exclude(name_en="").first()
+    done = {"cause": PointsEntry.Cause.TASK, "at": clock.now(), "memo": task.name}
+    grant_points(user_id=alice.pk, amount=1, ref="done", **done)
+    english = browser(alice)
+    english.cookies["lang"] = "en"
+    told = see(english, "/member/points/")
+    assert "7 days in a row" in told and task.name_en in told and task.name not in told and "连续" not in told
     assert "还没有积分" in see(browser(bob), "/member/points/")
     assert browser(alice).get("/member/points/?page=nonsense").status_code == 200
 
