@@ -26,7 +26,7 @@ from membership.selectors import (
     shown_lately,
     streak_at_risk,
 )
-from membership.services import CART_WAIT, may_nudge, note_dwell, show_nudge
+from membership.services import CART_WAIT, may_nudge, note_dwell, note_nudge, show_nudge
 from orders.models import Order
 from orders.services import Item, cart_saving
 from shop import visitor
@@ -151,7 +151,7 @@ def _streak_nudge(request: HttpRequest, person: Person, streak: int) -> Nudge | 
         return person.reminded if just_shown(person.reminded, person.at) else None
     if not person.choices.nudge_streak:
         return None
-    return show_nudge(
+    return note_nudge(
         user_id=person.user_id,
         storefront_id=request.storefront.pk,
         kind=Kind.STREAK,

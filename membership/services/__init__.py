@@ -20,6 +20,7 @@ from membership.services.nudges import (
     may_nudge,
     note_click,
     note_dwell,
+    note_nudge,
     note_order_effect,
     show_nudge,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "may_nudge",
     "note_click",
     "note_dwell",
+    "note_nudge",
     "note_order_effect",
     "show_nudge",
     "CheckedIn",

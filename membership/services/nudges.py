@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from common.clock import day_of
 from membership.models import Dwell, EarningPreference, Nudge
@@ -67,14 +67,23 @@ def show_nudge(
     """Count a nudge as shown; None where it is not to be shown now. Of two pages at once only one shows it."""
     if not may_nudge(user_id=user_id, kind=kind, at=at):
         return None
-    with transaction.atomic():
-        nudge, is_new = Nudge.objects.get_or_create(
-            user_id=user_id,
-            kind=kind,
-            day=day_of(at),
-            defaults={"storefront_id": storefront_id, "subject": subject, "detail": dict(detail), "shown_at": at},
-        )
-    return nudge if is_new else None
+    return note_nudge(user_id=user_id, storefront_id=storefront_id, kind=kind, subject=subject, detail=detail, at=at)
+
+
+def note_nudge(
+    *, user_id: int, storefront_id: int, kind: str, subject: str, detail: Mapping[str, Any], at: datetime
+) -> Nudge | None:
+    """Count a nudge as shown, for who knows already that it may be; None where another page was first."""
+    nudge = Nudge(user_id=user_id, storefront_id=storefront_id, kind=kind, subject=subject, detail=dict(detail))
+    nudge.day, nudge.shown_at = day_of(at), at
+    try:
+        with transaction.atomic():
+            nudge.save(force_insert=True)
+    except IntegrityError as error:
+        if "nudge_once_a_day" not in str(error):
+            raise
+        return None
+    return nudge
 
 
 def note_click(*, user_id: int, public_id: str, at: datetime) -> Nudge | None:
