@@ -120,6 +120,17 @@ class History:
             return None
         return net_of(fact, [one for one in self.reversals.get(ref, ()) if self._holds(one.ref)])
 
+    def target(self, fact: Fact) -> Fact | None:
+        """What a fact says or takes back in the end, through reversals of reversals; None where that was never heard of."""
+        passed = set()
+        while fact.reverses:
+            found = self.facts.get(fact.reverses)
+            if found is None or found.ref in passed:
+                return None
+            passed.add(found.ref)
+            fact = found
+        return fact
+
     def _holds(self, ref: str) -> bool:
         """A reversal holds unless it was itself found void or taken back."""
         return not self.marks.get(ref) and not self.reversals.get(ref)

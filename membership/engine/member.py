@@ -6,7 +6,7 @@ from datetime import datetime
 
 from membership.engine.decisions import Decision
 from membership.engine.facts import Fact, History
-from membership.engine.fold import Fold, compensation, refold
+from membership.engine.fold import Fold, compensation, refold, refold_since
 from membership.engine.step import World
 
 
@@ -45,19 +45,27 @@ class Member:
             self.fold.hear(at, nets, ref or (now or late)[-1].ref)
             self.started = self.started or at
             self._take()
-        if late:
-            self.refold(at, ref or late[-1].ref, reversal=any(fact.reverses for fact in late))
+        moved = [target.at for fact in late if (target := self.history.target(fact)) is not None]
+        if moved:
+            self.refold(at, ref or late[-1].ref, reversal=any(fact.reverses for fact in late), since=min(moved))
 
-    def refold(self, at: datetime, ref: str, *, reversal: bool) -> None:
+    def refold(self, at: datetime, ref: str, *, reversal: bool, since: datetime | None = None) -> None:
+        """Fold the member again: from `since` on, where nothing that happened before is known otherwise than it was."""
         before, started = self.fold.state, self.started
         if before is None or started is None:
             raise ValueError("a member begins before they are folded again")
-        again = refold(self.world, self.history, started, at)
+        again = self._since(since, at) or refold(self.world, self.history, started, at)
         answer = compensation(before, again, at=at, ref=ref, reversal=reversal)
         self.fold = again
         self.fold.decisions.clear()
         if answer is not None:
             self.decisions.append(answer)
+
+    def _since(self, moment: datetime | None, at: datetime) -> Fold | None:
+        # How long others stay is known better by and by: what it once offered is looked at again.
+        if moment is None or any(version.rules.dynamic for version in self.world.timeline.versions):
+            return None
+        return refold_since(self.fold, self.history, moment, at)
 
     def _take(self) -> None:
         self.decisions += self.fold.decisions

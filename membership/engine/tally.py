@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from math import prod
 
 from membership.engine.book import ONE_DAY, Book, Sum
 from membership.engine.facts import GOOD_STARS, Net
@@ -145,37 +146,52 @@ class Tally:
         return found
 
     def _bundle_windows(self, metrics: set[str], first: date, last: date) -> set[tuple[str, date]]:
-        return {
-            (bundle.window, start_of(bundle.window, when))
-            for when in _range(first, last)
-            for bundle in self.rules_on(when).bundles
-            if any(name in metrics for name, _ in bundle.needs)
-        }
+        found, rules, windows = set(), None, []
+        for when in _range(first, last):
+            if (held := self.rules_on(when)) is not rules:
+                rules = held
+                windows = [one.window for one in rules.bundles if any(name in metrics for name, _ in one.needs)]
+            found |= {(window, start_of(window, when)) for window in windows}
+        return found
 
     def _grant(self, window: str, first: date) -> None:
         """Grant the bundles of one window on the days on which their needs were complete, and take back others."""
         last = end_of(window, first)
+        held = self._bundles(window, first, last)
+        sums = dict.fromkeys((name for _, bundles in held for bundle in bundles for name, _ in bundle.needs), 0)
+        busy = {when for name in sums for when, _, _ in self.book.between(name, first, last)}
         granted: dict[Cell, int] = {}
         done: set[str] = set()
-        sums: dict[str, int] = {}
-        for when in _range(first, last):
-            bundles = [bundle for bundle in self.rules_on(when).bundles if bundle.window == window]
-            for name in {name for bundle in bundles for name, _ in bundle.needs}:
-                sums[name] = sum(entry.quantity for _, _, entry in self.book.between(name, first, when))
+        asked = None
+        for when, bundles in held:
+            if when in busy:
+                for name in sums:
+                    sums[name] += self.book.day(name, when)
+            elif bundles is asked:
+                continue
+            asked = bundles
             for bundle in bundles:
                 if bundle.id not in done and _complete(bundle, sums):
                     done.add(bundle.id)
                     for metric, points in bundle.grants:
                         granted[metric, when, GRANTED + bundle.id] = points
-        kinds = {
-            bundle.id for when in (first, last) for bundle in self.rules_on(when).bundles if bundle.window == window
-        }
+        kinds = {GRANTED + bundle.id for _, bundles in held for bundle in bundles}
         for metric in POINT_METRICS:
-            for when, category, _ in list(self.book.between(metric, first, last)):
-                if category.removeprefix(GRANTED) in kinds and category.startswith(GRANTED):
+            for when, category, _ in self.book.between(metric, first, last):
+                if category in kinds:
                     granted.setdefault((metric, when, category), 0)
         for (metric, when, category), points in granted.items():
             self._put(metric, when, category, Decimal(0), points)
+
+    def _bundles(self, window: str, first: date, last: date) -> list[tuple[date, list[Bundle]]]:
+        """The bundles of a window that hold on each day; days of the same rules have the same list."""
+        found: list[tuple[date, list[Bundle]]] = []
+        rules, bundles = None, []
+        for when in _range(first, last):
+            if (now := self.rules_on(when)) is not rules:
+                rules, bundles = now, [bundle for bundle in now.bundles if bundle.window == window]
+            found.append((when, bundles))
+        return found
 
 
 def start_of(period: str, day: date) -> date:
@@ -211,10 +227,10 @@ def end_of_reach(rules: RuleSet, metric: str, day: date) -> date:
 
 
 def _multiplied(rules: RuleSet, metric: str, day: date, points: int) -> int:
-    factor = Decimal(1)
-    for item in rules.multipliers:
-        if item.m == metric and item.first <= day <= item.last:
-            factor *= item.factor
+    factors = [item.factor for item in rules.multipliers if item.m == metric and item.first <= day <= item.last]
+    if not factors:
+        return points
+    factor = prod(factors, start=Decimal(1))
     return int((points * factor).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
