@@ -190,3 +190,21 @@ def test_any_order_and_any_repetition_end_alike(seed):
         outcomes.append(states(town))
     assert outcomes[1] == outcomes[0]
     assert outcomes[2] == outcomes[0]
+
+
+def test_a_reversal_that_came_first_and_is_taken_back_lets_its_fact_count():
+    """Its own date is when it was heard; the sums of the day of the fact follow all the same."""
+    bought = order("500.00", at(DAY))
+    back = taken_back(bought, at(plus(DAY, 3)))
+    # Taken back, then known, then not taken back after all.
+    again = taken_back(back, at(plus(DAY, 5)))
+    town = Town(RULES)
+    town.join("m1", datetime.fromisoformat(at(DAY)))
+    for line, heard in ((back, 3), (bought, 4), (again, 5)):
+        town.hear(line, datetime.fromisoformat(at(plus(DAY, heard))))
+    end = datetime.fromisoformat(END)
+    with clock.travel(end):
+        evaluate_member(member_id=town.people["m1"].pk, at=end)
+    assert_folds_alike(town)
+    [total] = Total.objects.filter(member=town.people["m1"], metric="spend")
+    assert total.amount == 500
