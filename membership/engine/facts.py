@@ -1,6 +1,6 @@
 """Facts as the engine reads them, and what they come to once reversals and marks are taken into account."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,6 +112,11 @@ class History:
         else:
             insort(self._order, fact.key)
         return True
+
+    def knows(self, moment: datetime) -> bool:
+        """Whether anything is dated at the very moment."""
+        place = bisect_left(self._order, (moment, ""))
+        return place < len(self._order) and self._order[place][0] == moment
 
     def net(self, ref: str) -> Net | None:
         """What counts of one fact; None where nothing does."""

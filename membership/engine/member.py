@@ -33,13 +33,17 @@ class Member:
             self._take()
 
     def hear(self, facts: Sequence[Fact], at: datetime, ref: str = "") -> None:
-        """Hear facts at one moment. Those that are dated earlier, and reversals, fold the member again."""
+        """Hear facts at one moment. Those that are dated earlier, and reversals, fold the member again.
+
+        So do those of a moment of which something was heard already: what happens at one moment is one step.
+        """
         self.advance(at)
+        again = self.history.knows(at)
         fresh = [fact for fact in facts if self.history.add(fact)]
         if not fresh:
             return
-        now = [fact for fact in fresh if fact.at == at and not fact.reverses]
-        late = [fact for fact in fresh if fact.at != at or fact.reverses]
+        now = [fact for fact in fresh if fact.at == at and not fact.reverses and not again]
+        late = [fact for fact in fresh if fact not in now]
         if now or self.fold.state is None:
             nets = [net for fact in now if (net := self.history.net(fact.ref)) is not None]
             self.fold.hear(at, nets, ref or (now or late)[-1].ref)
