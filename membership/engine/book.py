@@ -21,6 +21,7 @@ SOURCES = {
 }
 # Not sums: the last that was said holds. `amount` 1 means that something was said, `quantity` is it.
 STATES = frozenset({"realname", "credit"})
+MONEY = frozenset(name for name, metric in METRICS.items() if metric.kind is Kind.MONEY)
 # Days with orders are counted beside the orders.
 BUY_DAYS = "buy_days"
 RATE_STEP = Decimal("0.0001")
@@ -172,7 +173,7 @@ class Snapshot:
             return self._dispute_rate(window)
         if metric == "positive_rate":
             return _ratio(self._quantity("positive", window), self._quantity("rated", window))
-        if METRICS[metric].kind is Kind.MONEY:
+        if metric in MONEY:
             return self._money(metric, window, weights)
         return Decimal(self._quantity(metric, window))
 

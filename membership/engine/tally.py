@@ -126,14 +126,13 @@ class Tally:
         periods = [cap.per for cap in self.rules_on(first).caps if cap.m == metric]
         start = min((start_of(period, first) for period in periods), default=first)
         sums = {"week": 0, "month": 0}
-        found = []
-        for when in _range(start, last):
-            if when.weekday() == 0:
-                sums["week"] = 0
-            if when.day == 1:
-                sums["month"] = 0
-            if when not in earned:
-                continue
+        found: list[tuple[date, int]] = []
+        before = start
+        for when in (day for day in _range(start, last) if day in earned):
+            for period in sums:
+                if start_of(period, when) != start_of(period, before):
+                    sums[period] = 0
+            before = when
             rules = self.rules_on(when)
             points = _capped_by_day(rules, metric, _multiplied(rules, metric, when, earned[when]))
             count = points
@@ -146,36 +145,34 @@ class Tally:
         return found
 
     def _bundle_windows(self, metrics: set[str], first: date, last: date) -> set[tuple[str, date]]:
-        found, rules, windows = set(), None, []
-        for when in _range(first, last):
-            if (held := self.rules_on(when)) is not rules:
-                rules = held
-                windows = [one.window for one in rules.bundles if any(name in metrics for name, _ in one.needs)]
-            found |= {(window, start_of(window, when)) for window in windows}
+        found = set()
+        for rules, days in self._spans(first, last):
+            windows = {one.window for one in rules.bundles if any(name in metrics for name, _ in one.needs)}
+            found |= {(window, start_of(window, when)) for window in windows for when in days}
         return found
 
     def _grant(self, window: str, first: date) -> None:
         """Grant the bundles of one window on the days on which their needs were complete, and take back others."""
         last = end_of(window, first)
-        held = self._bundles(window, first, last)
-        sums = dict.fromkeys((name for _, bundles in held for bundle in bundles for name, _ in bundle.needs), 0)
+        held = [
+            ([bundle for bundle in rules.bundles if bundle.window == window], days)
+            for rules, days in self._spans(first, last)
+        ]
+        sums = dict.fromkeys((name for bundles, _ in held for bundle in bundles for name, _ in bundle.needs), 0)
         busy = {when for name in sums for when, _, _ in self.book.between(name, first, last)}
         granted: dict[Cell, int] = {}
         done: set[str] = set()
-        asked = None
-        for when, bundles in held:
-            if when in busy:
+        for bundles, days in held:
+            # Rules that begin within the window find complete what was complete before.
+            for when in (day for day in days if day in busy or day == days[0]):
                 for name in sums:
                     sums[name] += self.book.day(name, when)
-            elif bundles is asked:
-                continue
-            asked = bundles
-            for bundle in bundles:
-                if bundle.id not in done and _complete(bundle, sums):
-                    done.add(bundle.id)
-                    for metric, points in bundle.grants:
-                        granted[metric, when, GRANTED + bundle.id] = points
-        kinds = {GRANTED + bundle.id for _, bundles in held for bundle in bundles}
+                for bundle in bundles:
+                    if bundle.id not in done and _complete(bundle, sums):
+                        done.add(bundle.id)
+                        for metric, points in bundle.grants:
+                            granted[metric, when, GRANTED + bundle.id] = points
+        kinds = {GRANTED + bundle.id for bundles, _ in held for bundle in bundles}
         for metric in POINT_METRICS:
             for when, category, _ in self.book.between(metric, first, last):
                 if category in kinds:
@@ -183,14 +180,19 @@ class Tally:
         for (metric, when, category), points in granted.items():
             self._put(metric, when, category, Decimal(0), points)
 
-    def _bundles(self, window: str, first: date, last: date) -> list[tuple[date, list[Bundle]]]:
-        """The bundles of a window that hold on each day; days of the same rules have the same list."""
-        found: list[tuple[date, list[Bundle]]] = []
-        rules, bundles = None, []
-        for when in _range(first, last):
-            if (now := self.rules_on(when)) is not rules:
-                rules, bundles = now, [bundle for bundle in now.bundles if bundle.window == window]
-            found.append((when, bundles))
+    def _spans(self, first: date, last: date) -> list[tuple[RuleSet, list[date]]]:
+        """The days of a range by the rules that hold on them."""
+        days = _range(first, last)
+        rules = self.rules_on(first)
+        if self.rules_on(last) is rules:
+            # Rules that are over do not come back.
+            return [(rules, days)]
+        found: list[tuple[RuleSet, list[date]]] = []
+        for when in days:
+            rules = self.rules_on(when)
+            if not found or found[-1][0] is not rules:
+                found.append((rules, []))
+            found[-1][1].append(when)
         return found
 
 
@@ -242,5 +244,5 @@ def _complete(bundle: Bundle, sums: Mapping[str, int]) -> bool:
     return all(sums.get(name, 0) >= count for name, count in bundle.needs)
 
 
-def _range(first: date, last: date) -> Iterable[date]:
-    return (first + ONE_DAY * number for number in range((last - first).days + 1))
+def _range(first: date, last: date) -> list[date]:
+    return [date.fromordinal(number) for number in range(first.toordinal(), last.toordinal() + 1)]
