@@ -40,7 +40,8 @@ class Fold:
     state: State | None = None
     decisions: list[Decision] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
-    trail: list[Footprint] = field(default_factory=list)
+    # Every step, where somebody means to come back to one of them; None where nobody does.
+    trail: list[Footprint] | None = None
     _day: date | None = None
     _sums: DaySums = field(default_factory=DaySums)
     _due: datetime | None = None
@@ -48,8 +49,8 @@ class Fold:
     _moved: bool = True
 
     @classmethod
-    def fresh(cls, world: World) -> "Fold":
-        return cls(world, Tally(world.timeline.rules_on))
+    def fresh(cls, world: World, *, trailing: bool = False) -> "Fold":
+        return cls(world, Tally(world.timeline.rules_on), trail=[] if trailing else None)
 
     @classmethod
     def resumed(cls, world: World, tally: Tally, state: State, due: datetime | None) -> "Fold":
@@ -66,7 +67,8 @@ class Fold:
         self.decisions.append(decision)
         self.state, made = show_overrides(self.world, self.state, self.tally.book, at)
         self.decisions += made
-        self.trail.append(Footprint(self.state, (decision, *made), moved=True))
+        if self.trail is not None:
+            self.trail.append(Footprint(self.state, (decision, *made), moved=True))
 
     def due(self) -> datetime | None:
         """The next moment at which time alone may change something."""
@@ -135,7 +137,8 @@ class Fold:
         self.decisions += made
         self._due_known = False
         self._moved = not self.state.stands_like(before)
-        self.trail.append(Footprint(self.state, tuple(made), self._moved))
+        if self.trail is not None:
+            self.trail.append(Footprint(self.state, tuple(made), self._moved))
         if self.state.rank != before.rank:
             self.spells.append(_spell(before, self.state))
 
@@ -176,23 +179,23 @@ def compensation(before: State, after: Fold, *, at: datetime, ref: str, reversal
     )
 
 
-def refold(world: World, history: History, started: datetime, to: datetime) -> Fold:
+def refold(world: World, history: History, started: datetime, to: datetime, *, trailing: bool = False) -> Fold:
     """The whole life again, from what is known now."""
-    fold = Fold.fresh(world)
+    fold = Fold.fresh(world, trailing=trailing)
     fold.begin(started)
     fold.run(history, to)
     return fold
 
 
 def refold_since(before: Fold, history: History, moment: datetime, to: datetime) -> Fold | None:
-    """The life again from a moment on, before which nothing is known otherwise than it was; None where all is after it.
+    """The life again from a moment on, before which nothing is known otherwise than it was; None where no step is.
 
     Only for a world that is what it was: how long others stay, for one, is not.
     """
-    trail = [one for one in before.trail if one.state.at < moment]
+    trail = [one for one in before.trail or () if one.state.at < moment]
     if not trail:
         return None
-    fold = Fold.fresh(before.world)
+    fold = Fold.fresh(before.world, trailing=True)
     fold.return_to(trail, history, moment)
     fold.run(history, to, moment)
     return fold

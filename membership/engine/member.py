@@ -20,7 +20,9 @@ class Member:
     started: datetime | None = None
 
     def __post_init__(self) -> None:
-        self.fold = Fold.fresh(self.world)
+        # How long others stay is known better by and by: what it once offered is looked at again from the beginning.
+        self.trailing = not any(version.rules.dynamic for version in self.world.timeline.versions)
+        self.fold = Fold.fresh(self.world, trailing=self.trailing)
 
     def begin(self, at: datetime, ref: str = "") -> None:
         self.started = at
@@ -58,18 +60,14 @@ class Member:
         before, started = self.fold.state, self.started
         if before is None or started is None:
             raise ValueError("a member begins before they are folded again")
-        again = self._since(since, at) or refold(self.world, self.history, started, at)
+        again = refold_since(self.fold, self.history, since, at) if since is not None else None
+        if again is None:
+            again = refold(self.world, self.history, started, at, trailing=self.trailing)
         answer = compensation(before, again, at=at, ref=ref, reversal=reversal)
         self.fold = again
         self.fold.decisions.clear()
         if answer is not None:
             self.decisions.append(answer)
-
-    def _since(self, moment: datetime | None, at: datetime) -> Fold | None:
-        # How long others stay is known better by and by: what it once offered is looked at again.
-        if moment is None or any(version.rules.dynamic for version in self.world.timeline.versions):
-            return None
-        return refold_since(self.fold, self.history, moment, at)
 
     def _take(self) -> None:
         self.decisions += self.fold.decisions
