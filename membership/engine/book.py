@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.money import round_money
 from membership.rules.catalogue import METRICS, Kind, Span, Window
@@ -21,6 +21,7 @@ SOURCES = {
 }
 # Not sums: the last that was said holds. `amount` 1 means that something was said, `quantity` is it.
 STATES = frozenset({"realname", "credit"})
+MONEY = frozenset(name for name, metric in METRICS.items() if metric.kind is Kind.MONEY)
 # Days with orders are counted beside the orders.
 BUY_DAYS = "buy_days"
 RATE_STEP = Decimal("0.0001")
@@ -32,6 +33,8 @@ class Sum(NamedTuple):
 
 
 NONE = Sum(Decimal(0), 0)
+# A figure that nobody asked for yet; None is a figure.
+UNREAD: Any = object()
 
 
 @dataclass
@@ -88,7 +91,10 @@ class Book:
         return sum(entry.quantity for entry in self.days.get(metric, {}).get(day, {}).values())
 
     def counts(self, metric: str, day: date) -> bool:
-        return any(entry.amount or entry.quantity for entry in self.days.get(metric, {}).get(day, {}).values())
+        by_day = self.days.get(metric)
+        if by_day is None or day not in by_day:
+            return False
+        return any(entry.amount or entry.quantity for entry in by_day[day].values())
 
     def between(self, metric: str, first: date, last: date) -> Iterator[tuple[date, str, Sum]]:
         by_day = self.days.get(metric, {})
@@ -97,9 +103,19 @@ class Book:
             for category, entry in by_day[day].items():
                 yield day, category, entry
 
+    def entries(self, metric: str, first: date, last: date) -> list[dict[str, Sum]]:
+        """The sums of each day of a range, by category."""
+        order = self._sorted.get(metric)
+        if not order or order[-1] < first:
+            return []
+        by_day = self.days[metric]
+        return [by_day[day] for day in order[bisect_left(order, first) : bisect_right(order, last)]]
+
     def earliest(self, metric: str, first: date, last: date) -> date | None:
         """The first day of a range on which something counts."""
-        order = self._sorted.get(metric, [])
+        order = self._sorted.get(metric)
+        if not order or order[-1] < first:
+            return None
         for index in range(bisect_left(order, first), len(order)):
             if order[index] > last:
                 return None
@@ -138,9 +154,10 @@ class Snapshot:
 
     def value(self, metric: str, window: Window, weights: str | None) -> Value | None:
         key = (metric, window, weights)
-        if key not in self._known:
-            self._known[key] = self._value(metric, window, weights)
-        return self._known[key]
+        found = self._known.get(key, UNREAD)
+        if found is UNREAD:
+            found = self._known[key] = self._value(metric, window, weights)
+        return found
 
     def _value(self, metric: str, window: Window, weights: str | None) -> Value | None:
         if metric == "streak":
@@ -156,31 +173,33 @@ class Snapshot:
             return self._dispute_rate(window)
         if metric == "positive_rate":
             return _ratio(self._quantity("positive", window), self._quantity("rated", window))
-        if METRICS[metric].kind is Kind.MONEY:
+        if metric in MONEY:
             return self._money(metric, window, weights)
         return Decimal(self._quantity(metric, window))
 
-    def _entries(self, metric: str, window: Window) -> Iterator[tuple[str, Sum]]:
+    def _entries(self, metric: str, window: Window) -> list[dict[str, Sum]]:
+        """By category: of the whole life, or of each day of the window."""
         first = window.first_day(self.today)
         if first is None:
-            yield from self.book.totals.get(metric, {}).items()
-        else:
-            for _, category, entry in self.book.between(metric, first, self.today):
-                yield category, entry
+            return [self.book.totals.get(metric, {})]
+        return self.book.entries(metric, first, self.today)
 
     def _quantity(self, metric: str, window: Window) -> int:
-        return sum(entry.quantity for _, entry in self._entries(metric, window))
+        return sum([entry.quantity for sums in self._entries(metric, window) for entry in sums.values()])
 
     def _money(self, metric: str, window: Window, weights: str | None) -> Decimal:
-        parts = (
-            entry.amount * self.rules.weight_of(weights, category) for category, entry in self._entries(metric, window)
-        )
+        weight_of = self.rules.weight_of
+        parts = [
+            entry.amount * weight_of(weights, category)
+            for sums in self._entries(metric, window)
+            for category, entry in sums.items()
+        ]
         return round_money(sum(parts, Decimal(0)))
 
     def _buy_days(self, window: Window) -> int:
         if window.first_day(self.today) is None:
             return self._quantity(BUY_DAYS, window)
-        return sum(entry.quantity > 0 for _, entry in self._entries("orders", window))
+        return sum([entry.quantity > 0 for sums in self._entries("orders", window) for entry in sums.values()])
 
     def _dispute_rate(self, window: Window) -> Decimal | None:
         """Undefined without orders in the window, and until so many days have passed since the first order counted.
@@ -226,9 +245,8 @@ def next_change(rules: RuleSet, book: Book, today: date) -> date | None:
 
     Windows decay without events: a day that leaves a window lowers what the window holds.
     """
-    asked = {(leaf.m, leaf.win) for leaf in rules.leaves()}
-    changes = [change for metric, window in asked if (change := _change(metric, window, book, today)) is not None]
-    return min(changes, default=None)
+    changes = [_change(metric, window, book, today) for metric, window in rules.asked]
+    return min((change for change in changes if change is not None), default=None)
 
 
 def _change(metric: str, window: Window, book: Book, today: date) -> date | None:
@@ -238,7 +256,11 @@ def _change(metric: str, window: Window, book: Book, today: date) -> date | None
     first = window.first_day(today)
     if first is None:
         return None
-    found = [book.earliest(source, first, today) for source in SOURCES.get(metric, (metric,))]
+    sources = SOURCES.get(metric)
+    if sources is None:
+        oldest = book.earliest(metric, first, today)
+        return _leaving(oldest, window, first) if oldest is not None else None
+    found = [book.earliest(source, first, today) for source in sources]
     leaves = [_leaving(day, window, first) for day in found if day is not None]
     if metric == "dispute_rate" and (began := book.first_days.get("orders")) is not None and began > first:
         # The day on which the window is first full.

@@ -96,6 +96,8 @@ def personal_for(rank: int, state: State, today: date, scale: Decimal = Decimal(
 
     An offer counts while it holds; one with which the tier was entered, as long as it is held.
     """
+    if not state.offers:
+        return None
     offers = {
         offer.formula: offer
         for offer in state.offers

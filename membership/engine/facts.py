@@ -1,6 +1,6 @@
 """Facts as the engine reads them, and what they come to once reversals and marks are taken into account."""
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -113,12 +113,28 @@ class History:
             insort(self._order, fact.key)
         return True
 
+    def knows(self, moment: datetime) -> bool:
+        """Whether anything is dated at the very moment."""
+        place = bisect_left(self._order, (moment, ""))
+        return place < len(self._order) and self._order[place][0] == moment
+
     def net(self, ref: str) -> Net | None:
         """What counts of one fact; None where nothing does."""
         fact = self.facts[ref]
         if fact.reason or fact.reverses or self.marks.get(ref):
             return None
         return net_of(fact, [one for one in self.reversals.get(ref, ()) if self._holds(one.ref)])
+
+    def target(self, fact: Fact) -> Fact | None:
+        """What a fact says or takes back in the end, through reversals of reversals; None where that was never heard of."""
+        passed = set()
+        while fact.reverses:
+            found = self.facts.get(fact.reverses)
+            if found is None or found.ref in passed:
+                return None
+            passed.add(found.ref)
+            fact = found
+        return fact
 
     def _holds(self, ref: str) -> bool:
         """A reversal holds unless it was itself found void or taken back."""

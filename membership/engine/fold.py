@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from itertools import pairwise
 
 from common.clock import day_of, start_of_day
 from membership.engine.decisions import Cause, Decision, decide
@@ -21,6 +22,15 @@ class Spell:
     days: int
 
 
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """Where a step led, and what it decided."""
+
+    state: State
+    decisions: tuple[Decision, ...]
+    moved: bool
+
+
 @dataclass
 class Fold:
     """Walks forward through time. What is heard must not be dated before what was heard."""
@@ -30,6 +40,8 @@ class Fold:
     state: State | None = None
     decisions: list[Decision] = field(default_factory=list)
     spells: list[Spell] = field(default_factory=list)
+    # Every step, where somebody means to come back to one of them; None where nobody does.
+    trail: list[Footprint] | None = None
     _day: date | None = None
     _sums: DaySums = field(default_factory=DaySums)
     _due: datetime | None = None
@@ -37,8 +49,8 @@ class Fold:
     _moved: bool = True
 
     @classmethod
-    def fresh(cls, world: World) -> "Fold":
-        return cls(world, Tally(world.timeline.rules_on))
+    def fresh(cls, world: World, *, trailing: bool = False) -> "Fold":
+        return cls(world, Tally(world.timeline.rules_on), trail=[] if trailing else None)
 
     @classmethod
     def resumed(cls, world: World, tally: Tally, state: State, due: datetime | None) -> "Fold":
@@ -55,6 +67,8 @@ class Fold:
         self.decisions.append(decision)
         self.state, made = show_overrides(self.world, self.state, self.tally.book, at)
         self.decisions += made
+        if self.trail is not None:
+            self.trail.append(Footprint(self.state, (decision, *made), moved=True))
 
     def due(self) -> datetime | None:
         """The next moment at which time alone may change something."""
@@ -92,13 +106,26 @@ class Fold:
         if nets:
             self.tally.put_day(day, self._sums)
 
-    def run(self, history: History, to: datetime) -> None:
-        """Hear all of a history up to a moment, and let time pass until then."""
+    def run(self, history: History, to: datetime, since: datetime | None = None) -> None:
+        """Hear all of a history up to a moment, or what is dated from `since` on, and let time pass until then."""
         for at, nets in history.moments():
             if at > to:
                 break
-            self.hear(at, nets, nets[-1].fact.ref)
+            if since is None or at >= since:
+                self.hear(at, nets, nets[-1].fact.ref)
         self.advance(to)
+
+    def return_to(self, trail: Sequence[Footprint], history: History, moment: datetime) -> None:
+        """Make a fresh fold what another was before a moment, after these of its steps, without taking them again."""
+        for at, nets in history.moments():
+            if at >= moment:
+                break
+            self.count(at, nets)
+        self.trail = list(trail)
+        self.state, self._moved = trail[-1].state, trail[-1].moved
+        self.decisions = [decision for one in trail for decision in one.decisions]
+        states = [one.state for one in trail]
+        self.spells = [_spell(left, came) for left, came in pairwise(states) if left.rank != came.rank]
 
     def _step(self, at: datetime, ref: str, *, midnight: bool) -> None:
         before = self.state
@@ -109,9 +136,15 @@ class Fold:
         self.state, made = step(self.world, before, self.tally.book, at, ref=ref, midnight=midnight)
         self.decisions += made
         self._due_known = False
-        self._moved = replace(self.state, at=before.at) != before
+        self._moved = not self.state.stands_like(before)
+        if self.trail is not None:
+            self.trail.append(Footprint(self.state, tuple(made), self._moved))
         if self.state.rank != before.rank:
-            self.spells.append(Spell(before.rank, (day_of(self.state.since) - day_of(before.since)).days))
+            self.spells.append(_spell(before, self.state))
+
+
+def _spell(left: State, came: State) -> Spell:
+    return Spell(left.rank, (day_of(came.since) - day_of(left.since)).days)
 
 
 def compensation(before: State, after: Fold, *, at: datetime, ref: str, reversal: bool) -> Decision | None:
@@ -146,9 +179,23 @@ def compensation(before: State, after: Fold, *, at: datetime, ref: str, reversal
     )
 
 
-def refold(world: World, history: History, started: datetime, to: datetime) -> Fold:
+def refold(world: World, history: History, started: datetime, to: datetime, *, trailing: bool = False) -> Fold:
     """The whole life again, from what is known now."""
-    fold = Fold.fresh(world)
+    fold = Fold.fresh(world, trailing=trailing)
     fold.begin(started)
     fold.run(history, to)
+    return fold
+
+
+def refold_since(before: Fold, history: History, moment: datetime, to: datetime) -> Fold | None:
+    """The life again from a moment on, before which nothing is known otherwise than it was; None where no step is.
+
+    Only for a world that is what it was: how long others stay, for one, is not.
+    """
+    trail = [one for one in before.trail or () if one.state.at < moment]
+    if not trail:
+        return None
+    fold = Fold.fresh(before.world, trailing=True)
+    fold.return_to(trail, history, moment)
+    fold.run(history, to, moment)
     return fold

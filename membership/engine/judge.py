@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from functools import cached_property, lru_cache
+from functools import lru_cache
 
 from common.clock import day_of
 from membership.engine.book import Book, Snapshot
@@ -57,27 +57,29 @@ class Judge:
         self.today = day_of(now)
         self.figures = Snapshot(book, self.rules, self.today)
         self._gates: dict[int, bool] = {}
+        self._traces: dict[int, TierTrace] = {}
 
     def under(self, version: Version) -> "Judge":
         """The same member and moment under another version."""
         judge = Judge.__new__(Judge)
         judge.version, judge.book, judge.state, judge.rules = version, self.book, self.state, version.rules
-        judge.today, judge.figures, judge._gates = self.today, Snapshot(self.book, version.rules, self.today), {}
+        judge.today, judge.figures = self.today, Snapshot(self.book, version.rules, self.today)
+        judge._gates, judge._traces = {}, {}
         return judge
 
     def with_state(self, state: State) -> "Judge":
         judge = Judge.__new__(Judge)
-        judge.__dict__.update({key: value for key, value in self.__dict__.items() if key != "tier"})
-        judge.state = state
+        judge.__dict__.update(self.__dict__)
+        judge.state, judge._traces = state, {}
         return judge
 
-    @cached_property
+    @property
     def tier(self) -> Tier | None:
         """The tier that the member holds; None where the version does not have it."""
         return self.find(self.state.rank)
 
     def find(self, rank: int) -> Tier | None:
-        return next((tier for tier in self.rules.tiers if tier.rank == rank), None)
+        return self.rules.by_rank.get(rank)
 
     def gates(self, tier: Tier) -> bool:
         if tier.rank not in self._gates:
@@ -158,14 +160,20 @@ class Judge:
         return self._tier_trace(tier) if tier is not None else None
 
     def _tier_trace(self, tier: Tier) -> TierTrace:
-        personal = personal_for(tier.rank, self.state, self.today)
-        trace = evaluate_tier(tier, self.figures, self.today, personal)
-        return replace(trace, keep=self.keep_trace(tier)) if tier.rank == self.state.rank else trace
+        if tier.rank not in self._traces:
+            personal = personal_for(tier.rank, self.state, self.today)
+            trace = evaluate_tier(tier, self.figures, self.today, personal)
+            self._traces[tier.rank] = (
+                replace(trace, keep=self.keep_trace(tier)) if tier.rank == self.state.rank else trace
+            )
+        return self._traces[tier.rank]
 
     def _personal_keep(self, tier: Tier):
         return personal_for(tier.rank, self.state, self.today, keep_scale(tier))
 
     def _jumps_to(self, tier: Tier) -> tuple[Jump, ...]:
+        if not self.state.jumps:
+            return ()
         led = {name for name, rank in self.state.jumps if rank >= tier.rank}
         return tuple(jump for jump in self.rules.jumps if jump.id in led)
 

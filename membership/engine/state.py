@@ -52,11 +52,16 @@ class State:
     kept_by: int | None = None
     kept_until: datetime | None = None
 
+    def stands_like(self, other: "State") -> bool:
+        """Whether nothing differs but the moment."""
+        return all(getattr(self, name) == getattr(other, name) for name in _STANDING)
+
     @property
     def shown_grace_until(self) -> datetime | None:
         return self.grace_until if self.shown_stage == GRACE else None
 
 
+_STANDING = tuple(field.name for field in fields(State) if field.name != "at")
 _TIMES = ("since", "shown_since", "at", "grace_until", "kept_until")
 _DAYS = ("since", "until")
 

@@ -65,8 +65,10 @@ def step(
     after, cause, jump = _by_rules(world, judge, now, midnight)
     # By the overrides of the step before: those that began or ended since are told apart from what the rules did.
     after, decisions = _show(world, judge, after, state.at, now, cause=cause, ref=ref, jump=jump)
-    after, set_by_hand = show_overrides(world, after, book, now)
-    return replace(after, at=now), decisions + set_by_hand
+    if world.overrides:
+        after, set_by_hand = show_overrides(world, after, book, now)
+        decisions += set_by_hand
+    return replace(after, at=now), decisions
 
 
 def show_overrides(world: World, state: State, book: Book, now: datetime) -> tuple[State, list[Decision]]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
+from math import prod
 
 from membership.engine.book import ONE_DAY, Book, Sum
 from membership.engine.facts import GOOD_STARS, Net
@@ -125,14 +126,13 @@ class Tally:
         periods = [cap.per for cap in self.rules_on(first).caps if cap.m == metric]
         start = min((start_of(period, first) for period in periods), default=first)
         sums = {"week": 0, "month": 0}
-        found = []
-        for when in _range(start, last):
-            if when.weekday() == 0:
-                sums["week"] = 0
-            if when.day == 1:
-                sums["month"] = 0
-            if when not in earned:
-                continue
+        found: list[tuple[date, int]] = []
+        before = start
+        for when in (day for day in _range(start, last) if day in earned):
+            for period in sums:
+                if start_of(period, when) != start_of(period, before):
+                    sums[period] = 0
+            before = when
             rules = self.rules_on(when)
             points = _capped_by_day(rules, metric, _multiplied(rules, metric, when, earned[when]))
             count = points
@@ -145,37 +145,55 @@ class Tally:
         return found
 
     def _bundle_windows(self, metrics: set[str], first: date, last: date) -> set[tuple[str, date]]:
-        return {
-            (bundle.window, start_of(bundle.window, when))
-            for when in _range(first, last)
-            for bundle in self.rules_on(when).bundles
-            if any(name in metrics for name, _ in bundle.needs)
-        }
+        found = set()
+        for rules, days in self._spans(first, last):
+            windows = {one.window for one in rules.bundles if any(name in metrics for name, _ in one.needs)}
+            found |= {(window, start_of(window, when)) for window in windows for when in days}
+        return found
 
     def _grant(self, window: str, first: date) -> None:
         """Grant the bundles of one window on the days on which their needs were complete, and take back others."""
         last = end_of(window, first)
+        held = [
+            ([bundle for bundle in rules.bundles if bundle.window == window], days)
+            for rules, days in self._spans(first, last)
+        ]
+        sums = dict.fromkeys((name for bundles, _ in held for bundle in bundles for name, _ in bundle.needs), 0)
+        busy = {when for name in sums for when, _, _ in self.book.between(name, first, last)}
         granted: dict[Cell, int] = {}
         done: set[str] = set()
-        sums: dict[str, int] = {}
-        for when in _range(first, last):
-            bundles = [bundle for bundle in self.rules_on(when).bundles if bundle.window == window]
-            for name in {name for bundle in bundles for name, _ in bundle.needs}:
-                sums[name] = sum(entry.quantity for _, _, entry in self.book.between(name, first, when))
-            for bundle in bundles:
-                if bundle.id not in done and _complete(bundle, sums):
-                    done.add(bundle.id)
-                    for metric, points in bundle.grants:
-                        granted[metric, when, GRANTED + bundle.id] = points
-        kinds = {
-            bundle.id for when in (first, last) for bundle in self.rules_on(when).bundles if bundle.window == window
-        }
+        for bundles, days in held:
+            # Rules that begin within the window find complete what was complete before.
+            for when in (day for day in days if day in busy or day == days[0]):
+                for name in sums:
+                    sums[name] += self.book.day(name, when)
+                for bundle in bundles:
+                    if bundle.id not in done and _complete(bundle, sums):
+                        done.add(bundle.id)
+                        for metric, points in bundle.grants:
+                            granted[metric, when, GRANTED + bundle.id] = points
+        kinds = {GRANTED + bundle.id for bundles, _ in held for bundle in bundles}
         for metric in POINT_METRICS:
-            for when, category, _ in list(self.book.between(metric, first, last)):
-                if category.removeprefix(GRANTED) in kinds and category.startswith(GRANTED):
+            for when, category, _ in self.book.between(metric, first, last):
+                if category in kinds:
                     granted.setdefault((metric, when, category), 0)
         for (metric, when, category), points in granted.items():
             self._put(metric, when, category, Decimal(0), points)
+
+    def _spans(self, first: date, last: date) -> list[tuple[RuleSet, list[date]]]:
+        """The days of a range by the rules that hold on them."""
+        days = _range(first, last)
+        rules = self.rules_on(first)
+        if self.rules_on(last) is rules:
+            # Rules that are over do not come back.
+            return [(rules, days)]
+        found: list[tuple[RuleSet, list[date]]] = []
+        for when in days:
+            rules = self.rules_on(when)
+            if not found or found[-1][0] is not rules:
+                found.append((rules, []))
+            found[-1][1].append(when)
+        return found
 
 
 def start_of(period: str, day: date) -> date:
@@ -211,10 +229,10 @@ def end_of_reach(rules: RuleSet, metric: str, day: date) -> date:
 
 
 def _multiplied(rules: RuleSet, metric: str, day: date, points: int) -> int:
-    factor = Decimal(1)
-    for item in rules.multipliers:
-        if item.m == metric and item.first <= day <= item.last:
-            factor *= item.factor
+    factors = [item.factor for item in rules.multipliers if item.m == metric and item.first <= day <= item.last]
+    if not factors:
+        return points
+    factor = prod(factors, start=Decimal(1))
     return int((points * factor).quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
@@ -226,5 +244,5 @@ def _complete(bundle: Bundle, sums: Mapping[str, int]) -> bool:
     return all(sums.get(name, 0) >= count for name, count in bundle.needs)
 
 
-def _range(first: date, last: date) -> Iterable[date]:
-    return (first + ONE_DAY * number for number in range((last - first).days + 1))
+def _range(first: date, last: date) -> list[date]:
+    return [date.fromordinal(number) for number in range(first.toordinal(), last.toordinal() + 1)]

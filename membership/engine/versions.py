@@ -1,7 +1,7 @@
 """Versions of the rules in time, and overrides beside them."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -84,9 +84,11 @@ class Override:
         return self.since <= moment < self.until
 
 
-def overridden(rank: int, overrides: Iterable[Override], moment: datetime) -> tuple[int, bool]:
+def overridden(rank: int, overrides: Sequence[Override], moment: datetime) -> tuple[int, bool]:
     """The rank that is shown, and whether an override holds it there. The latest pin decides, else floors, then ceilings."""
-    in_force = [one for one in overrides if one.holds(moment)]
+    in_force = [one for one in overrides if one.holds(moment)] if overrides else ()
+    if not in_force:
+        return rank, False
     pins = [one for one in in_force if one.kind == "pin"]
     if pins:
         return max(pins, key=lambda one: (one.since, one.ref)).rank, True

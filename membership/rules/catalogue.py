@@ -36,6 +36,9 @@ class Span(StrEnum):
     LIFE = "life"
     NOW = "now"
 
+    # Windows are looked up for every figure that is asked for: the hash of the text, without a call into Python.
+    __hash__ = str.__hash__
+
 
 MAX_WINDOW_DAYS = 3650
 
@@ -74,7 +77,7 @@ class Window:
 
     def first_day(self, today: date) -> date | None:
         """The first day that counts; None where the window has no beginning."""
-        if self.span is Span.DAYS:
+        if self.days:
             return today - timedelta(days=self.days - 1)
         if self.span is Span.WEEK:
             return today - timedelta(days=today.weekday())

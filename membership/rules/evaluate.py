@@ -78,8 +78,11 @@ def evaluate(condition: Condition, metrics: Metrics, today: date, personal: Pers
 def holds(condition: Condition, metrics: Metrics, personal: Personal | None = None) -> bool:
     """Whether the condition holds: the answer of `evaluate` without its trace, and no longer than it takes to know."""
     if not isinstance(condition, Leaf):
-        results = (holds(child, metrics, personal) for child in condition.children)
-        return all(results) if condition.kind == "all" else any(results)
+        settles = condition.kind == "any"
+        for child in condition.children:
+            if holds(child, metrics, personal) is settles:
+                return settles
+        return not settles
     found = personal(condition) if personal is not None and condition.dyn else None
     return compare(_read(condition, metrics), condition.op, condition.v if found is None else found[0])
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
 from membership.rules.catalogue import METRICS, Kind, Metric, Window
 
@@ -123,7 +124,7 @@ class Jump:
     when: Condition
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RuleSet:
     tiers: tuple[Tier, ...]  # by rank
     schema: int = 1
@@ -143,10 +144,16 @@ class RuleSet:
 
     def tier(self, rank: int) -> Tier:
         """Raises KeyError for a rank that the rule set does not have."""
-        for tier in self.tiers:
-            if tier.rank == rank:
-                return tier
-        raise KeyError(rank)
+        return self.by_rank[rank]
+
+    @cached_property
+    def by_rank(self) -> Mapping[int, Tier]:
+        return {tier.rank: tier for tier in self.tiers}
+
+    @cached_property
+    def asked(self) -> tuple[tuple[str, Window], ...]:
+        """What conditions measure, each once: metric and window. Every step of every member asks."""
+        return tuple(dict.fromkeys((leaf.m, leaf.win) for leaf in self.leaves()))
 
     def tier_after(self, rank: int) -> Tier | None:
         return next((tier for tier in self.tiers if tier.rank > rank), None)

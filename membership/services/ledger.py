@@ -94,12 +94,19 @@ def store(rows: Sequence[Activity]) -> list[Activity]:
 
 
 def touched_days(member: MemberTier, rows: Iterable[Activity]) -> set[date]:
-    """The days whose sums the rows change: their own, and of reversals the days of what they take back."""
-    back = {row.reverses for row in rows if row.reverses}
+    """The days whose sums the rows change: their own, and of reversals the days of what they take back in the end.
+
+    A reversal that came before its fact is dated otherwise than the fact, so that whoever takes it back has to look further.
+    """
+    rows = list(rows)
     days = {day_of(row.occurred_at) for row in rows if not row.reverses}
-    if back:
-        targets = Activity.objects.filter(member=member, source_ref__in=back)
-        days |= {day_of(at) for at in targets.values_list("occurred_at", flat=True)}
+    back = {row.reverses for row in rows if row.reverses}
+    passed: set[str] = set()
+    while back:
+        passed |= back
+        targets = Activity.objects.filter(member=member, source_ref__in=back).values_list("occurred_at", "reverses")
+        days |= {day_of(at) for at, _ in targets}
+        back = {reverses for _, reverses in targets if reverses} - passed
     return days
 
 

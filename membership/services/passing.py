@@ -20,7 +20,7 @@ from membership.selectors.rules import Published
 from membership.services.evaluation import evaluate_locked
 from membership.sql.figures import MEMBERS, Scope
 from membership.sql.fragments import fill, run
-from membership.sql.settling import PLAIN, Moment, settle, write_documents
+from membership.sql.settling import PLAIN, Moment, mean_stays, settle, write_documents
 
 # Members whom the engine folds in one transaction.
 BATCH = 200
@@ -135,14 +135,12 @@ def moment_of(
     now, before = timeline.at(at), timeline.by_pk(version)
     if before is None or (kept_by is not None and timeline.by_pk(kept_by) is None):
         return None
-    ranks = [tier.rank for tier in now.rules.tiers] if now.rules.dynamic else []
-    means = {rank: mean for rank in ranks if (mean := stays.mean(day_of(at), rank)) is not None}
     return Moment(
         at=at,
         version=now,
         before=before if before.pk != now.pk else None,
         kept_by=timeline.by_pk(kept_by),
         kept_until=kept_until,
-        stays=tuple(sorted(means.items())),
+        stays=mean_stays(stays, now.rules, day_of(at)),
         next_version_at=timeline.next_after(at),
     )

@@ -26,12 +26,14 @@ from membership.models import Benefit, MemberTier, RuleSetVersion, WhatIf
 from membership.rules.dump import canonical, dump_rules
 from membership.rules.parse import parse_rules
 from membership.rules.reading import RuleErrors
+from membership.selectors.books import StoredStays
 from membership.selectors.rules import Published, published_versions, version_at
 from membership.services.evaluation import decision_row, open_folds
 from membership.sql import outcomes
 from membership.sql.costs import benefit_costs
 from membership.sql.outcomes import Draft
 from membership.sql.segments import segments_hit
+from membership.sql.settling import mean_stays
 
 Status = WhatIf.Status
 RUN = "membership.tasks.run_what_if"
@@ -201,9 +203,7 @@ def _picture(asked: WhatIf, as_of: datetime, ago: int) -> dict[str, Any]:
         outcomes.place_all_as_of(program_id=program.pk, draft=draft, then=then, at=at)
         samples = _past_samples(draft, at)
     else:
-        keepers = _keepers(program.pk, versions)
-        outcomes.place_all(program_id=program.pk, draft=draft, current=then, keepers=keepers, at=at)
-        _ask_engine(versions, draft, at)
+        place_now(program.pk, versions, draft, at)
         samples = _samples(versions, draft, at)
     since = at - timedelta(days=COST_DAYS)
     costs = benefit_costs(program=program, current_id=then.pk, draft_id=draft.pk, since=since, until=at)
@@ -216,6 +216,15 @@ def _picture(asked: WhatIf, as_of: datetime, ago: int) -> dict[str, Any]:
         "segments": [list(one) for one in segments_hit(day_of(at))],
         "samples": samples,
     }
+
+
+def place_now(program_id: int, versions: Sequence[Published], draft: Draft, at: datetime) -> None:
+    """Fill the table of outcomes with where everybody would be as soon as the draft took effect."""
+    keepers = _keepers(program_id, versions)
+    current = version_at(versions, at)
+    stays = mean_stays(StoredStays(program_id), draft.rules, day_of(at))
+    outcomes.place_all(program_id=program_id, draft=draft, current=current, keepers=keepers, stays=stays, at=at)
+    _ask_engine(versions, draft, at)
 
 
 def _keepers(program_id: int, versions: Sequence[Published]) -> list[Published]:

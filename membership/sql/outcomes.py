@@ -7,6 +7,7 @@ figures alone get no rank here; the engine is asked.
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from common.clock import day_of
@@ -46,8 +47,19 @@ def empty_outcomes() -> None:
     run(_CREATE)
 
 
-def place_all(*, program_id: int, draft: Draft, current: Published, keepers: list[Published], at: datetime) -> None:
-    """Everybody in the program as of now, by the version that protects their tier (`keepers`), if one does."""
+def place_all(
+    *,
+    program_id: int,
+    draft: Draft,
+    current: Published,
+    keepers: list[Published],
+    stays: tuple[tuple[int, Decimal], ...],
+    at: datetime,
+) -> None:
+    """Everybody in the program as of now, by the version that protects their tier (`keepers`), if one does.
+
+    `stays` is how long members stay in each rank on average: whom the draft would make an offer, the engine is asked about.
+    """
     for keeper in (None, *keepers):
         kept = "(m.state ->> 'kept_by')::bigint IS NOT DISTINCT FROM {keeper}"
         mine = fill(kept, keeper=keeper.pk if keeper is not None else fill("{n}::bigint", n=NULL))
@@ -59,7 +71,7 @@ def place_all(*, program_id: int, draft: Draft, current: Published, keepers: lis
             current=current.pk,
             at=at,
         )
-        moment = Moment(at=at, version=draft, before=current, kept_by=keeper)
+        moment = Moment(at=at, version=draft, before=current, kept_by=keeper, stays=stays)
         columns = fill("m.user_id, m.rank, m.state, ({told}) AS told", told=told)
         _place(scope, columns, moment, keeper or current, told=Sql("scope.told"))
 

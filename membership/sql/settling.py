@@ -11,6 +11,7 @@ from decimal import Decimal
 
 from common.clock import SHANGHAI, day_of, start_of_day
 from membership.engine.book import ONE_DAY
+from membership.engine.dynamic import Stays
 from membership.engine.state import written
 from membership.engine.versions import GRANDFATHER_UNTIL, IMMEDIATE, KEEP_IF_HELD
 from membership.rules.nodes import RuleSet, Tier, leaves
@@ -85,6 +86,12 @@ class Moment:
         if self.version.policy == GRANDFATHER_UNTIL and self.version.policy_until is not None:
             return self.holder, start_of_day(self.version.policy_until)
         return (self.holder, None) if self.version.policy == KEEP_IF_HELD else (None, None)
+
+
+def mean_stays(stays: Stays, rules: RuleSet, day: date) -> tuple[tuple[int, Decimal], ...]:
+    """How long members stay in each rank, as a day begins, where some threshold depends on it."""
+    ranks = [tier.rank for tier in rules.tiers] if rules.dynamic else []
+    return tuple((rank, mean) for rank in sorted(ranks) if (mean := stays.mean(day, rank)) is not None)
 
 
 def settle(ids: Sequence[int], moment: Moment, *, at: datetime, with_document: bool) -> dict[int, datetime | None]:

@@ -1,6 +1,6 @@
 """Points buy coupons, and birthdays bring them."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,7 +13,7 @@ from marketing.services import buy_coupon, claim_coupon, give_birthday_gifts
 from marketing.services.birthdays import month_days
 from membership.exceptions import InsufficientPoints
 from membership.selectors import points_balance
-from membership.services import grant_points, tell_birthday
+from membership.services import correct_birthday, grant_points, tell_birthday
 from tenancy.models import MAIN_ID
 from tests.marketing.coupons import template
 from tests.membership.perks import hold, publish
@@ -123,6 +123,27 @@ class TestBirthdays:
         born.is_active = True
         born.save()
         assert self.run(date(2027, 6, 1), 5) == 1
+
+    def test_told_on_the_very_day_corrected_afterwards_and_at_the_edge_of_shanghai(self, born, charlie, olga):
+        """One gift a year, whatever is told when; the day is that of Shanghai, in which 16:00 UTC is tomorrow."""
+        hold(charlie, 2)
+        day = date(2027, 8, 15)
+        with clock.travel(clock.start_of_day(day) + timedelta(hours=9)):
+            tell_birthday(user_id=charlie.pk, day=date(1990, 8, 15))
+        assert self.run(day, 10) == 1
+        with clock.travel(clock.start_of_day(day) + timedelta(hours=11)):
+            correct_birthday(user_id=charlie.pk, day=date(1990, 8, 16))
+        assert [self.run(day + timedelta(days=1)), self.run(day)] == [0, 0]
+        assert Coupon.objects.filter(owner=charlie).count() == 1
+        last, first = datetime(2028, 8, 15, 15, 59, 59, tzinfo=UTC), datetime(2028, 8, 15, 16, 0, tzinfo=UTC)
+        assert [give_birthday_gifts(at=last), give_birthday_gifts(at=first)] == [0, 1]
+
+    def test_a_leapling_has_one_gift_in_every_year(self, born, charlie):
+        hold(charlie, 2)
+        with clock.travel(clock.start_of_day(date(2026, 12, 1))):
+            tell_birthday(user_id=charlie.pk, day=date(2004, 2, 29))
+        found = [(2027, 2, 28), (2027, 3, 1), (2028, 2, 28), (2028, 2, 29), (2028, 3, 1)]
+        assert [self.run(date(*day)) for day in found] == [1, 0, 0, 1, 0]
 
     def test_leap_days(self):
         assert month_days(date(2027, 2, 28)) == [228, 229]

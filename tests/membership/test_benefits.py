@@ -275,6 +275,30 @@ class TestPointsBack:
             assert PointsBack.objects.get(pk=order.lines[0].id).refunds.keys() == {f"a{user.pk}", f"b{user.pk}"}
         assert books() == {}
 
+    def test_the_tier_is_that_of_the_payment(self, bob):
+        """Who rises, or falls, while an order waits to be delivered gets what was promised when it was paid."""
+        publish(
+            [], [{"kind": "points_back", "value": Decimal("0.1")}], [{"kind": "points_back", "value": Decimal("1")}]
+        )
+        at = clock.now() + timedelta(hours=1)
+        with clock.travel(at):
+            order = delivered(hold(bob, 1), "9.99", at=at)
+        with clock.travel(at + timedelta(hours=1)):
+            hold(bob, 2)
+            later = delivered(bob, "9.99", at=clock.now())
+            assert [self.hear(order), self.hear(later)] == [0, 9]
+        with clock.travel(at):
+            again = delivered(bob, "10.00", at=at)
+        with clock.travel(at + timedelta(hours=2)):
+            assert self.hear(again) == 1
+
+    def test_more_money_back_than_was_paid_takes_no_more_points_than_were_given(self, gold):
+        order = delivered(gold, "20.00")
+        self.hear(order)
+        assert [self.hear(refunded(order, amount, ref)) for amount, ref in (("19.99", "a"), ("20.00", "b"))] == [10, 0]
+        assert self.points(gold) == 0
+        assert books() == {}
+
     def test_what_was_spent_already_is_owed(self, gold):
         order = delivered(gold, "20.00")
         self.hear(order)

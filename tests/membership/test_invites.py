@@ -268,18 +268,29 @@ def test_a_refund_takes_it_back_at_the_date_of_the_purchase(club):
 
 
 def test_scenario_12_and_13_ten_friends_and_two_thousand(club):
-    """The data of the ambassador's jump: 10 active friends and 2,000.00 of theirs; a refund makes it 1,999.99."""
+    """Given 10 invited new users with cumulative valid spend 2,000.00, then +2 levels once in one decision; 9 users, or
+    1,999.99, no. A refund that makes it 1,999.99 is answered by a compensating decision."""
     EarningRules.objects.update(invite_days=1)
+    both = [at_least("invitee_active", "life", 10), at_least("invitee_spend", "life", "2000.00")]
+    jump = {"id": "ambassador", "up": 2, "when": {"all": both}}
+    club.publish(*(at_least("spend", "life", f"{n}000000.00") for n in (1, 2, 3)), jumps=[jump], at=on("2026-01-02"))
     inviter = club.join("inviter")
     orders = []
     for number in range(10):
         friend = invite(club, inviter, f"friend{number}")
         active(club, friend, 1)
-        orders.append(bought(club, friend, "200.00", at=START + 2 * DAY))
+        # Nine friends with more than enough are nine; ten with a cent too little are short of it.
+        amount = "222.22" if number < 9 else "0.01"
+        assert rank(inviter) == 0
+        orders.append(bought(club, friend, amount, at=START + 2 * DAY))
         assert facts(inviter, "invitee_active") == number + 1
-    assert spend_of_friends(inviter) == 2000
-    hear(club.refunded(orders[3], {0: "0.01"}, at=START + 3 * DAY), START + 3 * DAY)
-    assert float(spend_of_friends(inviter)) == 1999.99
+    assert (str(spend_of_friends(inviter)), rank(inviter)) == ("1999.99", 0)
+    bought(club, friend, "0.01", at=START + 3 * DAY)
+    assert (spend_of_friends(inviter), rank(inviter)) == (2000, 2)
+    hear(club.refunded(orders[3], {0: "0.01"}, at=START + 4 * DAY), START + 4 * DAY)
+    assert (str(spend_of_friends(inviter)), rank(inviter)) == ("1999.99", 0)
+    moves = inviter.decisions.order_by("id").values_list("from_rank", "to_rank", "cause")
+    assert list(moves) == [(None, 0, "default"), (0, 2, "jump"), (2, 0, "reversal")]
 
 
 def test_friends_of_friends_do_not_count(club):

@@ -2,16 +2,21 @@
 
 import random
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 import pytest
 
 from common import clock
 from common.clock import start_of_day
+from membership.engine.dynamic import NoStays
+from membership.engine.facts import Fact, History
 from membership.engine.fold import refold
+from membership.engine.member import Member
 from membership.engine.state import dump_state, load_state
 from membership.engine.step import World
-from membership.engine.versions import Timeline
+from membership.engine.versions import OneVersion, Timeline
 from membership.models import Bucket, Total
+from membership.rules.parse import parse_rules
 from membership.selectors.books import StoredStays, load_history, load_overrides
 from membership.selectors.rules import published_versions
 from membership.services import evaluate_member
@@ -190,3 +195,42 @@ def test_any_order_and_any_repetition_end_alike(seed):
         outcomes.append(states(town))
     assert outcomes[1] == outcomes[0]
     assert outcomes[2] == outcomes[0]
+
+
+def test_a_reversal_that_came_first_and_is_taken_back_lets_its_fact_count():
+    """Its own date is when it was heard; the sums of the day of the fact follow all the same."""
+    bought = order("500.00", at(DAY))
+    back = taken_back(bought, at(plus(DAY, 3)))
+    # Taken back, then known, then not taken back after all.
+    again = taken_back(back, at(plus(DAY, 5)))
+    town = Town(RULES)
+    town.join("m1", datetime.fromisoformat(at(DAY)))
+    for line, heard in ((back, 3), (bought, 4), (again, 5)):
+        town.hear(line, datetime.fromisoformat(at(plus(DAY, heard))))
+    end = datetime.fromisoformat(END)
+    with clock.travel(end):
+        evaluate_member(member_id=town.people["m1"].pk, at=end)
+    assert_folds_alike(town)
+    [total] = Total.objects.filter(member=town.people["m1"], metric="spend")
+    assert total.amount == 500
+
+
+def test_what_happens_at_one_moment_is_one_step_however_it_is_heard():
+    """Four invitees lift two levels from where the order of the same second leads, not from where it found the member."""
+    begin, when = datetime.fromisoformat(at(DAY)), datetime.fromisoformat(at(plus(DAY, 3)))
+    world = World(Timeline([OneVersion(parse_rules(RULES), begin)]), NoStays())
+    facts = [
+        Fact("dispute", "dispute", begin, quantity=1, value=1),
+        Fact("friends", "invitee_active", when, quantity=3),
+        Fact("order", "spend", when, Decimal("900.00"), subject="o"),
+    ]
+    members = []
+    for order_of_news in (facts, [facts[0], facts[2], facts[1]]):
+        member = Member(world)
+        member.begin(begin)
+        for fact in order_of_news:
+            member.hear([fact], fact.at)
+        members.append(member.fold.state)
+    again = refold(world, History.of(facts), begin, when)
+    assert again.state.jumps == (("up", 3),)
+    assert members == [again.state, again.state]

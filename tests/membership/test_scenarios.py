@@ -239,8 +239,26 @@ def test_15_spend_and_activity(play, points, rank):
     rules = ladder({"all": [least("spend", "life", "1000.00"), least("activity", "life", 800)]})
     same = at(DAY)
     lines = [order("1000.00", same), event("activity", same, points=points)]
-    assert standing(play(rules, lines)) == rank
+    decisions = play(rules, [event("checkin", at(DAY, "09:00:00")), *lines])
+    assert standing(decisions) == rank
+    # What is missing is told to whoever asks; a decision tells it as of its moment.
     assert replayed(rules, lines)[0]["gap"] == ({"activity:life": 1} if not rank else {})
+
+
+def test_15_the_gap_that_the_live_services_store(db):
+    town = Town(ladder({"all": [least("spend", "life", "1000.00"), least("activity", "life", 800)]}))
+    for line in (order("1000.00", at(DAY)), event("activity", at(DAY, "11:00:00"), points=799)):
+        town.hear(line, datetime.fromisoformat(line["at"]))
+    member = town.people["m1"]
+    member.refresh_from_db()
+    spend, activity = member.evaluation["tiers"][0]["enter"]["all"]
+    assert member.rank == 0
+    assert (spend["pass"], "gap" in spend) == (True, False)
+    assert (activity["pass"], activity["value"], activity["gap"]) == (False, 799, 1)
+    line = event("activity", at(DAY, "12:00:00"), points=1)
+    town.hear(line, datetime.fromisoformat(line["at"]))
+    member.refresh_from_db()
+    assert member.rank == 1
 
 
 def test_16_a_coupon_is_one_floor_that_expires(play):

@@ -134,7 +134,7 @@ class TestLimits:
 class TestDeliveryOrder:
     """Scenario 27: automatic delivery is first come, first served; tiers change price and service, never the queue."""
 
-    def test_a_later_vip_gets_the_later_key(self, shelf, alice, bob):
+    def test_27_a_later_vip_gets_the_later_key(self, shelf, alice, bob):
         publish([], [], [], [], [{"kind": "service_queue", "value": Decimal(9)}])
         sku = shelf.sku("10.00")
         keys = shelf.stock(sku, 2)

@@ -8,7 +8,9 @@ from django.test.utils import CaptureQueriesContext
 
 from common import clock
 from marketing.models import Coupon, CouponSlot, CouponUse
-from marketing.services import claim_coupon, revoke_coupon
+from marketing.services import buy_coupon, claim_coupon, revoke_coupon
+from membership.selectors import audit_points, points_balance
+from membership.services import grant_points
 from orders import services
 from orders.services import AUTO
 from tenancy.models import MAIN_ID
@@ -18,6 +20,14 @@ from tests.shelf import books
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MEMBERS = 8
+
+
+def pocket(user, amount: int) -> None:
+    grant_points(user_id=user.pk, amount=amount, cause="gift", ref=f"pocket:{user.pk}:{amount}", at=clock.now())
+
+
+def points(user) -> int:
+    return points_balance(user_id=user.pk, at=clock.now())
 
 
 def kinds(results: list) -> list[str]:
@@ -115,6 +125,40 @@ class TestOneMember:
             * MEMBERS
         )
         assert {one.pk for one in results} == {Coupon.objects.get().pk}
+
+
+class TestForPoints:
+    """Points buy coupons: what is not handed out costs nothing, what is handed out costs once."""
+
+    def buy(self, user, made, ref: str):
+        return lambda: buy_coupon(user_id=user.pk, template=made.public_id, storefront_id=MAIN_ID, ref=ref)
+
+    def test_one_click_repeated_in_parallel_is_paid_once(self, race, alice):
+        made = template(source="points", points_price=40, per_member=9)
+        pocket(alice, 100)
+        results = race.run(*[self.buy(alice, made, "click")] * MEMBERS)
+        assert {one.pk for one in results} == {Coupon.objects.get().pk}
+        assert points(alice) == 60
+        # Many clicks of their own: as many as the points are enough for, and no more than the limit allows.
+        results = race.run(*[self.buy(alice, made, f"click{n}") for n in range(MEMBERS)])
+        assert kinds(results) == ["Coupon"] + ["InsufficientPoints"] * (MEMBERS - 1)
+        pocket(alice, 1000)
+        results = race.run(*[self.buy(alice, made, f"more{n}") for n in range(MEMBERS + 2)])
+        assert kinds(results) == ["Coupon"] * 7 + ["CouponLimitReached"] * 3
+        assert points(alice) == 1020 - 7 * 40
+        assert books() == {} and not any(audit_points().values())
+
+    def test_the_last_place_costs_one_member(self, race, make_member):
+        made, members = (
+            template(source="points", points_price=40, total_limit=1),
+            [make_member() for _ in range(MEMBERS)],
+        )
+        for member in members:
+            pocket(member, 40)
+        results = race.run(*[self.buy(member, made, f"last:{member.pk}") for member in members])
+        assert kinds(results) == ["Coupon"] + ["CouponsSoldOut"] * (MEMBERS - 1)
+        assert sorted(points(member) for member in members) == [0] + [40] * (MEMBERS - 1)
+        assert books() == {} and not any(audit_points().values())
 
 
 class TestOneCoupon:
