@@ -10,7 +10,14 @@ from membership.selectors.differences import open_differences
 from membership.selectors.earning import CheckInShown, check_in_shown
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
 from membership.selectors.leaving import Spent, spend_of, spent, with_leaving
-from membership.selectors.nudges import Effect, nudge_choices, nudge_effects, shown_lately, streak_at_risk
+from membership.selectors.nudges import (
+    Effect,
+    nudge_choices,
+    nudge_effects,
+    nudged_users,
+    shown_lately,
+    streak_at_risk,
+)
 from membership.selectors.perks import (
     NO_PERKS,
     Perks,
@@ -45,7 +52,7 @@ from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import program_for
 from membership.selectors.spending import counted_spend, own_programs
 from membership.selectors.standing import Standing, has_heard_of, mark_of, member_standing, standing_mark
-from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks
+from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, orders_for_tasks
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
@@ -57,6 +64,8 @@ __all__ = [
     "Effect",
     "nudge_choices",
     "nudge_effects",
+    "nudged_users",
+    "orders_for_tasks",
     "shown_lately",
     "streak_at_risk",
     "CheckInShown",
