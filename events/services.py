@@ -75,8 +75,9 @@ WITH taken AS MATERIALIZED ({_TAKEN} AND delivery.id = %(id)s FOR UPDATE OF deli
 {_MARK}"""  # noqa: S608 - our own words
 _PUT_BACK = "UPDATE events_delivery SET state = 'pending', done_at = NULL WHERE id = ANY(%s)"
 BATCH = 200
-# Before it looks for new events again, a relay hands out so many deliveries that go first, and then so many claims of the
-# others, each of up to so many deliveries: who goes first waits for few, and nobody waits for ever.
+# Before it looks for new events again, a relay hands out so many deliveries that go first, and then claims others: once
+# where more may go first, else so many times, each up to so many deliveries. Who goes first waits for few, and nobody waits
+# for ever.
 FIRST_TURN, USUAL_TURN, MANY = 20, 5, 50
 _relaying: ContextVar[bool] = ContextVar("relaying", default=False)
 # Waits after the 1st, 2nd, … failure; one failure more and the delivery is parked for a person.
@@ -229,7 +230,7 @@ def relay(*, limit: int = 10_000) -> int:
                 if not deliver_first():
                     break
                 turn += 1
-            for _ in range(USUAL_TURN):
+            for _ in range(1 if turn == FIRST_TURN else USUAL_TURN):
                 delivered = deliver_usual(limit=min(MANY, limit - handled - turn)) if handled + turn < limit else 0
                 if not delivered:
                     break
