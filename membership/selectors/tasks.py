@@ -27,6 +27,7 @@ from membership.models import (
     TaskArm,
     TaskProgress,
     TaskShown,
+    TaskStep,
     Total,
 )
 from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
@@ -102,14 +103,15 @@ def _codes_above(code: str) -> list[str]:
 # the platform's.
 _BOUGHT_BEFORE = """
 SELECT told.order_id
-FROM unnest(%(orders)s::bigint[], %(users)s::bigint[], %(storefronts)s::bigint[]) AS told (order_id, user_id, storefront_id)
+FROM unnest(%(orders)s::bigint[], %(users)s::bigint[], %(storefronts)s::bigint[], %(paid)s::timestamptz[])
+    AS told (order_id, user_id, storefront_id, paid_at)
 JOIN membership_membertier AS member ON member.user_id = told.user_id AND member.program_id = (
     SELECT id FROM membership_program WHERE storefront_id = told.storefront_id OR storefront_id IS NULL
     ORDER BY storefront_id NULLS LAST LIMIT 1
 )
 WHERE EXISTS (
     SELECT 1 FROM membership_activity AS fact WHERE fact.member_id = member.id AND fact.metric = 'spend'
-    AND fact.subject <> 'order:' || told.order_id
+    AND fact.occurred_at <= told.paid_at AND fact.subject <> 'order:' || told.order_id
 )
 """
 
@@ -117,7 +119,7 @@ WHERE EXISTS (
 def orders_for_tasks(orders: Sequence[OrderDelivered]) -> set[int]:
     """The numbers of those of the delivered orders that may count toward a task: so few that each is looked at alone.
 
-    Whoever has bought before will never have a first order again, so that this needs no lock.
+    Whoever has bought before never has a first order after that, so that this needs no lock.
     """
     known = [order for order in orders if order.user_id is not None]
     begun = min((order.paid_at for order in known), default=None)
@@ -135,6 +137,7 @@ def orders_for_tasks(orders: Sequence[OrderDelivered]) -> set[int]:
             "orders": [order.order_id for order in known],
             "users": [order.user_id for order in known],
             "storefronts": [order.storefront_id for order in known],
+            "paid": [order.paid_at for order in known],
         }
         found |= {order.order_id for order in known} - {order_id for (order_id,) in fetch(_BOUGHT_BEFORE, told)}
     return found
@@ -160,8 +163,12 @@ def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str 
     if task.max_rank is not None and member.rank > task.max_rank:
         return False
     if task.kind == Task.Kind.FIRST_ORDER or task.audience == Task.Audience.NO_ORDERS:
-        bought = Activity.objects.filter(member=member, metric="spend").exclude(subject=subject)
+        bought = Activity.objects.filter(member=member, metric="spend", occurred_at__lte=at).exclude(subject=subject)
         if bought.exists():
+            return False
+        # What was paid first may be delivered last: another order was the first one then.
+        counted = TaskStep.objects.filter(user=member.user_id, task=task, counts=True).exclude(subject=subject)
+        if task.kind == Task.Kind.FIRST_ORDER and counted.exists():
             return False
     if task.audience == Task.Audience.NEW:
         return member.user.date_joined > at - NEW_FOR
