@@ -1,9 +1,10 @@
 """From the news of a paid order to the new tier that anybody can read, through the outbox, relay and Celery.
 
 A worker like that of the shop runs beside. Orders arrive at random moments, so many a second, each told as the shop tells
-it: committed to the outbox, then a nudge. Every one raises its member. The time runs from the commit of the news to the
-moment at which another connection reads the decision; that is looked for every few milliseconds. All other rooms hear of
-every order too: reviews, points, tasks, messages.
+it: paid and delivered, committed to the outbox, then a nudge. Every one raises its member. The time runs from the commit of
+the news to the moment at which another connection reads the decision; that is looked for every few milliseconds. All other
+rooms hear of every order too: figures, reviews, points, tasks, messages. They may come later; how much later, and how long
+after the last order they are through, is told beside. Telling, looking and the worker share the processors.
 """
 
 import argparse
@@ -21,18 +22,21 @@ from datetime import datetime, timedelta
 
 import psycopg
 from django.db import transaction
+from django.db.models import Max
 
 from benchmarks.frame import database, samples
 from benchmarks.frame.crowd import ORDER, SPENT, STEPS, document, gather, orders
 from benchmarks.frame.report import Bench
 from catalog.models import Category, Product, Sku
 from common import clock
-from events.contracts import OrderDelivered
+from events.contracts import OrderDelivered, OrderPaid
 from events.models import Delivery, Event
 from events.services import emit
 from orders.models import Order
 
 EVERY = 0.005
+# The subscriber whose work is looked for.
+FIRST = "membership.record_order_lines"
 # So long may the last ones take before they count as never seen.
 PATIENCE = 60.0
 
@@ -54,21 +58,34 @@ def run(bench: Bench, options: argparse.Namespace) -> None:
     database.settle()
     news = placed(list(itertools.islice(orders(crowd, now), events)), goods(now))
     chance = random.Random(bench.seed)
-    rounds, late, lost = [], [], 0
+    rounds, others, late, lost, heard, rest = [], [], [], 0, [], []
     with worker(options.processes), Watcher() as watcher:
         _round(news, chance, watcher, rate=min(options.rate, 10), seconds=5)
         _settled()
         for number in range(options.rounds):
-            took, lag, unseen = _round(news, chance, watcher, rate=options.rate, seconds=options.seconds)
+            last = _last_delivery()
+            began = time.perf_counter()
+            took, lag, unseen, ended = _round(news, chance, watcher, rate=options.rate, seconds=options.seconds)
             bench.say(f"round {number + 1}: {len(took)} orders, p95 {samples.percentile(took, 0.95) * 1000:.0f} ms")
             rounds.append(took)
             late.append(lag)
             lost += unseen
             _settled()
+            over = time.perf_counter()
+            waits = _waits(last)
+            others.append([wait for subscriber, wait in waits if subscriber != FIRST])
+            heard.append(len(waits) / (over - began))
+            rest.append(over - ended)
     for name, share in (("median", 0.5), ("p95", 0.95), ("p99", 0.99)):
         values = [samples.percentile(took, share) * 1000 for took in rounds]
         bench.figure(name, samples.median(values), "ms", of=values, target="<= 1000" if name == "p95" else "")
     bench.figure("never seen", lost, target="== 0")
+    for name, share in (("median", 0.5), ("p95", 0.95), ("the last", 1)):
+        values = [samples.percentile(waits, share) * 1000 for waits in others]
+        bench.figure(f"other rooms heard of it, {name}", samples.median(values), "ms", of=values)
+    bench.figure("other rooms through, after the last order", samples.median(rest), "s", of=rest)
+    bench.figure("deliveries", samples.median(heard), "a second", of=heard)
+    bench.figure("never delivered", _undelivered(), target="== 0")
     bench.figure("told later than planned", max(late) * 1000, "ms")
     for number, took in enumerate(rounds, 1):
         bench.keep(f"seconds, round {number}", took)
@@ -78,7 +95,8 @@ def run(bench: Bench, options: argparse.Namespace) -> None:
 
 
 def _round(news: Iterator, chance: random.Random, watcher: "Watcher", *, rate: float, seconds: float):
-    """Tell orders at random moments; returns how long each took to be seen, the worst delay in telling, and the unseen."""
+    """Tell orders at random moments; returns how long each took to be seen, the worst delay in telling, how many were never
+    seen, and when the last was told."""
     told: dict[str, float] = {}
     begin = due = time.perf_counter()
     worst = 0.0
@@ -87,14 +105,27 @@ def _round(news: Iterator, chance: random.Random, watcher: "Watcher", *, rate: f
         worst = max(worst, time.perf_counter() - due)
         order = next(news)
         with transaction.atomic():
+            emit(_paid(order), at=order.paid_at)
             emit(order, at=order.paid_at)
             # The nudge runs after the commit and is part of the way.
             transaction.on_commit(lambda ref=f"line:{order.lines[0].id}:spend": told.update({ref: time.perf_counter()}))
-    deadline = time.perf_counter() + PATIENCE
+    ended = time.perf_counter()
+    deadline = ended + PATIENCE
     while not told.keys() <= watcher.seen.keys() and time.perf_counter() < deadline:
         time.sleep(EVERY)
     took = [watcher.seen[ref] - at for ref, at in told.items() if ref in watcher.seen]
-    return took, worst, len(told) - len(took)
+    return took, worst, len(told) - len(took), ended
+
+
+def _paid(order: OrderDelivered) -> OrderPaid:
+    return OrderPaid(
+        order_id=order.order_id,
+        user_id=order.user_id,
+        storefront_id=order.storefront_id,
+        paid_at=order.paid_at,
+        total=ORDER,
+        lines=order.lines,
+    )
 
 
 def goods(now: datetime) -> Sku:
@@ -172,6 +203,26 @@ def worker(processes: int) -> Iterator[None]:
     finally:
         program.terminate()
         program.wait()
+
+
+def _last_delivery() -> int:
+    return Delivery.objects.aggregate(last=Max("pk"))["last"] or 0
+
+
+def _waits(after: int) -> list[tuple[str, float]]:
+    """Who heard, and how many seconds after the news was fanned out, of all deliveries after a number."""
+    rows = Delivery.objects.filter(pk__gt=after, state=Delivery.State.DONE)
+    return [
+        (subscriber, (done_at - fanned_out_at).total_seconds())
+        for subscriber, done_at, fanned_out_at in rows.values_list("subscriber", "done_at", "event__fanned_out_at")
+    ]
+
+
+def _undelivered() -> int:
+    """Events that nobody was told of, and deliveries that were not made."""
+    return (
+        Event.objects.filter(fanned_out_at=None).count() + Delivery.objects.exclude(state=Delivery.State.DONE).count()
+    )
 
 
 def _settled() -> None:

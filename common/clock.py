@@ -38,6 +38,11 @@ def now() -> datetime:
     return at
 
 
+def travelled() -> datetime | None:
+    """The travelled time, for statements that otherwise take the time of their own transaction."""
+    return _travelled.get()
+
+
 def day_of(at: datetime) -> date:
     """The Asia/Shanghai day on which `at` falls."""
     return at.astimezone(SHANGHAI).date()
@@ -55,9 +60,12 @@ def today_range(at: datetime) -> tuple[datetime, datetime]:
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
-    """Let `now()` ask once and answer the same within the block: a page that only reads shows one moment."""
-    token = _moment.set([])
+def one_moment(at: datetime | None = None) -> Iterator[None]:
+    """Let `now()` ask once and answer the same within the block: a page that only reads shows one moment.
+
+    `at` is the time of the current transaction, for whoever has read it already.
+    """
+    token = _moment.set([] if at is None else [at])
     try:
         yield
     finally:

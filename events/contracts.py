@@ -5,6 +5,7 @@ import typing
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, ClassVar
 
 REGISTRY: dict[tuple[str, int], type] = {}
@@ -306,9 +307,20 @@ def from_payload(kind: str, version: int, payload: dict) -> Any:
 
 def _build(cls: type, payload: dict) -> Any:
     """A field that older events do not have takes its default."""
+    return cls(
+        **{
+            name: _typed(hint, payload[name])
+            for name, hint, is_required in _fields(cls)
+            if is_required or name in payload
+        }
+    )
+
+
+@lru_cache
+def _fields(cls: type) -> list[tuple[str, Any, bool]]:
+    """Name, type and whether it must be told. Types are written as text, and reading them takes longer than all else."""
     hints = typing.get_type_hints(cls)
-    told = [f for f in fields(cls) if f.name in payload or f.default is MISSING]
-    return cls(**{f.name: _typed(hints[f.name], payload[f.name]) for f in told})
+    return [(f.name, hints[f.name], f.default is MISSING) for f in fields(typing.cast(Any, cls))]
 
 
 def _typed(hint: Any, value: Any) -> Any:

@@ -35,11 +35,18 @@ class Delivery(models.Model):
         DONE = "done", _("已处理")
         PARKED = "parked", _("已搁置")
 
+    class Rank(models.IntegerChoices):
+        """Whose deliveries go before others'; within a rank, who has waited longest."""
+
+        FIRST = 0, _("优先")
+        USUAL = 1, _("普通")
+
     id = models.BigAutoField(primary_key=True)
     event = models.ForeignKey(
         Event, on_delete=models.DO_NOTHING, db_constraint=False, related_name="deliveries", verbose_name=_("事件")
     )
     subscriber = models.CharField(_("订阅者"), max_length=80)
+    rank = models.PositiveSmallIntegerField(_("次序"), choices=Rank, default=Rank.USUAL, db_default=Rank.USUAL)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.PENDING)
     attempts = models.PositiveSmallIntegerField(_("尝试次数"), default=0)
     not_before = models.DateTimeField(_("不早于"))
@@ -58,7 +65,11 @@ class Delivery(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["not_before"], condition=models.Q(state="pending"), name="delivery_pending"),
+            models.Index(
+                fields=["rank", "not_before", "id"],
+                condition=models.Q(state="pending"),
+                name="delivery_pending_by_rank",
+            ),
             models.Index(fields=["-id"], condition=models.Q(state="parked"), name="delivery_parked"),
         ]
 

@@ -16,12 +16,11 @@ def silence_of(name: str, *, at: datetime) -> timedelta | None:
 
 def relay_lag(*, at: datetime) -> timedelta:
     """How long the oldest work that is due has been waiting for a relay; zero when nothing waits."""
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING).order_by("not_before", "id")
     waiting = [
         Event.objects.filter(fanned_out_at=None).order_by("pk").values_list("occurred_at", flat=True).first(),
-        Delivery.objects.filter(state=Delivery.State.PENDING)
-        .order_by("not_before")
-        .values_list("not_before", flat=True)
-        .first(),
+        # One look at the front of the index for each rank.
+        *(pending.filter(rank=rank).values_list("not_before", flat=True).first() for rank in Delivery.Rank),
     ]
     return max([at - since for since in waiting if since is not None and since < at], default=timedelta(0))
 

@@ -1,5 +1,6 @@
 """What membership does when it hears of registrations, friends, orders and reviews."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from common import clock
@@ -14,9 +15,10 @@ from events.contracts import (
     ReviewWithdrawn,
     UserRegistered,
 )
-from events.registry import subscribe
+from events.registry import News, handles_many, subscribe
 from membership import services
 from membership.models import Task
+from membership.selectors import nudged_users, orders_for_tasks
 from membership.selectors.differences import count_differences, pass_ages, passes_open
 
 
@@ -25,10 +27,10 @@ def welcome(event: UserRegistered, *, at: datetime) -> None:
     services.ensure_member(user_id=event.user_id, storefront_id=event.storefront_id, at=clock.now())
 
 
-@subscribe(OrderDelivered, "membership.record_order_lines")
+@subscribe(OrderDelivered, "membership.record_order_lines", first=True)
 def count_lines(event: OrderDelivered, *, at: datetime) -> None:
     at = clock.now()
-    services.record_order_lines(order=event, at=at)
+    services.record_order(order=event, at=at)
     services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
 
 
@@ -37,12 +39,17 @@ def give_points(event: OrderDelivered, *, at: datetime) -> None:
     services.give_points_back(order=event, at=clock.now())
 
 
+@handles_many("membership.give_points_back")
+def give_many_points(news: Sequence[News]) -> Collection[News]:
+    return _left(news, services.note_nothing_back(orders=_orders(news)))
+
+
 @subscribe(OrderRefunded, "membership.take_points_back")
 def take_points(event: OrderRefunded, *, at: datetime) -> None:
     services.take_points_back(refund=event, at=clock.now())
 
 
-@subscribe(OrderRefunded, "membership.record_refund")
+@subscribe(OrderRefunded, "membership.record_refund", first=True)
 def take_back(event: OrderRefunded, *, at: datetime) -> None:
     at = clock.now()
     services.record_refund(refund=event, at=at)
@@ -72,6 +79,11 @@ def count_tasks(event: OrderDelivered, *, at: datetime) -> None:
     services.count_order_tasks(order=event)
 
 
+@handles_many("membership.count_order_tasks")
+def count_many_tasks(news: Sequence[News]) -> Collection[News]:
+    return _left(news, orders_for_tasks(_orders(news)))
+
+
 @subscribe(OrderRefunded, "membership.take_back_order_tasks")
 def take_back_tasks(event: OrderRefunded, *, at: datetime) -> None:
     services.take_back_order_tasks(refund=event)
@@ -82,6 +94,14 @@ def note_nudge_effect(event: OrderPaid, *, at: datetime) -> None:
     if event.user_id is not None:
         services.note_order_effect(user_id=event.user_id, order_id=event.order_id, paid_at=event.paid_at)
         services.forget_dwell(user_id=event.user_id, storefront_id=event.storefront_id)
+
+
+@handles_many("membership.note_nudge_effect")
+def note_many_effects(news: Sequence[News]) -> Collection[News]:
+    paid = [one for one in news if one.event.user_id is not None]
+    services.forget_dwells(places={(one.event.user_id, one.event.storefront_id) for one in paid})
+    nudged = nudged_users(one.event.user_id for one in paid)
+    return [one for one in paid if one.event.user_id in nudged]
 
 
 @subscribe(ReviewPublished, "membership.count_review_task")
@@ -102,6 +122,15 @@ def record_review(event: ReviewPublished, *, at: datetime) -> None:
 @subscribe(ReviewWithdrawn, "membership.take_back_review")
 def take_back_published_review(event: ReviewWithdrawn, *, at: datetime) -> None:
     services.record_review(news=event)
+
+
+def _orders(news: Sequence[News]) -> list[OrderDelivered]:
+    return [one.event for one in news]
+
+
+def _left(news: Sequence[News], orders: Collection[int]) -> list[News]:
+    """The news of the orders with these ids: more than one may be told of the same."""
+    return [one for one in news if one.event.order_id in orders]
 
 
 def _count_review(event: ReviewPublished | ReviewWithdrawn, *, counts: bool) -> None:

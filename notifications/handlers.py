@@ -1,5 +1,6 @@
 """Events that people are told of."""
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.urls import reverse
@@ -22,7 +23,7 @@ from events.contracts import (
     TierChanged,
     WalletToppedUp,
 )
-from events.registry import subscribe
+from events.registry import News, handles_many, subscribe
 from membership.selectors import TierNews, tier_news
 from notifications import services
 from notifications.models import Kind
@@ -49,8 +50,31 @@ def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at
 def order_delivered(event: OrderDelivered, *, at: datetime) -> None:
     if event.complete:
         order = Order.objects.get(pk=event.order_id)
-        ref = f"delivered:{order.pk}:{event.delivered_at.isoformat()}"
-        tell_buyer(order, ref=ref, kind=Kind.ORDER_DELIVERED, params={"number": order.number}, at=at)
+        tell_buyer(order, ref=_delivered(event), kind=Kind.ORDER_DELIVERED, params={"number": order.number}, at=at)
+
+
+@handles_many("notifications.order_delivered")
+def orders_delivered(news: Sequence[News]) -> Collection[News]:
+    """Members at once; the mails to guests one by one."""
+    complete = [one for one in news if one.event.complete]
+    members = [one for one in complete if one.event.user_id is not None]
+    orders = Order.objects.only("id", "public_id", "number").in_bulk({one.event.order_id for one in members})
+    services.tell_many(
+        services.Note(
+            ref=_delivered(one.event),
+            user_id=one.event.user_id,
+            kind=Kind.ORDER_DELIVERED,
+            params={"number": orders[one.event.order_id].number},
+            link=services.order_path(orders[one.event.order_id]),
+            at=one.at,
+        )
+        for one in members
+    )
+    return [one for one in complete if one.event.user_id is None]
+
+
+def _delivered(event: OrderDelivered) -> str:
+    return f"delivered:{event.order_id}:{event.delivered_at.isoformat()}"
 
 
 @subscribe(OrderRefunded, "notifications.order_refunded")
@@ -122,22 +146,34 @@ AT_RISK = {"warn": Kind.TIER_WARNED, "grace": Kind.TIER_GRACE}
 
 @subscribe(TierChanged, "notifications.tier_changed")
 def tier_changed(event: TierChanged, *, at: datetime) -> None:
-    if event.from_rank is None:
-        return  # the first tier comes with the registration
-    stays = event.from_rank == event.to_rank
-    if stays and event.cause not in AT_RISK:
-        return
-    news = tier_news(event.decision_id) or TierNews((event.to_name, event.to_name))
-    params = {"until": f"{news.until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}" if news.until else ""}
+    tiers_changed([News(0, event, at)])
+
+
+@handles_many("notifications.tier_changed")
+def tiers_changed(news: Sequence[News]) -> None:
+    told = [one for one in news if _is_told(one.event)]
+    found = tier_news(one.event.decision_id for one in told)
+    services.tell_many(_tier_note(one, found.get(one.event.decision_id)) for one in told)
+
+
+def _is_told(event: TierChanged) -> bool:
+    # The first tier comes with the registration.
+    return event.from_rank is not None and (event.from_rank != event.to_rank or event.cause in AT_RISK)
+
+
+def _tier_note(news: News, found: TierNews | None) -> services.Note:
+    event = news.event
+    found = found or TierNews((event.to_name, event.to_name))
+    params = {"until": f"{found.until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}" if found.until else ""}
     for name in ("tier", "todo", "other"):
-        params[name], params[f"{name}_en"] = getattr(news, name)
-    services.tell(
+        params[name], params[f"{name}_en"] = getattr(found, name)
+    return services.Note(
         ref=f"tier:{event.decision_id}",
         user_id=event.user_id,
-        kind=AT_RISK[event.cause] if stays else Kind.TIER_CHANGED,
+        kind=AT_RISK[event.cause] if event.from_rank == event.to_rank else Kind.TIER_CHANGED,
         params=params,
         link=reverse("shop:member"),
-        at=at,
+        at=news.at,
     )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -36,12 +37,32 @@ def signed_link(order: Order) -> str:
     return f"{settings.PUBLIC_URL}{order_path(order)}?key={link_token(order)}"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Note:
+    """What a member is to read in the inbox, once per `ref`."""
+
+    ref: str
+    user_id: int
+    kind: str
+    params: Mapping[str, str]
+    link: str
+    at: datetime
+
+
 def tell(*, ref: str, user_id: int, kind: str, params: Mapping[str, str], link: str, at: datetime) -> None:
     """Put a message into a member's inbox, once per `ref`, in the caller's transaction."""
-    Message.objects.bulk_create(
-        [Message(ref=ref, user_id=user_id, kind=kind, params=dict(params), link=link, created_at=at)],
-        ignore_conflicts=True,
-    )
+    tell_many([Note(ref=ref, user_id=user_id, kind=kind, params=params, link=link, at=at)])
+
+
+def tell_many(notes: Iterable[Note]) -> None:
+    """The same for many at once, written by reference, so that nobody who writes the same ones waits crosswise."""
+    rows = [
+        Message(
+            ref=one.ref, user_id=one.user_id, kind=one.kind, params=dict(one.params), link=one.link, created_at=one.at
+        )
+        for one in sorted(notes, key=lambda one: one.ref)
+    ]
+    Message.objects.bulk_create(rows, ignore_conflicts=True)
 
 
 def queue_mail(

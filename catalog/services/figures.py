@@ -8,6 +8,7 @@ from django.db.models import F
 from catalog.models import Product, Sku, StockFigure
 from common import clock
 from common.locks import lock
+from common.sql import run
 from events.contracts import Line, StockLow
 from events.services import emit
 
@@ -40,15 +41,14 @@ def refresh_figures(*, sku_ids: Sequence[int] | None = None) -> int:
 
 
 def count_sales(*, lines: Sequence[Line]) -> None:
-    """Add paid lines to the figures of their SKUs. Called once per paid order, by the event's handler."""
+    """Add paid lines, of one order or of many, to the figures of their SKUs, in the caller's transaction. Called once per
+    paid order, by the event's handler. Locks the figures by SKU."""
     units: dict[int, int] = {}
     for line in lines:
         units[line.sku_id] = units.get(line.sku_id, 0) + line.quantity
     skus = sorted(units)
-    with transaction.atomic(), connection.cursor() as cursor:
-        at = clock.now()
-        nothing = [0] * len(skus)
-        cursor.execute(_COUNT_SOLD, [skus, nothing, nothing, [units[pk] for pk in skus], [at] * len(skus)])
+    nothing = [0] * len(skus)
+    run(_COUNT_SOLD, [skus, nothing, nothing, [units[pk] for pk in skus], [clock.now()] * len(skus)])
 
 
 def tell_low_stock() -> int:

@@ -3,10 +3,10 @@
 A ticket is opened by the delivery of a line; the review hangs on the ticket, so there is one a line at most.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -20,7 +20,8 @@ from catalog.services.ratings import refresh_ratings
 from common import clock
 from common.ids import public_id
 from common.locks import lock_one
-from events.contracts import Line, RefundedLine, ReviewWithdrawn
+from common.sql import run
+from events.contracts import Line, OrderDelivered, RefundedLine, ReviewWithdrawn
 from events.services import emit
 
 State = Review.State
@@ -29,8 +30,8 @@ LIMIT = Limit("review", burst=20, every=timedelta(minutes=10))
 
 _TOLD = """
 INSERT INTO catalog_reviewticket (public_id, line_id, product_id, sku_id, user_id, storefront_id, delivered_at, closed_at)
-SELECT told.*, %s, %s, %s, %s
-FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[]) AS told(public_id, line_id, product_id, sku_id)
+SELECT * FROM unnest(%s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],
+    %s::timestamptz[])
 ON CONFLICT (line_id) DO UPDATE SET
     sku_id = coalesce(catalog_reviewticket.sku_id, excluded.sku_id),
     delivered_at = coalesce(catalog_reviewticket.delivered_at, excluded.delivered_at),
@@ -40,27 +41,36 @@ ON CONFLICT (line_id) DO UPDATE SET
 
 def open_tickets(*, user_id: int, storefront_id: int, lines: Sequence[Line], delivered_at: datetime) -> None:
     """Give the buyer the right to review these lines, which were delivered. Told again, it changes nothing."""
-    _tell(user_id, storefront_id, [(one.id, one.product_id, one.sku_id) for one in lines], delivered_at, None)
+    _tell([(line.id, line.product_id, line.sku_id, user_id, storefront_id, delivered_at, None) for line in lines])
+
+
+def open_many_tickets(*, deliveries: Sequence[OrderDelivered]) -> None:
+    """The same for many deliveries at once. Locks the tickets by line."""
+    _tell(
+        [
+            (line.id, line.product_id, line.sku_id, one.user_id, one.storefront_id, one.delivered_at, None)
+            for one in deliveries
+            for line in one.lines
+        ]
+    )
 
 
 def close_tickets(*, user_id: int, storefront_id: int, lines: Sequence[RefundedLine], at: datetime) -> None:
     """Lines that were refunded in whole can be reviewed no more. What was written before stays: it is true."""
-    _tell(user_id, storefront_id, [(one.id, one.product_id, None) for one in lines if one.complete], None, at)
+    _tell([(line.id, line.product_id, None, user_id, storefront_id, None, at) for line in lines if line.complete])
 
 
-def _tell(
-    user_id: int,
-    storefront_id: int,
-    lines: Sequence[tuple[int, int, int | None]],
-    delivered_at: datetime | None,
-    closed_at: datetime | None,
-) -> None:
-    """Write what is known of lines, (id, product, SKU), into their tickets, whichever news came first."""
-    columns = [list(column) for column in zip(*sorted(lines), strict=True)]
-    if columns:
-        ids = [public_id() for _line in lines]
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(_TOLD, [user_id, storefront_id, delivered_at, closed_at, ids, *columns])
+def _tell(told: Iterable[tuple]) -> None:
+    """Write what is known of lines, as the columns after the public id, into their tickets, whichever news came first.
+
+    In the order of lines, each once: of one line the first that is given.
+    """
+    rows: dict[int, tuple] = {}
+    for row in sorted(told, key=lambda row: row[0]):
+        rows.setdefault(row[0], row)
+    if rows:
+        columns = [list(column) for column in zip(*rows.values(), strict=True)]
+        run(_TOLD, [[public_id() for _row in rows], *columns])
 
 
 def write_review(*, ticket_id: str, user: User, stars: int, text: str, is_anonymous: bool) -> Review:

@@ -16,6 +16,7 @@ from membership.selectors.nudges import (
     just_shown,
     nudge_choices,
     nudge_effects,
+    nudged_users,
     shown_lately,
     streak_at_risk,
 )
@@ -65,7 +66,7 @@ from membership.selectors.standing import (
     standing_and_person,
     standing_mark,
 )
-from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, tasks_of
+from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, orders_for_tasks, tasks_of
 from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
 
 __all__ = [
@@ -90,6 +91,8 @@ __all__ = [
     "Effect",
     "nudge_choices",
     "nudge_effects",
+    "nudged_users",
+    "orders_for_tasks",
     "shown_lately",
     "streak_at_risk",
     "CheckInShown",

@@ -31,8 +31,18 @@ SELECT fact.source_ref, fact.metric, fact.occurred_at, fact.amount, fact.quantit
     (SELECT CASE WHEN mark.valid THEN '' ELSE mark.reason END FROM membership_activitymark AS mark
     WHERE mark.member_id = fact.member_id AND mark.ref = fact.source_ref ORDER BY mark.id DESC LIMIT 1)
 """
+# Whether something takes it back.
+_IS_BACK = """,
+    EXISTS (SELECT 1 FROM membership_activity AS back WHERE back.member_id = fact.member_id
+    AND back.reverses = fact.source_ref AND back.reverses <> '')
+"""
 _LIFE = _FACTS + "FROM membership_activity AS fact WHERE fact.member_id = %(member)s"
-_DAY = _LIFE + " AND fact.occurred_at >= %(begin)s AND fact.occurred_at < %(end)s"
+_DAY = (
+    _FACTS
+    + _IS_BACK
+    + "FROM membership_activity AS fact WHERE fact.member_id = %(member)s AND fact.occurred_at >= %(begin)s"
+)
+_DAY += " AND fact.occurred_at < %(end)s"
 _BACK = _LIFE + " AND fact.reverses = ANY(%(refs)s) AND fact.reverses <> ''"
 _OVERRIDES = """
 SELECT id, member_id, ref, kind, rank, starts_at, expires_at, ended_at
@@ -71,7 +81,7 @@ def latest_mark() -> Subquery:
     return Subquery(latest.annotate(says=reason).values("says")[:1])
 
 
-def _history(rows: Iterable[tuple]) -> History:
+def _history(rows: Iterable[Sequence]) -> History:
     """Facts as the engine reads them. A reversal that was written down as not counted waits for its fact."""
     facts, marks = [], {}
     for *columns, mark in rows:
@@ -90,13 +100,17 @@ def load_history(member_id: int) -> History:
 def load_day(member_id: int, day: date) -> History:
     """The facts of one Shanghai day, and what takes them back, whenever that was."""
     span = {"begin": start_of_day(day), "end": start_of_day(day + timedelta(days=1))}
-    rows = fetch(_DAY, {"member": member_id, **span})
-    # What takes them back, and what takes that back: one statement each is planned sooner than one for all.
-    back = _taking_back(member_id, rows)
+    rows, taken_back = [], []
+    for *row, is_taken_back in fetch(_DAY, {"member": member_id, **span}):
+        rows.append(row)
+        if is_taken_back:
+            taken_back.append(row)
+    # What takes them back, and what takes that back: mostly nothing, so that these are statements of their own.
+    back = _taking_back(member_id, taken_back)
     return _history([*rows, *back, *_taking_back(member_id, back)])
 
 
-def _taking_back(member_id: int, rows: Sequence[tuple]) -> list[tuple]:
+def _taking_back(member_id: int, rows: Sequence[Sequence]) -> list[tuple]:
     refs = [ref for ref, *_ in rows]
     return fetch(_BACK, {"member": member_id, "refs": refs}) if refs else []
 

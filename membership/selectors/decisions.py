@@ -1,6 +1,6 @@
 """Decisions in plain language, each with everything that it found."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -162,11 +162,17 @@ class TierNews:
     until: datetime | None = None
 
 
-def tier_news(decision_id: int) -> TierNews | None:
-    """None for a decision that is not there."""
-    decision = TierDecision.objects.filter(pk=decision_id).select_related("member", "version").first()
-    if decision is None:
-        return None
+def tier_news(decision_ids: Iterable[int]) -> dict[int, TierNews]:
+    """By decision; what is not there has none."""
+    rows = (
+        TierDecision.objects.filter(pk__in=set(decision_ids))
+        .select_related("member")
+        .prefetch_related("version__tiers")
+    )
+    return {decision.pk: _news(decision) for decision in rows}
+
+
+def _news(decision: TierDecision) -> TierNews:
     tiers = {tier.rank: (tier.name, tier.name_en or tier.name) for tier in decision.version.tiers.all()}
     traces = load_tier_traces(decision.trace)
     own = tiers[decision.to_rank]

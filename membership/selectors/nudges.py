@@ -1,5 +1,6 @@
 """What nudges were shown, to whom, and what came of them."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,6 +31,11 @@ class NudgeChoice:
     kind: str
     label: str
     is_on: bool
+
+
+def nudged_users(user_ids: Iterable[int]) -> set[int]:
+    """Those of the users who were shown a nudge whose effect has not come yet."""
+    return set(Nudge.objects.filter(user__in=set(user_ids), converted_at=None).values_list("user", flat=True))
 
 
 def nudge_choices(chosen: EarningPreference) -> tuple[NudgeChoice, ...]:

@@ -18,7 +18,9 @@ from django.db.models.functions import Coalesce, JSONObject
 
 from catalog.models import Category
 from common.clock import day_of
+from common.sql import fetch
 from common.texts import in_language
+from events.contracts import OrderDelivered
 from membership.models import (
     Activity,
     MemberTier,
@@ -26,6 +28,7 @@ from membership.models import (
     TaskArm,
     TaskProgress,
     TaskShown,
+    TaskStep,
 )
 from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
 from membership.rules.traces import load_tier_trace
@@ -108,6 +111,50 @@ def _codes_above(code: str) -> list[str]:
     return codes
 
 
+# Orders by number, each with the place in a program that it may be the first of. As the storefront's own program, else
+# the platform's.
+_BOUGHT_BEFORE = """
+SELECT told.order_id
+FROM unnest(%(orders)s::bigint[], %(users)s::bigint[], %(storefronts)s::bigint[], %(paid)s::timestamptz[])
+    AS told (order_id, user_id, storefront_id, paid_at)
+JOIN membership_membertier AS member ON member.user_id = told.user_id AND member.program_id = (
+    SELECT id FROM membership_program WHERE storefront_id = told.storefront_id OR storefront_id IS NULL
+    ORDER BY storefront_id NULLS LAST LIMIT 1
+)
+WHERE EXISTS (
+    SELECT 1 FROM membership_activity AS fact WHERE fact.member_id = member.id AND fact.metric = 'spend'
+    AND fact.occurred_at <= told.paid_at AND fact.subject <> 'order:' || told.order_id
+)
+"""
+
+
+def orders_for_tasks(orders: Sequence[OrderDelivered]) -> set[int]:
+    """The numbers of those of the delivered orders that may count toward a task: so few that each is looked at alone.
+
+    Whoever has bought before never has a first order after that, so that this needs no lock.
+    """
+    known = [order for order in orders if order.user_id is not None]
+    begun = min((order.paid_at for order in known), default=None)
+    live = Task.objects.filter(kind__in=(Task.Kind.FIRST_ORDER, Task.Kind.CATEGORY_ORDER), is_active=True)
+    tasks = (
+        list(live.filter(Q(ends_at=None) | Q(ends_at__gt=begun)).values_list("kind", "category__code")) if begun else []
+    )
+    wanted = {code for kind, code in tasks if kind == Task.Kind.CATEGORY_ORDER}
+    found = set()
+    if wanted:
+        above = {code: set(_codes_above(code)) for code in {line.category for order in known for line in order.lines}}
+        found = {order.order_id for order in known if any(wanted & above[line.category] for line in order.lines)}
+    if any(kind == Task.Kind.FIRST_ORDER for kind, _code in tasks):
+        told = {
+            "orders": [order.order_id for order in known],
+            "users": [order.user_id for order in known],
+            "storefronts": [order.storefront_id for order in known],
+            "paid": [order.paid_at for order in known],
+        }
+        found |= {order.order_id for order in known} - {order_id for (order_id,) in fetch(_BOUGHT_BEFORE, told)}
+    return found
+
+
 def window_of(window: str, at: datetime) -> date:
     """The first day of the window in which a time falls."""
     day = day_of(at)
@@ -126,8 +173,12 @@ def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str 
     if not _fits_rank(task, member.rank):
         return False
     if _is_for_first_order(task):
-        bought = Activity.objects.filter(member=member, metric="spend").exclude(subject=subject)
+        bought = Activity.objects.filter(member=member, metric="spend", occurred_at__lte=at).exclude(subject=subject)
         if bought.exists():
+            return False
+        # What was paid first may be delivered last: another order was the first one then.
+        counted = TaskStep.objects.filter(user=member.user_id, task=task, counts=True).exclude(subject=subject)
+        if task.kind == Task.Kind.FIRST_ORDER and counted.exists():
             return False
     if task.audience == Task.Audience.NEW:
         return member.user.date_joined > at - NEW_FOR

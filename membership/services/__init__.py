@@ -16,6 +16,7 @@ from membership.services.nudges import (
     CART_WAIT,
     choose_nudges,
     forget_dwell,
+    forget_dwells,
     forget_old_nudges,
     may_nudge,
     note_click,
@@ -32,7 +33,13 @@ from membership.services.overrides import (
     refuse_override,
 )
 from membership.services.passes import buy_pass, give_pass, redeem_pass
-from membership.services.perks import correct_birthday, give_points_back, take_points_back, tell_birthday
+from membership.services.perks import (
+    correct_birthday,
+    give_points_back,
+    note_nothing_back,
+    take_points_back,
+    tell_birthday,
+)
 from membership.services.points import (
     adjust_points,
     expire_due_points,
@@ -42,7 +49,7 @@ from membership.services.points import (
     spend_points,
 )
 from membership.services.recalculation import recalculate
-from membership.services.recording import record_order_lines, record_refund
+from membership.services.recording import record_order, record_order_lines, record_refund
 from membership.services.reviews import record_review
 from membership.services.rules import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
 from membership.services.tasks import (
@@ -61,10 +68,12 @@ __all__ = [
     "choose_nudges",
     "forget_old_nudges",
     "forget_dwell",
+    "forget_dwells",
     "may_nudge",
     "note_click",
     "note_dwell",
     "note_nudge",
+    "note_nothing_back",
     "note_order_effect",
     "show_nudge",
     "CheckedIn",
@@ -103,6 +112,7 @@ __all__ = [
     "publish_rule_set",
     "recalculate",
     "record_activity",
+    "record_order",
     "record_order_lines",
     "record_refund",
     "record_review",

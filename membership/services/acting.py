@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.db import connection
-
 from common.clock import day_of
 from common.locks import lock_by_statement, lock_one
+from common.sql import fetch
 from events.contracts import InviteeActive
 from events.services import emit
 from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
 from membership.selectors.rules import published_versions
 from membership.services.evaluation import take_locked
-from membership.services.facts import record_activity
 from membership.services.members import ensure_member
 
 # Every event begins here. The storefront's own program, else the platform's, as selectors.rules.program_for.
@@ -24,6 +22,8 @@ WHERE member.user_id = %s AND member.program_id = (
 )
 FOR UPDATE OF member
 """
+
+_NOTE_DAY = "INSERT INTO membership_activeday (user_id, day) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING day"
 
 
 def locked_member(*, user_id: int, storefront_id: int, at: datetime) -> MemberTier:
@@ -40,27 +40,34 @@ def note_active_day(*, member: MemberTier, at: datetime, heard_at: datetime) -> 
 
     The caller holds the member's lock.
     """
-    day = day_of(at)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO membership_activeday (user_id, day) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING day",
-            [member.user_id, day],
-        )
-        if cursor.fetchone() is None:
-            return False
-    record_activity(
-        member_id=member.pk,
-        metric="online_days",
-        quantity=1,
-        occurred_at=at,
-        at=heard_at,
-        ref=f"online:{member.user_id}:{day}",
-    )
-    _tell_when_active(member.user_id, heard_at)
+    row = active_day(member, at=at, heard_at=heard_at)
+    if row is None:
+        return False
+    append_facts(member=member, rows=[row], at=heard_at)
+    tell_when_active(user_id=member.user_id, at=heard_at)
     return True
 
 
-def _tell_when_active(user_id: int, at: datetime) -> None:
+def active_day(member: MemberTier, *, at: datetime, heard_at: datetime) -> Activity | None:
+    """The fact that a locked member was active on the day of `at`; None where that is known.
+
+    Whoever asks writes it down, alone or with what made the day active, and calls `tell_when_active` then.
+    """
+    day = day_of(at)
+    if not fetch(_NOTE_DAY, [member.user_id, day]):
+        return None
+    return Activity(
+        source_ref=f"online:{member.user_id}:{day}",
+        member=member,
+        metric="online_days",
+        occurred_at=at,
+        recorded_at=heard_at,
+        quantity=1,
+    )
+
+
+def tell_when_active(*, user_id: int, at: datetime) -> None:
+    """Tell, where an invited friend has by now been active on enough days."""
     referral = Referral.objects.filter(invitee=user_id, active_at=None).first()
     if referral is None:
         return

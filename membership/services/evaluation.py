@@ -16,7 +16,7 @@ from django.db import transaction
 from accounts.models import User
 from common.clock import day_of
 from common.locks import lock_one
-from common.sql import fetch, run
+from common.sql import Statement, fetch, fetch_together, run_together
 from events.contracts import TierChanged
 from events.services import emit
 from membership.engine.book import days_needed
@@ -32,7 +32,7 @@ from membership.rules.evaluate import JumpTrace, TierTrace
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.books import StoredStays, load_history, load_overrides, load_sums
 from membership.selectors.rules import Published, published_versions
-from membership.services.ledger import settle, settle_day, store, touched_days
+from membership.services.ledger import count_day, settle, store, touched_days, writing
 
 _STORED = (
     "rank", "since", "stage", "grace_until", "state", "folded_to", "version_id", "evaluated_at", "next_check_at",
@@ -118,11 +118,12 @@ def take_locked(
         fold.advance(at)
         return _answer(member, fold, at=at, ref=fresh[-1].source_ref, reversal=any(row.reverses for row in fresh))
     fold.advance(moment)
-    counted = settle_day(member, day_of(moment), fold.tally)
+    counted = count_day(member, day_of(moment), fold.tally)
+    sums = writing(member, fold.tally)
     if any(counted.net(row.source_ref) is not None for row in fresh):
         fold.go_on(moment, fresh[-1].source_ref)
     fold.advance(at)
-    return _last(keep(member, fold, at=at))
+    return _last(keep(member, fold, at=at, sums=sums))
 
 
 def show_locked(member: MemberTier, versions: Sequence[Published], *, at: datetime) -> TierDecision | None:
@@ -262,12 +263,19 @@ def _traces(
     return judge.tier_traces(), judge.jump_traces()
 
 
-def keep(member: MemberTier, fold: Fold, *, at: datetime) -> list[TierDecision]:
-    """Store where a fold ends and what it decided, and tell the other rooms."""
+def keep(member: MemberTier, fold: Fold, *, at: datetime, sums: Sequence[Statement] = ()) -> list[TierDecision]:
+    """Store where a fold ends and what it decided, together with the sums that led there, and tell the other rooms."""
     for name, value in columns_of(fold, at=at).items():
         setattr(member, name, value)
-    run(_STORE, [*_values(member, _STORED), member.pk])
-    return keep_decisions(member, fold.decisions, fold.world.timeline)
+    stored = [decision_row(member, one) for one in fold.decisions]
+    statements = [*sums, (_STORE, [*_values(member, _STORED), member.pk])]
+    if not stored:
+        run_together(statements)
+        return []
+    # The first goes with the sums and the member: an event makes one mostly.
+    [(stored[0].pk,)] = fetch_together([*statements, (_DECIDE, _values(stored[0], _DECIDED))])
+    tell(stored[0], _tier_name(fold.world.timeline, stored[0]))
+    return [stored[0], *_keep_rows(stored[1:], fold.world.timeline)]
 
 
 def _values(row: MemberTier | TierDecision, names: Sequence[str]) -> list[Any]:
@@ -278,11 +286,14 @@ def _values(row: MemberTier | TierDecision, names: Sequence[str]) -> list[Any]:
 
 
 def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: Timeline) -> list[TierDecision]:
-    stored = [decision_row(member, one) for one in decisions]
-    for decision in stored:
+    return _keep_rows([decision_row(member, one) for one in decisions], timeline)
+
+
+def _keep_rows(rows: list[TierDecision], timeline: Timeline) -> list[TierDecision]:
+    for decision in rows:
         [(decision.pk,)] = fetch(_DECIDE, _values(decision, _DECIDED))
         tell(decision, _tier_name(timeline, decision))
-    return stored
+    return rows
 
 
 def decision_row(member: MemberTier, decision: Decision) -> TierDecision:

@@ -5,13 +5,13 @@ for the totals.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from common.clock import day_of
-from common.sql import fetch, rows_of, run
+from common.sql import Statement, fetch, rows_of, run
 from membership.engine.book import BUY_DAYS, STATES, Sum
 from membership.engine.facts import History
 from membership.engine.tally import CAPPED, DaySums, Tally, reach
@@ -121,9 +121,15 @@ def settle(member: MemberTier, days: Iterable[date], timeline: Timeline) -> None
 
 def settle_day(member: MemberTier, day: date, tally: Tally) -> History:
     """The same for one day and a tally whose book and earnings hold the days around it; returns the day's facts."""
+    history = count_day(member, day, tally)
+    write(member, tally)
+    return history
+
+
+def count_day(member: MemberTier, day: date, tally: Tally) -> History:
+    """The same without storing it: `write` or `writing` has yet to come."""
     history = load_day(member.pk, day)
     tally.put_day(day, DaySums.of(net for _, group in history.moments() for net in group))
-    write(member, tally)
     return history
 
 
@@ -131,20 +137,44 @@ def write(member: MemberTier, tally: Tally) -> None:
     """Store the sums that a tally moved."""
     if not tally.changed:
         return
-    rows = [
-        (
-            member.pk,
-            metric,
-            day,
-            category,
-            *tally.book.get(metric, day, category),
-            _earned(tally, metric, day, category),
-        )
-        for metric, day, category in tally.changed
-    ]
-    _write_rows(_DAYS, rows)
+    run(*_day_rows(member, tally))
     _write_totals(member, tally)
     tally.changed.clear()
+
+
+def writing(member: MemberTier, tally: Tally) -> list[Statement]:
+    """As statements that may run together what stores the sums that a tally moved.
+
+    None where they do not merely grow: then they are stored already, because what is left is read from what was stored.
+    """
+    changes = _changes(tally)
+    if (
+        not tally.changed
+        or any(one.emptied for one in changes.values())
+        or any(cell[0] in STATES for cell in tally.changed)
+    ):
+        write(member, tally)
+        return []
+    statements = [_day_rows(member, tally), _rows_of(_TOTALS, _raised(member, changes))]
+    tally.changed.clear()
+    return statements
+
+
+def _day_rows(member: MemberTier, tally: Tally) -> Statement:
+    return _rows_of(
+        _DAYS,
+        [
+            (
+                member.pk,
+                metric,
+                day,
+                category,
+                *tally.book.get(metric, day, category),
+                _earned(tally, metric, day, category),
+            )
+            for metric, day, category in tally.changed
+        ],
+    )
 
 
 def _earned(tally: Tally, metric: str, day: date, category: str) -> int:
@@ -152,6 +182,19 @@ def _earned(tally: Tally, metric: str, day: date, category: str) -> int:
 
 
 def _write_totals(member: MemberTier, tally: Tally) -> None:
+    changes = _changes(tally)
+    up = _raised(member, changes)
+    down = [(*key, *change.sums, _first_left(member, *key)) for key, change in changes.items() if change.emptied]
+    if up:
+        run(*_rows_of(_TOTALS, up))
+    if down:
+        run(_TOTALS_DOWN, [*_columns(down), member.pk])
+    for metric in {metric for metric, _, _ in tally.changed if metric in STATES}:
+        run(_STATE, [member.pk, metric, *latest_state(member.pk, metric)])
+
+
+def _changes(tally: Tally) -> dict[Key, "_Change"]:
+    """How the totals move with the days."""
     changes: dict[Key, _Change] = defaultdict(_Change)
     for (metric, day, category), before in tally.changed.items():
         if metric not in STATES:
@@ -160,18 +203,15 @@ def _write_totals(member: MemberTier, tally: Tally) -> None:
             if metric == "orders":
                 days = Sum(Decimal(0), int(before.quantity > 0)), Sum(Decimal(0), int(now.quantity > 0))
                 changes[BUY_DAYS, ""].add(day, *days)
-    up = [
+    return changes
+
+
+def _raised(member: MemberTier, changes: Mapping[Key, "_Change"]) -> list[tuple]:
+    return [
         (member.pk, *key, *change.sums, change.first if key[0] != BUY_DAYS else None)
         for key, change in changes.items()
         if not change.emptied
     ]
-    down = [(*key, *change.sums, _first_left(member, *key)) for key, change in changes.items() if change.emptied]
-    if up:
-        _write_rows(_TOTALS, up)
-    if down:
-        run(_TOTALS_DOWN, [*_columns(down), member.pk])
-    for metric in {metric for metric, _, _ in tally.changed if metric in STATES}:
-        run(_STATE, [member.pk, metric, *latest_state(member.pk, metric)])
 
 
 @dataclass
@@ -199,9 +239,9 @@ def _first_left(member: MemberTier, metric: str, category: str) -> date | None:
     return None if metric == BUY_DAYS else first_counted_day(member.pk, metric, category)
 
 
-def _write_rows(statement: str, rows: Sequence[tuple]) -> None:
+def _rows_of(statement: str, rows: Sequence[tuple]) -> Statement:
     places = ", ".join(["%s"] * len(rows[0]))
-    run(statement.format(rows=rows_of(len(rows), places)), [value for row in rows for value in row])
+    return statement.format(rows=rows_of(len(rows), places)), [value for row in rows for value in row]
 
 
 def _columns(rows: Iterable[tuple]) -> list[list]:

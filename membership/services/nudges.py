@@ -4,13 +4,14 @@ A kind is shown once a day at most: what is about buying waits 24 hours, so that
 two days; a streak ends at midnight, so that its reminder goes by days. The unique (member, kind, day) is the last line.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
 from common.clock import day_of
+from common.sql import run
 from membership.models import Dwell, EarningPreference, Nudge
 
 Kind = Nudge.Kind
@@ -34,6 +35,13 @@ ON CONFLICT (user_id, storefront_id) DO UPDATE SET
     seen_at = EXCLUDED.seen_at
 RETURNING opened_at
 """
+_FORGET_DWELLS = """
+DELETE FROM membership_dwell WHERE id IN (
+    SELECT dwell.id FROM membership_dwell AS dwell
+    JOIN unnest(%s::bigint[], %s::bigint[]) AS place (user_id, storefront_id) USING (user_id, storefront_id)
+    ORDER BY dwell.id FOR UPDATE OF dwell
+)
+"""
 
 
 def note_dwell(*, user_id: int, storefront_id: int, mark: str, at: datetime) -> timedelta:
@@ -51,6 +59,12 @@ def note_dwell(*, user_id: int, storefront_id: int, mark: str, at: datetime) -> 
 def forget_dwell(*, user_id: int, storefront_id: int) -> None:
     """Nothing lies before the member any more: it was bought or taken out."""
     Dwell.objects.filter(user=user_id, storefront=storefront_id).delete()
+
+
+def forget_dwells(*, places: Collection[tuple[int, int]]) -> None:
+    """The same for many, each a user and a storefront. Locks the rows by id."""
+    if places:
+        run(_FORGET_DWELLS, [list(column) for column in zip(*places, strict=True)])
 
 
 def may_nudge(*, user_id: int, kind: str, at: datetime) -> bool:

@@ -1,6 +1,7 @@
 """Benefits that give something: points for what was bought, and the birthday that gifts go by."""
 
 import math
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -9,14 +10,37 @@ from django.db import transaction
 from common import clock
 from common.clock import day_of
 from common.locks import lock_one
+from common.sql import fetch, run
 from events.contracts import OrderDelivered, OrderRefunded
 from membership.exceptions import BirthdayKnown, NotABirthday
-from membership.models import Birthday, MemberTier, PointsBack, PointsEntry, TierDecision
+from membership.models import Birthday, PointsBack, PointsEntry
 from membership.selectors.perks import perks_of_tier
-from membership.selectors.rules import program_for, version_in_force
+from membership.selectors.rules import Published, published_versions, version_at
 from membership.services.points import grant_points, reverse_points
 
 EARLIEST_YEAR = 1900
+# The tier held when an order was paid: by the last decision until then, but for what this very order lifted to. As the
+# storefront's own program, else the platform's.
+_HELD = """
+SELECT told.order_id, member.program_id, coalesce((
+    SELECT decision.to_rank FROM membership_tierdecision AS decision
+    WHERE decision.member_id = member.id AND decision.at <= told.paid_at
+    AND (decision.at < told.paid_at OR decision.activity_ref NOT LIKE 'line:%%')
+    ORDER BY decision.at DESC, decision.id DESC LIMIT 1
+), member.rank)
+FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
+    AS told (order_id, user_id, storefront_id, paid_at)
+JOIN membership_membertier AS member ON member.user_id = told.user_id AND member.program_id = (
+    SELECT id FROM membership_program WHERE storefront_id = told.storefront_id OR storefront_id IS NULL
+    ORDER BY storefront_id NULLS LAST LIMIT 1
+)
+"""
+_NOTHING_BACK = """
+INSERT INTO membership_pointsback AS known (line_id, user_id, cash, rate, refunds, granted, taken_back)
+SELECT line_id, user_id, cash, 0, '{}', 0, 0
+FROM unnest(%s::bigint[], %s::bigint[], %s::numeric[]) AS line (line_id, user_id, cash)
+ON CONFLICT (line_id) DO UPDATE SET rate = 0, cash = EXCLUDED.cash WHERE known.rate IS NULL
+"""
 
 
 def give_points_back(*, order: OrderDelivered, at: datetime) -> int:
@@ -26,7 +50,7 @@ def give_points_back(*, order: OrderDelivered, at: datetime) -> int:
     """
     if order.user_id is None:
         return 0
-    rate = _rate_at(order.user_id, order.storefront_id, order.paid_at)
+    rate = _rates([order])[order.order_id]
     given = 0
     with transaction.atomic():
         for line in sorted(order.lines, key=lambda line: line.id):
@@ -42,6 +66,20 @@ def give_points_back(*, order: OrderDelivered, at: datetime) -> int:
                 )
                 given += row.granted
     return given
+
+
+def note_nothing_back(*, orders: Sequence[OrderDelivered]) -> set[int]:
+    """Write down, for many deliveries at once, that their lines give nothing back; returns the orders whose do, and which
+    `give_points_back` has yet to see. Locks the rows by line."""
+    known = [order for order in orders if order.user_id is not None]
+    rates = _rates(known) if known else {}
+    nothing = {
+        line.id: (order.user_id, line.cash) for order in known if not rates[order.order_id] for line in order.lines
+    }
+    if nothing:
+        rows = [(line_id, *nothing[line_id]) for line_id in sorted(nothing)]
+        run(_NOTHING_BACK, [list(column) for column in zip(*rows, strict=True)])
+    return {order_id for order_id, rate in rates.items() if rate}
 
 
 def take_points_back(*, refund: OrderRefunded, at: datetime) -> int:
@@ -114,12 +152,17 @@ def _due(row: PointsBack) -> int:
     return max(math.floor(kept * (row.rate or 0)), 0)
 
 
-def _rate_at(user_id: int, storefront_id: int, at: datetime) -> Decimal:
-    program = program_for(storefront_id)
-    member = MemberTier.objects.filter(user=user_id, program=program).first()
-    if member is None:
-        return Decimal(0)
-    held = TierDecision.objects.filter(member=member, at__lte=at).order_by("-at", "-pk")
-    rank = held.values_list("to_rank", flat=True).first()
-    version = version_in_force(program.pk, at)
-    return perks_of_tier(version.tiers.get(member.rank if rank is None else rank)).back
+def _rates(orders: Sequence[OrderDelivered]) -> dict[int, Decimal]:
+    """Points per yuan, by order, of the tiers that the members held when they paid; one statement for all."""
+    found = dict.fromkeys((order.order_id for order in orders), Decimal(0))
+    columns = [
+        [getattr(order, name) for order in orders] for name in ("order_id", "user_id", "storefront_id", "paid_at")
+    ]
+    versions: dict[int, list[Published]] = {}
+    paid = {order.order_id: order.paid_at for order in orders}
+    for order_id, program_id, rank in fetch(_HELD, columns):
+        if program_id not in versions:
+            versions[program_id] = published_versions(program_id)
+        version = version_at(versions[program_id], paid[order_id])
+        found[order_id] = perks_of_tier(version.tiers.get(rank)).back
+    return found

@@ -4,7 +4,7 @@ One row a line: `line:<id>:spend` for the cash, `line:<id>:points` for what poin
 payment. An order counts as one while some of its spend does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -14,12 +14,29 @@ from membership.engine.facts import spend_facts
 from membership.models import Activity, MemberTier, TierDecision
 from membership.rules.nodes import RuleSet
 from membership.selectors.rules import published_versions, version_at
-from membership.services.acting import locked_member
+from membership.services.acting import active_day, locked_member, tell_when_active
 from membership.services.evaluation import take_locked
 
 SPEND = "spend"
 # A refund of something that never counted, or does not count yet.
 NOT_COUNTED = "not_counted"
+
+
+def record_order(*, order: OrderDelivered, at: datetime) -> TierDecision | None:
+    """Count an order's day as active and its delivered lines, and evaluate the member; returns the decision, if one was made.
+
+    Together, because they happened at one moment: told one after the other, the second would be late and the whole life
+    folded again for it. Guests have no tier. Locks the MemberTier.
+    """
+    if order.user_id is None:
+        return None
+    with transaction.atomic(savepoint=False):
+        member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=at)
+        day = active_day(member, at=order.paid_at, heard_at=at)
+        decision = _take_lines(member, order, at, [] if day is None else [day])
+        if day is not None:
+            tell_when_active(user_id=order.user_id, at=at)
+    return decision
 
 
 def record_order_lines(*, order: OrderDelivered, at: datetime) -> TierDecision | None:
@@ -29,12 +46,19 @@ def record_order_lines(*, order: OrderDelivered, at: datetime) -> TierDecision |
     """
     if order.user_id is None:
         return None
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=at)
-        versions = published_versions(member.program_id)
-        rules = version_at(versions, order.paid_at).rules
-        rows = [row for line in order.lines for row in _line_rows(member, rules, order, line, at)]
-        return take_locked(member, rows, versions, at=at)
+        return _take_lines(member, order, at)
+
+
+def _take_lines(
+    member: MemberTier, order: OrderDelivered, at: datetime, others: Sequence[Activity] = ()
+) -> TierDecision | None:
+    """Write what a locked member bought, after `others` of the same moment."""
+    versions = published_versions(member.program_id)
+    rules = version_at(versions, order.paid_at).rules
+    rows = [row for line in order.lines for row in _line_rows(member, rules, order, line, at)]
+    return take_locked(member, [*others, *rows], versions, at=at)
 
 
 def record_refund(*, refund: OrderRefunded, at: datetime) -> TierDecision | None:

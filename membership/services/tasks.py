@@ -107,13 +107,11 @@ def record_view(*, user_id: int, storefront_id: int, product_id: int, at: dateti
 
 
 def count_order_tasks(*, order: OrderDelivered) -> None:
-    """An order was delivered: its day is active, it may be the first, and its lines may be of a wanted category."""
+    """An order was delivered: it may be the first, and its lines may be of a wanted category."""
     if order.user_id is None:
         return
     with transaction.atomic():
-        heard_at = clock.now()
-        member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=heard_at)
-        note_active_day(member=member, at=order.paid_at, heard_at=heard_at)
+        member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=clock.now())
         times = {"member": member, "at": order.paid_at, "told_at": order.delivered_at}
         count_step_locked(kind=Task.Kind.FIRST_ORDER, subject=f"order:{order.order_id}", **times)
         for line in order.lines:

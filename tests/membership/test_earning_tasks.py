@@ -252,6 +252,11 @@ def test_the_first_order_and_only_the_first(club):
     hear(club, club.delivered(old.user_id, "10.00", paid=NOON))
     assert balance(old) == 0
     assert not listed(club, old).open
+    # What was paid first may be delivered last; it is not a first one then, and no second.
+    other = club.join()
+    for paid in (NOON, NOON - DAY):
+        hear(club, club.delivered(other.user_id, "10.00", paid=paid))
+    assert TaskStep.objects.filter(user=other.user_id, counts=True).count() == 1
 
 
 @pytest.mark.parametrize("order_of_news", ["bought first", "refunded first"])

@@ -19,7 +19,7 @@ EVENTS = 60
 
 @pytest.fixture
 def heard(monkeypatch):
-    """How often each event was handled; two subscribers."""
+    """How often each event was handled; two subscribers, one that goes first and one that takes many at once."""
     counted: Counter = Counter()
     guard = threading.Lock()
     monkeypatch.setattr(registry, "_handlers", {})
@@ -29,7 +29,8 @@ def heard(monkeypatch):
             with guard:
                 counted[name, event.sku_id] += 1
 
-        registry.subscribe(StockArrived, name)(handler)
+        registry.subscribe(StockArrived, name, first=name == "one")(handler)
+    registry.handles_many("two")(lambda news: counted.update(("two", one.event.sku_id) for one in news))
     return counted
 
 
