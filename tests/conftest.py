@@ -6,6 +6,7 @@ import time
 import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
+from hypothesis import HealthCheck, settings
 from pytest_django.plugin import blocking_manager_key
 
 from accounts.services import create_member
@@ -16,6 +17,10 @@ from wallet.models import Transfer
 
 migrated_rows = pytest.StashKey[str]()
 _names = itertools.count(1)
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from membership.engine.book import Book, Snapshot, days_needed, next_change
@@ -132,7 +132,6 @@ entries = st.lists(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(entries)
 def test_the_next_change_is_the_first_day_on_which_a_value_differs(found):
     book = book_of(*found)

@@ -29,7 +29,9 @@ TODAY = date(2026, 11, 22)  # a Sunday
 MEMBERS = 4
 
 pytestmark = pytest.mark.django_db
-random_rules = settings(deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
+random_rules = settings(
+    max_examples=80, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+)
 
 
 @pytest.fixture

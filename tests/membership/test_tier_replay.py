@@ -336,7 +336,7 @@ def history(seed: int) -> list[dict]:
     return lines
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6))
 def test_the_order_of_lines_and_repeated_lines_say_nothing(seed):
     lines = history(seed)
@@ -347,7 +347,7 @@ def test_the_order_of_lines_and_repeated_lines_say_nothing(seed):
     assert replayed(SAMPLE, shuffled, end) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6))
 def test_decisions_join_up_and_every_line_down_goes_one_level(seed):
     decisions = replayed(SAMPLE, history(seed), at(plus(DAY, 200)))

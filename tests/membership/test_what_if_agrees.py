@@ -104,7 +104,7 @@ def versions_before(draw):
     return found
 
 
-@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(
     before=versions_before(),
     drafted=rule_sets(),
