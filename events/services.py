@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime, timedelta
@@ -22,6 +22,10 @@ logger = logging.getLogger(__name__)
 
 # Plain statements: most of what happens in the shop passes here.
 _EMIT = "INSERT INTO events_event (kind, version, payload, occurred_at) VALUES (%s, %s, %s, %s) RETURNING id"
+_EMIT_ALL = """
+INSERT INTO events_event (kind, version, payload, occurred_at)
+SELECT %s, %s, payload, %s FROM unnest(%s::jsonb[]) WITH ORDINALITY AS told (payload, place) ORDER BY place
+"""
 _NEXT = """
 SELECT delivery.id, delivery.subscriber, event.id, event.kind, event.version, event.payload, event.occurred_at
 FROM events_delivery AS delivery JOIN events_event AS event ON event.id = delivery.event_id
@@ -51,6 +55,18 @@ def emit(event: Any, *, at: datetime) -> int:
     if not _relaying.get() and not any(queued[1] is nudge for queued in connection.run_on_commit):
         transaction.on_commit(nudge)
     return pk
+
+
+def emit_all(events: Sequence[Any], *, at: datetime) -> None:
+    """`emit` for many events of one kind that happened at one moment, in one statement."""
+    if not events:
+        return
+    if not connection.in_atomic_block:
+        raise LockOutsideTransaction("emit_all() needs the transaction of the facts that it tells")
+    payloads = [json.dumps(to_payload(event), ensure_ascii=False) for event in events]
+    run(_EMIT_ALL, [events[0].kind, events[0].version, at, payloads])
+    if not _relaying.get() and not any(queued[1] is nudge for queued in connection.run_on_commit):
+        transaction.on_commit(nudge)
 
 
 def fan_out(*, limit: int = BATCH) -> int:

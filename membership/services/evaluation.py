@@ -281,7 +281,7 @@ def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: 
     stored = [decision_row(member, one) for one in decisions]
     for decision in stored:
         [(decision.pk,)] = fetch(_DECIDE, _values(decision, _DECIDED))
-        tell(decision, _tier_name(timeline, decision))
+        tell(decision, tier_name(timeline, decision.version_id, decision.to_rank))
     return stored
 
 
@@ -304,12 +304,12 @@ def decision_row(member: MemberTier, decision: Decision) -> TierDecision:
     )
 
 
-def _tier_name(timeline: Timeline, decision: TierDecision) -> str:
+def tier_name(timeline: Timeline, version_id: int, rank: int) -> str:
     """By the version that decided; a protected tier may be one that only an earlier version knows."""
-    decided = timeline.by_pk(decision.version_id)
+    decided = timeline.by_pk(version_id)
     versions = [*filter(None, [decided]), *reversed(timeline.versions)]
     tiers = (tier for version in versions for tier in version.rules.tiers)
-    return next((tier.name for tier in tiers if tier.rank == decision.to_rank), str(decision.to_rank))
+    return next((tier.name for tier in tiers if tier.rank == rank), str(rank))
 
 
 def tell(decision: TierDecision, to_name: str) -> None:

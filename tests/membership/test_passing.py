@@ -10,12 +10,15 @@ from hypothesis import strategies as st
 
 from common.clock import start_of_day
 from common.locks import lock
+from events.models import Event
 from membership.engine.state import State, dump_state, load_state
 from membership.engine.step import World, next_check
 from membership.engine.versions import Timeline
 from membership.models import MemberTier, RuleSetVersion, TierDecision, TierStay
 from membership.rules.dump import dump_rules, fingerprint
+from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.books import StoredStays
+from membership.selectors.evaluations import decision_document, evaluation_traces
 from membership.selectors.rules import published_versions
 from membership.services import passing
 from membership.services.evaluation import evaluate_locked
@@ -62,8 +65,15 @@ def worlds(draw):
 
 @st.composite
 def states(draw, ranks):
-    """(rank, days since, kept by the version before)."""
-    return draw(st.sampled_from(ranks)), draw(st.integers(0, HORIZON)), draw(st.booleans())
+    """(rank, days since, kept by the version before, stage, days until the grace ends)."""
+    stage = draw(st.sampled_from(["active", "active", "warned", "grace"]))
+    return (
+        draw(st.sampled_from(ranks)),
+        draw(st.integers(0, HORIZON)),
+        draw(st.booleans()),
+        stage,
+        draw(st.integers(-1, 3)),
+    )
 
 
 def publish(club, found) -> list:
@@ -85,13 +95,15 @@ def publish(club, found) -> list:
 
 def place(member_id, versions, drawn, history, left_at, gap) -> None:
     """A member as a step at `left_at` would have left them."""
-    rank, days, kept = drawn
+    rank, days, kept, stage, grace = drawn
     timeline = Timeline(versions)
     version = timeline.at(left_at)
     earlier = [one for one in versions if one.effective_from < version.effective_from]
     since = start_of_day(TODAY - timedelta(days=gap + days))
     if rank not in [tier.rank for tier in version.rules.tiers]:
         rank = version.rules.default_tier.rank
+    stage = stage if rank != version.rules.default_tier.rank else "active"
+    grace_until = start_of_day(TODAY + timedelta(days=grace)) if stage == "grace" else None
     protected = kept and rank and len(earlier) > 1
     state = State(
         rank=rank,
@@ -99,6 +111,9 @@ def place(member_id, versions, drawn, history, left_at, gap) -> None:
         shown=rank,
         shown_since=since,
         at=left_at,
+        stage=stage,
+        shown_stage=stage,
+        grace_until=grace_until,
         version=version.pk,
         kept_by=earlier[-1].pk if protected else None,
         kept_until=start_of_day(TODAY) if protected and days % 2 else None,
@@ -109,7 +124,8 @@ def place(member_id, versions, drawn, history, left_at, gap) -> None:
     MemberTier.objects.filter(pk=member_id).update(
         rank=rank,
         since=since,
-        stage="active",
+        stage=stage,
+        grace_until=grace_until,
         state=dump_state(state),
         folded_to=left_at,
         version=version.pk,
@@ -131,15 +147,27 @@ def due(club) -> list[int]:
 
 def outcome(club) -> tuple[dict, list]:
     members = MemberTier.objects.filter(pk__in=club.ids).order_by("pk")
-    columns = ("rank", "since", "stage", "grace_until", "version_id", "next_check_at", "folded_to", "evaluation")
-    rows = {
-        (member.pk, name): load_state(member.state) if name == "state" else getattr(member, name)
-        for member in members
-        for name in (*columns, "state")
-    }
+    columns = ("rank", "since", "stage", "grace_until", "version_id", "next_check_at", "folded_to")
+    rows = {(member.pk, name): getattr(member, name) for member in members for name in columns}
+    for member in members:
+        rows[member.pk, "state"] = load_state(member.state)
+        rows[member.pk, "evaluation"] = expanded(member)
     decisions = TierDecision.objects.filter(member__in=club.ids).exclude(cause="default").order_by("member", "id")
-    fields = ("member_id", "from_rank", "to_rank", "stage", "cause", "version_id", "day", "at", "trace", "gap")
-    return rows, list(decisions.values(*fields))
+    fields = ("member_id", "from_rank", "to_rank", "stage", "cause", "version_id", "day", "at", "gap")
+    told = [{name: getattr(one, name) for name in fields} | {"trace": decision_document(one)} for one in decisions]
+    events = Event.objects.filter(kind="tier.changed").order_by("id").values_list("payload", "occurred_at")
+    return rows, told, sorted(without_number(payload, at) for payload, at in events)
+
+
+def expanded(member) -> tuple:
+    if set(member.evaluation) == {"day", "tiers"} and not member.evaluation["tiers"]:
+        return member.evaluation["day"], None  # nobody has evaluated the member
+    tiers, jumps = evaluation_traces(member)
+    return member.evaluation["day"], [*map(dump_tier_trace, tiers)], [*map(dump_jump_trace, jumps)]
+
+
+def without_number(payload, at) -> tuple:
+    return (payload["user_id"], str(at), *(str(payload[name]) for name in sorted(payload) if name != "decision_id"))
 
 
 @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -163,8 +191,9 @@ def test_a_pass_ends_where_the_engine_ends(club, world, found, data):
             by_engine = outcome(club)
             transaction.set_rollback(True)
         pass_time(ids, versions, program_id=club.program.pk, at=NIGHT)
-        rows, decisions = outcome(club)
+        rows, decisions, events = outcome(club)
         differing = {key: (value, by_engine[0][key]) for key, value in rows.items() if value != by_engine[0][key]}
         assert not differing
         assert decisions == by_engine[1]
+        assert events == by_engine[2]
         transaction.set_rollback(True)
