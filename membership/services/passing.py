@@ -81,9 +81,9 @@ def _step(scope: Scope, moment: Moment, timeline: Timeline, *, at: datetime) -> 
         make_room()
         steps.tell(scope, moment)
     moved = 0
-    for after, last in steps.batches():
+    for after, last, count in steps.batches():
         with transaction.atomic():
-            made = steps.store(after, last, moment, at=at, with_evaluation=moment.day == day_of(at))
+            made = steps.store(after, last, count, moment, at=at, with_evaluation=moment.day == day_of(at))
             names = {rank: tier_name(timeline, moment.version.pk, rank) for rank in {one.to_rank for one in made}}
             changed = [
                 TierChanged(

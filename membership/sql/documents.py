@@ -20,13 +20,17 @@ def figures_array(ladder: Ladder) -> Sql:
     return fill("jsonb_build_array({found})", found=join(", ", found))
 
 
-def evaluation_document(ladder: Ladder, version: Published, day: date) -> Sql:
-    return fill(
-        "jsonb_build_object('day', {day}, 'rules', {rules}, 'figures', {figures})",
-        day=day.isoformat(),
-        rules=version.sha256[:MARK],
-        figures=figures_array(ladder),
-    )
+def evaluation_document(figures: Sql, version: Published, day: date) -> Sql:
+    return _in_short(figures, {"day": day.isoformat(), "rules": version.sha256[:MARK]})
+
+
+def trace_document(figures: Sql, version: Published) -> Sql:
+    """The trace of a decision, whose row says the day."""
+    return _in_short(figures, {"rules": version.sha256[:MARK]})
+
+
+def _in_short(figures: Sql, known: dict[str, str]) -> Sql:
+    return fill("({known} || jsonb_build_object('figures', {figures}))", known=_constant(known), figures=figures)
 
 
 def gap_document(ladder: Ladder, rank: Sql) -> Sql:

@@ -4,6 +4,7 @@ Nobody is locked while the sums are read, which takes seconds. What is written i
 their rows, and to nobody whose row has changed since: these are left to the engine.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,7 +15,7 @@ from membership.engine.state import GRACE, WARNED, written
 from membership.models import TierDecision
 from membership.selectors.rules import Published
 from membership.sql.conditions import Ladder
-from membership.sql.documents import evaluation_document, gap_document
+from membership.sql.documents import evaluation_document, figures_array, gap_document, trace_document
 from membership.sql.figures import MEMBERS, Figures, Scope
 from membership.sql.fragments import NULL, Sql, execute_count, fill, join, name, run
 from membership.sql.settling import (
@@ -41,7 +42,7 @@ _STEP = Sql("membership_step")
 _CREATE = Sql("""
 CREATE TEMPORARY TABLE membership_step (
     id bigint PRIMARY KEY, mark xid, user_id bigint, rank smallint, move text, to_rank smallint, stage text,
-    grace_until timestamptz, since timestamptz, next_check_at timestamptz, state jsonb, evaluation jsonb, gap jsonb
+    grace_until timestamptz, since timestamptz, next_check_at timestamptz, changes jsonb, figures jsonb, gap jsonb
 )
 """)
 _COLUMNS = Sql("m.xmin AS mark, m.user_id, m.rank, m.since, m.stage, m.grace_until, m.state")
@@ -68,8 +69,8 @@ def tell(scope: Scope, moment: Moment) -> int:
         Sql("scope.id, scope.mark, scope.user_id, scope.rank, made.move, next.to_rank, next.stage, next.grace_until"),
         fill("CASE WHEN {moved} THEN {at} ELSE scope.since END", moved=_MOVED, at=moment.at),
         _next_check(ladder, keeper, moment),
-        _state(ladder, moment),
-        evaluation_document(ladder, moment.version, moment.day),
+        _changes(moment),
+        figures_array(ladder),
         fill(
             "CASE WHEN made.move = ANY({decided}) THEN {gap} END", decided=DECIDED, gap=gap_document(ladder, _TO_RANK)
         ),
@@ -77,7 +78,7 @@ def tell(scope: Scope, moment: Moment) -> int:
     source = _source(ladder, keeper, moment)
     drop()
     run(_CREATE)
-    told = execute_count(
+    return execute_count(
         fill(
             "WITH {ctes} INSERT INTO {step} SELECT {columns} {source} WHERE made.move <> {ask}",
             ctes=figures.ctes(scope, _COLUMNS),
@@ -87,8 +88,6 @@ def tell(scope: Scope, moment: Moment) -> int:
             ask=ASK,
         )
     )
-    run(Sql("ANALYZE membership_step"))
-    return told
 
 
 def moving(scope: Scope, moment: Moment) -> list[int]:
@@ -204,44 +203,20 @@ def _stay_goes_on(ladder: Ladder, moment: Moment) -> Sql:
     return fill("CASE WHEN {ends} > {today} THEN {ends} END", ends=ends, today=moment.day)
 
 
-def _state(ladder: Ladder, moment: Moment) -> Sql:
-    """The engine's state after the moment (membership.engine.state)."""
-    after = fill(
-        "(scope.state - 'kept_by' - 'kept_until' || jsonb_build_object('at', {at}, 'version', {version}))",
-        at=written(moment.at),
-        version=moment.version.pk,
-    )
-    if moment.ordinary:
-        return _state_moved(ladder, moment, after)
-    kept_by, kept_until = moment.kept_after
-    kept = {"kept_by": kept_by and kept_by.pk, "kept_until": kept_until and written(kept_until)}
-    pairs = [fill("{key}, {value}", key=key, value=value) for key, value in kept.items() if value is not None]
-    if not pairs:
-        return after
-    protection = fill("jsonb_build_object({pairs})", pairs=join(", ", pairs))
-    return fill(
-        "({after} || {protection})",
-        after=after,
-        protection=_where_protected(ladder, protection, Sql("'{}'::jsonb")),
-    )
-
-
-def _state_moved(ladder: Ladder, moment: Moment, after: Sql) -> Sql:
-    stage = "{after} - 'grace_until' || jsonb_build_object('stage', next.stage, 'shown_stage', next.stage)"
-    staged = fill(f"({stage})", after=after)
+def _changes(moment: Moment) -> Sql:
+    """What the move changes in the engine's state (membership.engine.state), beside its moment; NULL for nothing."""
+    tiers = moment.version.rules.tiers
     until = [
         fill("WHEN {rank} THEN {until}", rank=tier.rank, until=written(_grace_end(moment, tier.grace_days)))
-        for tier in ladder.rules.tiers
+        for tier in tiers
     ]
     return fill(
-        """CASE WHEN made.move = {stay} THEN {after}
-WHEN made.move = {grace} THEN {staged} || jsonb_build_object('grace_until', CASE {rank} {until} END)
-WHEN {moved} THEN {staged} || jsonb_build_object('rank', next.to_rank, 'since', {at}, 'shown', next.to_rank, 'shown_since', {at})
-ELSE {staged} END""",
+        """CASE WHEN made.move = {stay} THEN NULL ELSE jsonb_build_object('stage', next.stage, 'shown_stage', next.stage) ||
+    CASE WHEN made.move = {grace} THEN jsonb_build_object('grace_until', CASE {rank} {until} END)
+        WHEN {moved} THEN jsonb_build_object('rank', next.to_rank, 'since', {at}, 'shown', next.to_rank, 'shown_since', {at})
+        ELSE '{{}}'::jsonb END END""",
         stay=STAY,
-        after=after,
         grace=GRACED,
-        staged=staged,
         rank=RANK,
         until=join(" ", until),
         moved=_MOVED,
@@ -249,29 +224,51 @@ ELSE {staged} END""",
     )
 
 
+def _state(moment: Moment) -> Sql:
+    """The state of a member `m` after what was told in `s`."""
+    now = fill("{known}::jsonb", known=json.dumps({"at": written(moment.at), "version": moment.version.pk}))
+    if moment.ordinary:
+        return fill(
+            "CASE WHEN s.changes IS NULL THEN m.state ELSE m.state - 'grace_until' || s.changes END || {now}", now=now
+        )
+    after = fill("m.state - 'kept_by' - 'kept_until' || {now}", now=now)
+    kept_by, kept_until = moment.kept_after
+    kept = {"kept_by": kept_by and kept_by.pk, "kept_until": kept_until and written(kept_until)}
+    kept = {key: value for key, value in kept.items() if value is not None}
+    if not kept:
+        return after
+    return fill(
+        "{after} || CASE WHEN s.rank <> {default} THEN {kept}::jsonb ELSE '{{}}'::jsonb END",
+        after=after,
+        default=moment.version.rules.default_tier.rank,
+        kept=json.dumps(kept),
+    )
+
+
 # What is stored
 
 
-def batches(size: int = BATCH) -> Iterator[tuple[int, int]]:
-    """Ranges of the numbers of those who were told, after the first up to the last."""
+def batches(size: int = BATCH) -> Iterator[tuple[int, int, int]]:
+    """Ranges of the numbers of those who were told, after the first up to the last, with how many there are."""
     statement = fill(
-        """SELECT max(id) FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / {size} AS place FROM {step}) AS told
+        """SELECT max(id), count(*) FROM (SELECT id, (row_number() OVER (ORDER BY id) - 1) / {size} AS place FROM {step}) AS told
 GROUP BY place ORDER BY place""",
         size=size,
         step=_STEP,
     )
     after = 0
-    for (last,) in run(statement):
-        yield after, last
+    for last, count in run(statement):
+        yield after, last, count
         after = last
 
 
-def store(after: int, last: int, moment: Moment, *, at: datetime, with_evaluation: bool) -> list[Made]:
+def store(after: int, last: int, count: int, moment: Moment, *, at: datetime, with_evaluation: bool) -> list[Made]:
     """Write a batch of what was told, within a transaction; returns the decisions. Locks the MemberTier rows.
 
     Members whose rows have changed since are dropped from what was told.
     """
     mine = fill("s.id > {after} AND s.id <= {last}", after=after, last=last)
+    document = evaluation_document(Sql("s.figures"), moment.version, moment.day)
     names = {"step": _STEP, "members": MEMBERS, "mine": mine}
     run(
         fill(
@@ -280,25 +277,35 @@ ORDER BY m.id FOR UPDATE""",
             **names,
         )
     )
-    run(fill("DELETE FROM {step} AS s USING {members} AS m WHERE m.id = s.id AND m.xmin <> s.mark AND {mine}", **names))
-    run(
+    stored = execute_count(
         fill(
             """UPDATE {members} AS m SET rank = s.to_rank, since = s.since, stage = s.stage, grace_until = s.grace_until,
-    next_check_at = s.next_check_at, state = s.state, {evaluation}folded_to = {moment}, version_id = {version},
+    next_check_at = s.next_check_at, state = {state}, {evaluation}folded_to = {moment}, version_id = {version},
     evaluated_at = {at}
-FROM {step} AS s WHERE m.id = s.id AND {mine}""",
+FROM {step} AS s WHERE m.id = s.id AND m.xmin = s.mark AND {mine}""",
             **names,
-            evaluation=Sql("evaluation = s.evaluation, " if with_evaluation else ""),
+            state=_state(moment),
+            evaluation=fill("evaluation = {document}, ", document=document) if with_evaluation else Sql(""),
             moment=moment.at,
             version=moment.version.pk,
             at=at,
         )
     )
+    if stored < count:
+        run(
+            fill(
+                """DELETE FROM {step} AS s WHERE {mine} AND NOT EXISTS (SELECT 1 FROM {members} AS m
+    WHERE m.id = s.id AND m.folded_to = {moment} AND m.evaluated_at = {at})""",
+                **names,
+                moment=moment.at,
+                at=at,
+            )
+        )
     rows = run(
         fill(
             """WITH made AS (
     INSERT INTO {decisions} (member_id, from_rank, to_rank, stage, cause, activity_ref, version_id, trace, gap, day, at)
-    SELECT s.id, s.rank, s.to_rank, s.stage, s.move, '', {version}, s.evaluation - 'day', s.gap, {day}, {moment}
+    SELECT s.id, s.rank, s.to_rank, s.stage, s.move, '', {version}, {trace}, s.gap, {day}, {moment}
     FROM {step} AS s WHERE s.move = ANY({decided}) AND {mine} ORDER BY s.id
     RETURNING id, member_id, from_rank, to_rank, cause
 )
@@ -306,6 +313,7 @@ SELECT made.id, s.user_id, made.from_rank, made.to_rank, made.cause
 FROM made JOIN {step} AS s ON s.id = made.member_id ORDER BY made.id""",
             **names,
             decisions=DECISIONS,
+            trace=trace_document(Sql("s.figures"), moment.version),
             decided=DECIDED,
             version=moment.version.pk,
             day=moment.day,
@@ -350,7 +358,7 @@ def write_evaluations(scope: Scope, version: Published, day: date) -> None:
     JOIN flags ON flags.member_id = scope.id
 )
 UPDATE {members} AS m SET evaluation = written.evaluation FROM written WHERE m.id = written.id""",
-            evaluation=evaluation_document(ladder, version, day),
+            evaluation=evaluation_document(figures_array(ladder), version, day),
             members=MEMBERS,
             ctes=figures.ctes(scope, Sql("m.rank, m.state")),
         )
