@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import connection
 
 from benchmarks.frame.crowd import open_program
+from catalog.models import Category, Product, Sku
 from common.clock import day_of, start_of_day
 from membership.engine.versions import OneVersion
 from membership.models import Program
@@ -89,6 +90,41 @@ UNION ALL
 SELECT id, 0, rank, 'active', 'enter', '', version_id, '[]'::jsonb, '{{}}'::jsonb, {day}, since FROM membership_membertier
 WHERE rank > 0
 """
+
+
+# One order of one line for each member, on one of the last thirty days, and a birthday.
+_ORDERS = """
+INSERT INTO orders_order (public_id, number, contact, device, language, state, list_total, total, paid_total, refunded_total,
+    paid_with, placed_at, paid_at, pay_deadline, staff_note, storefront_id, buyer_id, coupon_off)
+SELECT 'base-' || m.id, 'B' || m.id, '', '', '', 'delivered', 50, 45, 45, 0, 'balance', paid.at, paid.at, paid.at, '',
+    %(shop)s, m.user_id, 0
+FROM membership_membertier AS m CROSS JOIN LATERAL (
+    SELECT %(night)s::timestamptz - (1 + m.id %% 29) * interval '1 day' AS at) AS paid
+"""
+_LINES = """
+INSERT INTO orders_orderline (category_code, kind, state, hold_reason, product_name, sku_name, guide, warranty_days, fields,
+    quantity, pieces, pieces_delivered, list_price, unit_price, list_total, cash, points_paid, refunded, order_id, product_id,
+    sku_id, coupon_off)
+SELECT 'game_card', 'key', 'delivered', '', '', '', '', 0, '[]'::jsonb, 1, 1, 1, 50, 45, 50, 45, 0, 0, o.id, %(product)s,
+    %(sku)s, 0
+FROM orders_order AS o
+"""
+_BIRTHDAYS = """
+INSERT INTO membership_birthday (user_id, day, month_day, told_at)
+SELECT user_id, make_date(1990, 1 + (id %% 12)::integer, 1 + (id %% 28)::integer), 101 + 100 * (id %% 12) + id %% 28,
+    %(night)s FROM membership_membertier
+"""
+
+
+def sell_to_all(storefront: Storefront, now: datetime) -> None:
+    """Every member of the base bought one thing lately."""
+    category = Category.objects.create(code="game_card", slug="base-cards", name="点卡")
+    product = Product.objects.create(slug="base", category=category, name="点卡", created_at=now, updated_at=now)
+    sku = Sku.objects.create(product=product, code="BASE", name="标准", list_price=50)
+    values = {"shop": storefront.pk, "night": start_of_day(day_of(now)), "product": product.pk, "sku": sku.pk}
+    with connection.cursor() as cursor:
+        for statement in (_ORDERS, _LINES, _BIRTHDAYS):
+            cursor.execute(statement, values)
 
 
 def fill_base(document: dict, *, people: int, now: datetime, since: datetime) -> tuple[Storefront, Program]:

@@ -5,9 +5,7 @@ Over everyone, those who are not due are compared: what is stored has to be what
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -25,12 +23,11 @@ from membership.selectors.rules import published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
+from membership.services.side_by_side import HANDS, Hands, two_hands
 from membership.services.stays import fix_mean_stays
 
 # Large, because the sums of a slice are read in one go through those of everybody, where many are due.
 SLICE = 100_000
-# Slices that are taken at a time, each on a connection of its own.
-HANDS = 2
 # The name of the advisory lock; any number that nobody else uses.
 LOCK = 7_310_500_310
 
@@ -50,38 +47,12 @@ def recalculate(
         run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
         run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
         run.save(update_fields=["total"])
-        with _hands() as hands:
+        with two_hands() as hands:
             while ends is None or monotonic() < ends:
                 if not _take_next(run, batch, hands, progress):
                     _finish(run)
                     break
         return run
-
-
-# Takes slices, each by its function; yields what came of them, in their order.
-Hands = Callable[[list[Callable[[], "Outcome"]]], Iterator["Outcome"]]
-
-
-@contextmanager
-def _hands() -> Iterator[Hands]:
-    """Two connections side by side; within a transaction, which others cannot see into, its own."""
-    if connection.in_atomic_block:
-        yield lambda slices: (take() for take in slices)
-        return
-    with ThreadPoolExecutor(HANDS) as pool:
-
-        def take_all(slices: list[Callable[[], Outcome]]) -> Iterator[Outcome]:
-            waiting = [pool.submit(copy_context().run, _with_own_connection, take) for take in slices]
-            return (one.result() for one in waiting)
-
-        yield take_all
-
-
-def _with_own_connection(take: Callable[[], "Outcome"]) -> "Outcome":
-    try:
-        return take()
-    finally:
-        connection.close()
 
 
 @contextmanager
