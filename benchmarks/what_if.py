@@ -45,15 +45,21 @@ WITH days AS MATERIALIZED (
             WHERE d.member_id = m.id AND d.at <= %(at)s ORDER BY d.id DESC LIMIT 1) END AS rank
     FROM membership_membertier AS m LEFT JOIN days ON days.member_id = m.id LEFT JOIN life ON life.member_id = m.id
     WHERE m.program_id = %(program)s
-), tier (rank, spent, active, life) AS (
-    VALUES (1, 400.00, 10, 2000), (2, 600.00, 20, 4000), (3, 1000.00, 30, 6000), (4, 1500.00, 40, 8000)
+), tier (rank, spent, spent_before, active, life) AS (
+    VALUES (1, 400.00, 300.00, 10, 2000), (2, 600.00, 600.00, 20, 4000), (3, 1000.00, 1000.00, 30, 6000),
+        (4, 1500.00, 1500.00, 40, 8000)
+), kept AS MATERIALIZED (
+    SELECT f.*, f.spent * 2 >= t.life OR f.lately * 2 >= t.spent AND f.active * 2 >= t.active AS by_draft,
+        f.spent * 2 >= t.life OR f.lately * 2 >= t.spent_before AND f.active * 2 >= t.active AS by_rules
+    FROM figures AS f LEFT JOIN tier AS t ON t.rank = f.rank WHERE f.rank IS NOT NULL AND f.disputes = 0
 )
 SELECT f.member_id, f.user_id, f.rank AS from_rank, COALESCE(
-    (SELECT max(t.rank) FROM tier AS t WHERE t.rank > f.rank AND f.disputes = 0
+    (SELECT max(t.rank) FROM tier AS t WHERE t.rank > f.rank
         AND (f.spent >= t.life OR f.lately >= t.spent AND f.active >= t.active)),
-    CASE WHEN f.rank = 0 THEN 0 ELSE COALESCE((SELECT max(t.rank) FROM tier AS t WHERE t.rank <= f.rank AND f.disputes = 0
-        AND (f.spent * 2 >= t.life OR f.lately * 2 >= t.spent AND f.active * 2 >= t.active)), 0) END) AS to_rank
-FROM figures AS f WHERE f.rank IS NOT NULL
+    CASE WHEN f.rank = 0 OR f.by_draft OR NOT f.by_rules THEN f.rank ELSE COALESCE((
+        SELECT max(t.rank) FROM tier AS t WHERE t.rank < f.rank
+            AND (f.spent * 2 >= t.life OR f.lately * 2 >= t.spent AND f.active * 2 >= t.active)), 0) END) AS to_rank
+FROM kept AS f
 """
 MOVES = "SELECT from_rank, to_rank, count(*) FROM bare_outcome GROUP BY 1, 2"
 COSTS = """
