@@ -15,7 +15,9 @@ from membership.engine.state import State, dump_state, load_state
 from membership.engine.step import World, next_check
 from membership.engine.versions import Timeline
 from membership.models import MemberTier, RuleSetVersion, TierDecision, TierStay
+from membership.rules.catalogue import Span, Window
 from membership.rules.dump import dump_rules, fingerprint
+from membership.rules.nodes import Leaf, RuleSet, Scale, Tier
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.books import StoredStays
 from membership.selectors.evaluations import decision_document, evaluation_traces
@@ -23,12 +25,14 @@ from membership.selectors.rules import published_versions
 from membership.services import passing
 from membership.services.evaluation import evaluate_locked
 from membership.services.passing import pass_time
+from membership.sql import steps
 from tests.membership.club import Club, at_least
 from tests.membership.rule_strategies import HORIZON, histories, rule_sets
 from tests.membership.stored import book_of, store_book
 
 TODAY = date(2026, 11, 22)
 NIGHT = start_of_day(TODAY) + timedelta(hours=3, minutes=10)
+LEFT_AT = start_of_day(TODAY - timedelta(days=1))
 LONG_AGO = start_of_day(TODAY - timedelta(days=100))
 MEMBERS = 6
 Policy = RuleSetVersion.Policy
@@ -197,3 +201,46 @@ def test_a_pass_ends_where_the_engine_ends(club, world, found, data):
         assert decisions == by_engine[1]
         assert events == by_engine[2]
         transaction.set_rollback(True)
+
+
+# (rank, days since, kept, stage, days until the grace ends), what was spent, and what the night makes of it.
+ORDINARY = [
+    ((0, 5, False, "active", 0), "12.00", (1, "active", "enter")),
+    ((1, 5, False, "active", 0), "1.00", (1, "warned", "warn")),
+    ((1, 5, False, "warned", 0), "1.00", (1, "grace", "grace")),
+    ((2, 5, False, "grace", 0), "1.00", (1, "active", "down")),
+    ((2, 5, False, "warned", 0), "18.00", (2, "active", None)),
+    ((1, 5, False, "active", 0), "12.00", (1, "active", None)),
+]
+
+
+def test_an_ordinary_night_needs_no_engine(club, monkeypatch):
+    """And does not undo what came in between: a member whose row has changed since it was read is left to the engine."""
+    tier = {"keep": Scale(Decimal("0.9")), "min_stay_days": 0}
+    tiers = (Tier(0, "默认"), *(Tier(rank, f"等级{rank}", enter=spent(f"{rank}0.00"), **tier) for rank in (1, 2)))
+    versions = publish(club, [(RuleSet(tiers), LONG_AGO, Policy.IMMEDIATE, None)])
+    for member_id, (drawn, amount, _) in zip(club.ids, ORDINARY, strict=True):
+        place(member_id, versions, drawn, [(5, "spend", "", Decimal(amount), 0)], LEFT_AT, 1)
+    MemberTier.objects.filter(pk__in=club.ids).update(next_check_at=start_of_day(TODAY))
+    asked = []
+    monkeypatch.setattr(passing, "evaluate_locked", lambda members, *args, **options: asked.extend(members) or [])
+    tell, slow = steps.tell, club.ids[-1]
+
+    def tell_while_something_happens(*args):
+        told = tell(*args)
+        MemberTier.objects.filter(pk=slow).update(evaluated_at=NIGHT - timedelta(seconds=1))
+        return told
+
+    monkeypatch.setattr(steps, "tell", tell_while_something_happens)
+    assert pass_time(club.ids, versions, program_id=club.program.pk, at=NIGHT) == 2
+    assert [member.pk for member in asked] == [slow]
+    for member_id, (_, _, (rank, stage, cause)) in zip(club.ids[:-1], ORDINARY, strict=False):
+        member = MemberTier.objects.get(pk=member_id)
+        last = member.decisions.exclude(cause="default").last()
+        assert (member.rank, member.stage, last and last.cause) == (rank, stage, cause)
+        assert member.evaluation["day"] == TODAY.isoformat() and member.folded_to == start_of_day(TODAY)
+    assert MemberTier.objects.get(pk=slow).folded_to == LEFT_AT
+
+
+def spent(amount: str) -> Leaf:
+    return Leaf("spend", Window(Span.DAYS, 30), ">=", Decimal(amount))
