@@ -16,6 +16,7 @@ from common.exceptions import NotFound
 from membership.models import Benefit, MemberTier, RuleSetVersion, TierDecision
 from membership.rules.catalogue import METRICS
 from membership.selectors import (
+    decision_document,
     decision_texts,
     decisions_of,
     member_standing,
@@ -176,7 +177,13 @@ class MyDecisions(PrivateView):
         )
         told = zip(page.items, decision_texts(page.items), strict=True)
         items = [
-            {**vars(text), "stage": row.stage, "gap": row.gap, "trace": row.trace, "reasons": list(text.reasons)}
+            {
+                **vars(text),
+                "stage": row.stage,
+                "gap": row.gap,
+                "trace": decision_document(row),
+                "reasons": list(text.reasons),
+            }
             for row, text in told
         ]
         return Response(DecisionsOut({"items": items, "next": page.next}).data)

@@ -4,13 +4,14 @@ Member number n bought on three days and was active on four; ten sums by day eac
 that every run has the same base. Rows lie in the order of their days, as a shop writes them.
 """
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
-from django.db import ProgrammingError, connection
+from django.db import connection
 
 from benchmarks.frame.crowd import open_program
+from catalog.models import Category, Product, Sku
 from common.clock import day_of, start_of_day
 from membership.engine.versions import OneVersion
 from membership.models import Program
@@ -22,6 +23,12 @@ from tenancy.models import Storefront
 
 BUCKETS_EACH = 10
 
+_SUMS = ("membership_bucket", "membership_total")
+_FILLED = (*_SUMS, "membership_membertier", "membership_tierdecision")
+_KEYS = """
+SELECT conrelid::regclass::text, quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint
+WHERE contype = 'f' AND conrelid::regclass::text = ANY(%s) OR contype = 'p' AND conrelid::regclass::text = ANY(%s)
+"""
 # A number from 0 to 9999 that is drawn from a member's number and a reason.
 _DRAWN = """
 CREATE OR REPLACE FUNCTION pg_temp.drawn(n bigint, why integer) RETURNS integer LANGUAGE sql IMMUTABLE AS
@@ -43,10 +50,8 @@ FROM accounts_user WHERE username LIKE 'base-%%' ORDER BY id
 _BUCKETS = """
 INSERT INTO membership_bucket (member_id, day, metric, category, amount, quantity, earned)
 SELECT id, %(today)s::date - ago, metric, category, amount, quantity, quantity FROM (
-    SELECT m.id, kind.metric, kind.category,
-        CASE WHEN kind.metric = 'activity' AND time = 1 THEN 30
-            WHEN kind.metric = 'activity' THEN 1 + pg_temp.drawn(m.id, 10 + time) %% 60
-            ELSE 1 + (pg_temp.drawn(m.id, 20 + time) %% 30) + 30 * (time - 1) END AS ago,
+    SELECT DISTINCT ON (m.id, kind.metric, ago) m.id, kind.metric, kind.category,
+        ago,
         CASE WHEN kind.metric = 'spend' THEN (1 + pg_temp.drawn(m.id, 30 + time) %% 60000) / 100.0 * (1 + m.id %% 3)
             ELSE 0 END AS amount,
         CASE kind.metric WHEN 'spend' THEN 0 WHEN 'orders' THEN 1 ELSE 5 + pg_temp.drawn(m.id, 40 + time) %% 26 END AS quantity
@@ -54,9 +59,11 @@ SELECT id, %(today)s::date - ago, metric, category, amount, quantity, quantity F
     CROSS JOIN generate_series(1, 4) AS time
     CROSS JOIN LATERAL (VALUES ('spend', CASE m.id %% 3 WHEN 0 THEN 'game_card' ELSE 'phone_credit' END), ('orders', ''),
         ('activity', '')) AS kind (metric, category)
+    CROSS JOIN LATERAL (SELECT CASE WHEN kind.metric = 'activity' AND time = 1 THEN 30
+        WHEN kind.metric = 'activity' THEN 1 + pg_temp.drawn(m.id, 10 + time) %% 60
+        ELSE 1 + (pg_temp.drawn(m.id, 20 + time) %% 30) + 30 * (time - 1) END AS ago) AS drawn
     WHERE m.program_id = %(program)s AND (time < 4 OR kind.metric = 'activity')
 ) AS told ORDER BY ago DESC
-ON CONFLICT DO NOTHING
 """
 _TOTALS = """
 INSERT INTO membership_total (member_id, metric, category, amount, quantity, first_day)
@@ -85,6 +92,41 @@ WHERE rank > 0
 """
 
 
+# One order of one line for each member, on one of the last thirty days, and a birthday.
+_ORDERS = """
+INSERT INTO orders_order (public_id, number, contact, device, language, state, list_total, total, paid_total, refunded_total,
+    paid_with, placed_at, paid_at, pay_deadline, staff_note, storefront_id, buyer_id, coupon_off)
+SELECT 'base-' || m.id, 'B' || m.id, '', '', '', 'delivered', 50, 45, 45, 0, 'balance', paid.at, paid.at, paid.at, '',
+    %(shop)s, m.user_id, 0
+FROM membership_membertier AS m CROSS JOIN LATERAL (
+    SELECT %(night)s::timestamptz - (1 + m.id %% 29) * interval '1 day' AS at) AS paid
+"""
+_LINES = """
+INSERT INTO orders_orderline (category_code, kind, state, hold_reason, product_name, sku_name, guide, warranty_days, fields,
+    quantity, pieces, pieces_delivered, list_price, unit_price, list_total, cash, points_paid, refunded, order_id, product_id,
+    sku_id, coupon_off)
+SELECT 'game_card', 'key', 'delivered', '', '', '', '', 0, '[]'::jsonb, 1, 1, 1, 50, 45, 50, 45, 0, 0, o.id, %(product)s,
+    %(sku)s, 0
+FROM orders_order AS o
+"""
+_BIRTHDAYS = """
+INSERT INTO membership_birthday (user_id, day, month_day, told_at)
+SELECT user_id, make_date(1990, 1 + (id %% 12)::integer, 1 + (id %% 28)::integer), 101 + 100 * (id %% 12) + id %% 28,
+    %(night)s FROM membership_membertier
+"""
+
+
+def sell_to_all(storefront: Storefront, now: datetime) -> None:
+    """Every member of the base bought one thing lately."""
+    category = Category.objects.create(code="game_card", slug="base-cards", name="点卡")
+    product = Product.objects.create(slug="base", category=category, name="点卡", created_at=now, updated_at=now)
+    sku = Sku.objects.create(product=product, code="BASE", name="标准", list_price=50)
+    values = {"shop": storefront.pk, "night": start_of_day(day_of(now)), "product": product.pk, "sku": sku.pk}
+    with connection.cursor() as cursor:
+        for statement in (_ORDERS, _LINES, _BIRTHDAYS):
+            cursor.execute(statement, values)
+
+
 def fill_base(document: dict, *, people: int, now: datetime, since: datetime) -> tuple[Storefront, Program]:
     """So many members, who stand as of the day before `now` and wait for the midnight before it to be looked at.
 
@@ -101,17 +143,26 @@ def fill_base(document: dict, *, people: int, now: datetime, since: datetime) ->
         "night": night,
         "today": day_of(now),
     }
-    with connection.cursor() as cursor:
-        # Foreign keys need no look at each of ten million rows that were made to fit; only a superuser may say so.
-        with suppress(ProgrammingError):
-            cursor.execute("SET session_replication_role = replica")
+    with connection.cursor() as cursor, _keys_at_the_end():
         cursor.execute(_DRAWN.replace("%%", "%"))
         for statement in (_USERS, _MEMBERS, _BUCKETS, _TOTALS):
             cursor.execute(statement, values)
         cursor.execute("ANALYZE")
         _place(program, version, night, since)
-        cursor.execute("SET session_replication_role = DEFAULT")
     return storefront, program
+
+
+@contextmanager
+def _keys_at_the_end() -> Iterator[None]:
+    """Foreign keys, and the primary keys of the sums, are checked once over all rows instead of ten million times."""
+    with connection.cursor() as cursor:
+        cursor.execute(_KEYS, [list(_FILLED), list(_SUMS)])
+        keys = cursor.fetchall()
+        for table, name, _ in keys:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+        yield
+        for table, name, what in keys:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {what}")
 
 
 def _place(program: Program, version: OneVersion, night: datetime, since: datetime) -> None:

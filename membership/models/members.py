@@ -13,8 +13,9 @@ from membership.models.rules import Program, RuleSetVersion
 class MemberTier(models.Model):
     """A person in a program: the outcome of the decisions, and the latest evaluation in full.
 
-    Whatever changes a member locks this row first. `evaluation` is {"day", "tiers": [trace, …]} as of `evaluated_at`
-    under `version`; pages read it and compute nothing.
+    Whatever changes a member locks this row first. `evaluation` is {"day", "tiers": [trace, …], "jumps"} as of
+    `evaluated_at` under `version`, or {"day", "rules", "figures"} from which these are expanded
+    (membership.engine.compact); pages read it through membership.selectors.evaluations and look nothing up again.
     """
 
     class Stage(models.TextChoices):
@@ -22,8 +23,13 @@ class MemberTier(models.Model):
         WARNED = "warned", _("已预警")
         GRACE = "grace", _("宽限期")
 
-    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="tiers", verbose_name=_("用户"))
-    program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="members", verbose_name=_("会员计划"))
+    # Every row is written anew each night, and each index with it: there are none beside those that are read.
+    user = models.ForeignKey(
+        User, on_delete=models.PROTECT, related_name="tiers", db_index=False, verbose_name=_("用户")
+    )
+    program = models.ForeignKey(
+        Program, on_delete=models.PROTECT, related_name="members", db_index=False, verbose_name=_("会员计划")
+    )
     rank = models.PositiveSmallIntegerField(_("等级序号"))
     since = models.DateTimeField(_("达到时间"))
     stage = models.CharField(_("阶段"), max_length=10, choices=Stage, default=Stage.ACTIVE)
@@ -31,7 +37,7 @@ class MemberTier(models.Model):
     # The first midnight at which time alone may change what a condition reads.
     next_check_at = models.DateTimeField(_("下次检查"), null=True)
     version = models.ForeignKey(
-        RuleSetVersion, on_delete=models.PROTECT, related_name="+", verbose_name=_("评定所用版本")
+        RuleSetVersion, on_delete=models.PROTECT, related_name="+", db_index=False, verbose_name=_("评定所用版本")
     )
     evaluated_at = models.DateTimeField(_("评定时间"))
     # What the engine knows beyond rank and stage (membership.engine.state); empty until the member is first folded.
@@ -63,7 +69,8 @@ class MemberTier(models.Model):
 class TierDecision(models.Model):
     """A change of a member's tier, and why. Append-only: a wrong one is answered by another.
 
-    `trace` is a list of tier traces (membership.rules.traces), `gap` what is missing for the tier after `to_rank`.
+    `trace` is a list of tier traces (membership.rules.traces), or {"rules", "figures"} as in an evaluation; `gap` is what is
+    missing for the tier after `to_rank`.
     """
 
     class Cause(models.TextChoices):

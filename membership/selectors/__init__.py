@@ -8,6 +8,7 @@ from membership.selectors.decisions import (
 )
 from membership.selectors.differences import open_differences
 from membership.selectors.earning import CheckInShown, check_in_of, check_in_shown
+from membership.selectors.evaluations import decision_document, evaluated_tiers
 from membership.selectors.invites import Friend, InviteSums, invite_sums, invited_friends, inviter_of_code, masked
 from membership.selectors.leaving import Spent, spend_of, spent, with_leaving
 from membership.selectors.nudges import (
@@ -98,6 +99,7 @@ __all__ = [
     "CheckInShown",
     "DecisionText",
     "Spent",
+    "decision_document",
     "decision_texts",
     "decisions_of",
     "spend_of",
@@ -131,6 +133,7 @@ __all__ = [
     "counted_spend",
     "invite_sums",
     "invited_friends",
+    "evaluated_tiers",
     "inviter_of_code",
     "masked",
     "member_decisions",

@@ -12,10 +12,10 @@ from django.utils.translation import gettext_lazy
 
 from common.texts import in_both
 from membership.models import RuleSetVersion, TierDecision
-from membership.rules.evaluate import TierTrace, leaf_traces
+from membership.rules.evaluate import JumpTrace, TierTrace, leaf_traces
 from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
-from membership.rules.traces import load_jump_traces, load_tier_traces
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
+from membership.selectors.evaluations import decision_traces
 from membership.selectors.rules import Published, program_for, published_versions
 
 Cause = TierDecision.Cause
@@ -70,7 +70,7 @@ def member_decisions(*, user_id: int, storefront_id: int, page: int | str, per_p
 
 def decision_text(decision: TierDecision, version: Published) -> DecisionText:
     """A decision in plain language, with what it found."""
-    traces = load_tier_traces(decision.trace)
+    traces, jumps = decision_traces(decision)
     return DecisionText(
         id=decision.pk,
         at=decision.at,
@@ -80,12 +80,9 @@ def decision_text(decision: TierDecision, version: Published) -> DecisionText:
         to_rank=decision.to_rank,
         rises=decision.from_rank is not None and decision.to_rank > decision.from_rank,
         title=_headline(decision, version),
-        reasons=tuple(_reasons(decision, traces)),
+        reasons=tuple(_reasons(decision, traces, jumps)),
         findings=tuple(findings_of(trace, version) for trace in _concerned(traces, decision)),
-        jumps=tuple(
-            JumpFindings(jump.up, jump.used, jump.when.passed, (part_of(jump.when),))
-            for jump in load_jump_traces(decision.trace)
-        ),
+        jumps=tuple(JumpFindings(jump.up, jump.used, jump.when.passed, (part_of(jump.when),)) for jump in jumps),
     )
 
 
@@ -120,13 +117,13 @@ def _headline(decision: TierDecision, version: Published) -> str:
     return str(HEADLINES[Cause(decision.cause)]) % {"tier": tier_called(version, decision.to_rank)}
 
 
-def _reasons(decision: TierDecision, traces: Sequence[TierTrace]) -> list[str]:
+def _reasons(decision: TierDecision, traces: Sequence[TierTrace], jumps: Sequence[JumpTrace]) -> list[str]:
     """What was found for the tier in question: the conditions that were met, or those that no longer were."""
     to = decision.to_rank
     before = to if decision.from_rank is None else decision.from_rank
     match decision.cause:
         case Cause.JUMP:
-            used = [jump.when for jump in load_jump_traces(decision.trace) if jump.used and jump.when.passed]
+            used = [jump.when for jump in jumps if jump.used and jump.when.passed]
             return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
         case Cause.GATE:
             gates = [gate for trace in traces if trace.rank == before for gate in trace.gates]
@@ -174,7 +171,7 @@ def tier_news(decision_ids: Iterable[int]) -> dict[int, TierNews]:
 
 def _news(decision: TierDecision) -> TierNews:
     tiers = {tier.rank: (tier.name, tier.name_en or tier.name) for tier in decision.version.tiers.all()}
-    traces = load_tier_traces(decision.trace)
+    traces = decision_traces(decision)[0]
     own = tiers[decision.to_rank]
     if decision.cause in (Cause.WARN, Cause.GRACE):
         keep = next((one.keep for one in traces if one.rank == decision.to_rank and one.keep is not None), None)

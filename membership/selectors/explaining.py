@@ -17,9 +17,9 @@ from membership.rules.catalogue import METRICS, Kind
 from membership.rules.describe import exclusion_text
 from membership.rules.evaluate import LeafTrace, leaf_traces
 from membership.rules.render import finding_text, value_text
-from membership.rules.traces import load_jump_traces, load_tier_traces
 from membership.selectors.books import load_history
 from membership.selectors.decisions import decision_text
+from membership.selectors.evaluations import evaluation_traces
 from membership.selectors.rules import Published, published_versions
 from membership.selectors.standing import stored_todo
 
@@ -65,12 +65,13 @@ def _standing(member: MemberTier, version: Published) -> Iterator[str]:
 def _conditions(member: MemberTier, version: Published) -> Iterator[str]:
     yield ""
     yield _("条件（截至 %(day)s）") % {"day": member.evaluation["day"]}
-    for trace in load_tier_traces(member.evaluation["tiers"]):
+    tiers, jumps = evaluation_traces(member)
+    for trace in tiers:
         yield f"  {_mark(trace.passed)} {_tier(version, trace.rank)}"
         yield from _leaves(_("进入"), leaf_traces(trace.enter) if trace.enter is not None else ())
         yield from _leaves(_("门槛"), (leaf for gate in trace.gates for leaf in leaf_traces(gate)))
         yield from _leaves(_("保级"), leaf_traces(trace.keep) if trace.keep is not None else ())
-    for jump in load_jump_traces(member.evaluation.get("jumps", [])):
+    for jump in jumps:
         used = _("已使用") if jump.used else _("未使用")
         yield f"  {_mark(jump.when.passed)} " + _("跳级 %(id)s（%(used)s）") % {"id": jump.id, "used": used}
         yield from _leaves(_("条件"), leaf_traces(jump.when))

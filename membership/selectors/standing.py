@@ -12,9 +12,9 @@ from membership.models import Activity, Benefit, MemberTier, PointsAccount, Prog
 from membership.rules.catalogue import Span
 from membership.rules.evaluate import GroupTrace, TierTrace, Trace, evaluate_tiers, leaf_traces
 from membership.rules.render import gap_sentence, tier_gap_sentence
-from membership.rules.traces import load_tier_trace
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, percent_of, tier_called, tier_parts
 from membership.selectors.decisions import DecisionText, decision_text
+from membership.selectors.evaluations import evaluated_tiers, evaluation_day
 from membership.selectors.perks import benefit_text
 from membership.selectors.person import Person, person_columns, person_from, person_of
 from membership.selectors.rules import Published, program_for, rules_for, version_at
@@ -145,14 +145,14 @@ def has_heard_of(standing: Standing, *, order_id: int) -> bool:
 
 
 def stored_todo(member: MemberTier) -> str:
-    """What is missing for the tier above, as last evaluated; empty at the top. Asks the database nothing."""
-    traces = [load_tier_trace(document) for document in member.evaluation["tiers"]]
-    return next((tier_gap_sentence(trace) for trace in traces if trace.rank > member.rank), "")
+    """What is missing for the tier above, as last evaluated; empty at the top. Asks the database nothing of the member."""
+    above = (trace for trace in evaluated_tiers(member) if trace.rank > member.rank)
+    return next((tier_gap_sentence(trace) for trace in above), "")
 
 
 def stored_findings(member: MemberTier, version: Published) -> tuple[TierFindings, ...]:
     """Every tier's conditions as last evaluated, under `version`, the one that evaluated."""
-    return tuple(findings_of(load_tier_trace(document), version) for document in member.evaluation["tiers"])
+    return tuple(findings_of(trace, version) for trace in evaluated_tiers(member))
 
 
 def _of_member(program: Program, member: MemberTier, versions: Sequence[Published], decisions: int) -> Standing:
@@ -166,7 +166,7 @@ def _of_member(program: Program, member: MemberTier, versions: Sequence[Publishe
         rank=member.rank,
         since=member.since,
         day=day,
-        traces=[_moved(load_tier_trace(document), day) for document in member.evaluation["tiers"]],
+        traces=[_moved(trace, day) for trace in evaluated_tiers(member)],
         decisions=tuple(
             decision_text(decision, by_id[decision.version_id])
             for decision in (member.decisions.order_by("-id")[:decisions] if decisions else ())
@@ -186,7 +186,7 @@ def _day_shown(member: MemberTier) -> date:
     at = clock.now()
     if member.next_check_at is None or at < member.next_check_at:
         return clock.day_of(at)
-    return date.fromisoformat(member.evaluation["day"])
+    return evaluation_day(member)
 
 
 def _moved(trace: TierTrace, day: date) -> TierTrace:

@@ -31,8 +31,8 @@ from membership.models import (
     TaskStep,
 )
 from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
-from membership.rules.traces import load_tier_trace
 from membership.selectors.earning import is_quiet, reward_text
+from membership.selectors.evaluations import evaluated_tiers
 from membership.selectors.person import NEW_FOR, Person, person_of
 from membership.selectors.rules import program_for
 
@@ -311,8 +311,7 @@ def _ranked(shown: Sequence[TaskShownTo], member: MemberTier, rng: random.Random
 
 def cheapest_unmet(member: MemberTier) -> LeafTrace | None:
     """Of the conditions that keep a member from the next tier, the one that is nearest; from what was last evaluated."""
-    traces = [load_tier_trace(document) for document in member.evaluation["tiers"]]
-    above = next((trace for trace in traces if trace.rank > member.rank), None)
+    above = next((trace for trace in evaluated_tiers(member) if trace.rank > member.rank), None)
     if above is None or above.enter is None:
         return None
     missing = [leaf for leaf in _unmet(above.enter) if leaf.gap is not None and leaf.effective]

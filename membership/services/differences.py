@@ -28,11 +28,9 @@ from membership.models import Bucket, Difference, MemberTier, Recalculation, Tot
 from membership.selectors.differences import open_differences
 from membership.selectors.rules import Published, published_versions
 from membership.services.evaluation import folded_again, open_folds
-from membership.services.passing import BATCH, moment_of
-from membership.sql.figures import Scope
-from membership.sql.fragments import fill
-from membership.sql.fragments import run as ask
-from membership.sql.settling import PLAIN, moving
+from membership.services.passing import BATCH, make_room, moment_of
+from membership.sql import slices
+from membership.sql.steps import moving
 
 logger = logging.getLogger(__name__)
 Kind = Difference.Kind
@@ -48,28 +46,23 @@ def compare_standing(
     """Note members who are not due, and whose figures would move them all the same; returns how many."""
     timeline = Timeline(versions)
     found: list[int] = []
-    judged: set[int] = set()
-    for kept_by, ids in _plain_by_keeper(member_ids).items():
-        moment = moment_of(timeline, NoStays(), at, timeline.at(at).pk, kept_by, None)
-        if moment is not None:
-            found += moving(Scope.of_ids(ids), moment)
-            judged.update(ids)
-    rest = sorted(set(member_ids) - judged)
+    rest: list[int] = []
+    with transaction.atomic():
+        slices.take_standing(member_ids, at)
+        make_room()
+        for key, _ in slices.groups():
+            due, _, kept_by, _ = key
+            moment = moment_of(timeline, NoStays(), due, timeline.at(at).pk, kept_by, None)
+            if moment is not None:
+                found += moving(slices.scope_of(key), moment)
+            else:
+                rest += slices.ids_of(key)
+        slices.drop()
     for start in range(0, len(rest), BATCH):
         found += _moving_by_engine(rest[start : start + BATCH], versions, at)
     for member_id in found:
         _note(member_id, Kind.STANDING, {"day": day_of(at).isoformat()}, at=at, run=run)
     return len(found)
-
-
-def _plain_by_keeper(member_ids: Sequence[int]) -> dict[int | None, list[int]]:
-    statement = fill(
-        "SELECT (m.state ->> 'kept_by')::bigint, array_agg(m.id ORDER BY m.id) FROM membership_membertier AS m"
-        " WHERE {rows} AND {plain} GROUP BY 1",
-        rows=Scope.of_ids(member_ids).members,
-        plain=PLAIN,
-    )
-    return dict(ask(statement))
 
 
 def _moving_by_engine(ids: Sequence[int], versions: Sequence[Published], at: datetime) -> list[int]:

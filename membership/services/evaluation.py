@@ -274,7 +274,7 @@ def keep(member: MemberTier, fold: Fold, *, at: datetime, sums: Sequence[Stateme
         return []
     # The first goes with the sums and the member: an event makes one mostly.
     [(stored[0].pk,)] = fetch_together([*statements, (_DECIDE, _values(stored[0], _DECIDED))])
-    tell(stored[0], _tier_name(fold.world.timeline, stored[0]))
+    tell(stored[0], tier_name(fold.world.timeline, stored[0].version_id, stored[0].to_rank))
     return [stored[0], *_keep_rows(stored[1:], fold.world.timeline)]
 
 
@@ -292,7 +292,7 @@ def keep_decisions(member: MemberTier, decisions: Iterable[Decision], timeline: 
 def _keep_rows(rows: list[TierDecision], timeline: Timeline) -> list[TierDecision]:
     for decision in rows:
         [(decision.pk,)] = fetch(_DECIDE, _values(decision, _DECIDED))
-        tell(decision, _tier_name(timeline, decision))
+        tell(decision, tier_name(timeline, decision.version_id, decision.to_rank))
     return rows
 
 
@@ -315,12 +315,12 @@ def decision_row(member: MemberTier, decision: Decision) -> TierDecision:
     )
 
 
-def _tier_name(timeline: Timeline, decision: TierDecision) -> str:
+def tier_name(timeline: Timeline, version_id: int, rank: int) -> str:
     """By the version that decided; a protected tier may be one that only an earlier version knows."""
-    decided = timeline.by_pk(decision.version_id)
+    decided = timeline.by_pk(version_id)
     versions = [*filter(None, [decided]), *reversed(timeline.versions)]
     tiers = (tier for version in versions for tier in version.rules.tiers)
-    return next((tier.name for tier in tiers if tier.rank == decision.to_rank), str(decision.to_rank))
+    return next((tier.name for tier in tiers if tier.rank == rank), str(rank))
 
 
 def tell(decision: TierDecision, to_name: str) -> None:

@@ -6,7 +6,9 @@ Over everyone, those who are not due are compared: what is stored has to be what
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import groupby
 from time import monotonic
 
@@ -21,9 +23,11 @@ from membership.selectors.rules import published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
+from membership.services.side_by_side import HANDS, Hands, two_hands
 from membership.services.stays import fix_mean_stays
 
-SLICE = 5000
+# Large, because the sums of a slice are read in one go through those of everybody, where many are due.
+SLICE = 100_000
 # The name of the advisory lock; any number that nobody else uses.
 LOCK = 7_310_500_310
 
@@ -35,20 +39,19 @@ def recalculate(
 ) -> Recalculation:
     """Evaluate members who are due, or everyone; takes up an unfinished run of the same scope.
 
-    Stops early, unfinished, when `stop_after` is over. `progress` is told (done, of how many) after each slice of `batch`
-    members. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
+    Stops early, unfinished, when `stop_after` is over. Slices of `batch` members are taken two at a time; `progress` is told
+    (done, of how many) after each. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
     """
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
     with _only_one():
         run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
         run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
         run.save(update_fields=["total"])
-        while ends is None or monotonic() < ends:
-            if not _take_next(run, batch):
-                _finish(run)
-                break
-            if progress is not None:
-                progress(run.evaluated, max(run.total, run.evaluated))
+        with two_hands() as hands:
+            while ends is None or monotonic() < ends:
+                if not _take_next(run, batch, hands, progress):
+                    _finish(run)
+                    break
         return run
 
 
@@ -97,28 +100,44 @@ def _is_due(at: datetime) -> Q:
     return due
 
 
-def _take_next(run: Recalculation, size: int) -> bool:
-    """Take one slice and note how far it came; False when none was left. What was done twice changes nothing more."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a slice: how many moved, and differed from what they should be. `last` is its highest member."""
+
+    members: int
+    last: int
+    moved: int
+    differing: int
+
+
+def _take_next(run: Recalculation, size: int, hands: Hands, progress: Progress | None) -> bool:
+    """Take the next slices and note how far they came; False when none was left.
+
+    What was done twice changes nothing more: a pass that was killed takes again what was not noted.
+    """
     at = clock.now()
     rows = _members(run.scope, run.last_member_id, at).order_by("pk")
-    members = list(rows.values_list("program_id", "pk")[:size])
-    if not members:
-        return False
+    members = list(rows.values_list("program_id", "pk")[: size * HANDS])
+    slices = [members[start : start + size] for start in range(0, len(members), size)]
+    for outcome in hands([partial(_take, run, part, at) for part in slices]):
+        run.changed += outcome.moved
+        run.differences += outcome.differing
+        run.evaluated += outcome.members
+        run.last_member_id = outcome.last
+        run.save(update_fields=["changed", "evaluated", "last_member_id", "differences"])
+        if progress is not None:
+            progress(run.evaluated, max(run.total, run.evaluated))
+    return bool(members)
+
+
+def _take(run: Recalculation, members: Sequence[tuple[int, int]], at: datetime) -> Outcome:
+    moved = differing = 0
     for program_id, group in groupby(sorted(members), key=lambda row: row[0]):
-        ids = [pk for _, pk in group]
-        _take(run, program_id, ids, at)
-    run.evaluated += len(members)
-    run.last_member_id = members[-1][1]
-    run.save(update_fields=["changed", "evaluated", "last_member_id", "differences"])
-    return True
-
-
-def _take(run: Recalculation, program_id: int, ids: Sequence[int], at: datetime) -> None:
-    versions = published_versions(program_id)
-    due = ids
-    if run.scope == Recalculation.Scope.ALL:
-        due = list(MemberTier.objects.filter(_is_due(at), pk__in=ids).values_list("pk", flat=True))
-        rest = sorted(set(ids) - set(due))
-        run.differences += compare_standing(rest, versions, at=at, run=run)
-    if due:
-        run.changed += pass_time(due, versions, program_id=program_id, at=at)
+        versions, due = published_versions(program_id), [pk for _, pk in group]
+        if run.scope == Recalculation.Scope.ALL:
+            ids, due = due, list(MemberTier.objects.filter(_is_due(at), pk__in=due).values_list("pk", flat=True))
+            rest = sorted(set(ids) - set(due))
+            differing += compare_standing(rest, versions, at=at, run=run)
+        if due:
+            moved += pass_time(due, versions, program_id=program_id, at=at)
+    return Outcome(len(members), members[-1][1], moved, differing)

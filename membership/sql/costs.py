@@ -54,12 +54,14 @@ def benefit_costs(*, program: Program, current_id: int, draft_id: int, since: da
     statement = fill(
         """SELECT COALESCE(sum({price_before}), 0), COALESCE(sum({price_after}), 0),
     COALESCE(sum({back_before}), 0), COALESCE(sum({back_after}), 0), count(*)
-FROM membership_sale AS s JOIN {outcomes} AS t ON t.user_id = s.user_id
+FROM membership_sale AS s JOIN {outcomes} AS t ON t.user_id = s.user_id {prices_before} {prices_after}
 WHERE {storefronts}""",
-        price_before=_taken_off(program.pk, *before),
-        price_after=_taken_off(program.pk, *after),
-        back_before=_points_back(*before),
-        back_after=_points_back(*after),
+        price_before=_taken_off("before"),
+        price_after=_taken_off("after"),
+        back_before=_points_back("before"),
+        back_after=_points_back("after"),
+        prices_before=_prices(program.pk, "before", *before),
+        prices_after=_prices(program.pk, "after", *after),
         outcomes=OUTCOMES,
         storefronts=_storefronts(program, Sql("s.storefront_id")),
     )
@@ -68,25 +70,36 @@ WHERE {storefronts}""",
     return Costs([*lines, *_gifts(program, before, after, day_of(since) + ONE_DAY, day_of(until))], sales)
 
 
-def _taken_off(program_id: int, version_id: int, rank: Sql) -> Sql:
-    price = fill(
-        """COALESCE(
-    (SELECT p.unit_price FROM {skus} AS p WHERE p.sku_id = s.sku_id AND p.program_id = {program} AND p.rank = {rank}),
-    round(s.list_price * COALESCE(
-        (SELECT p.rate FROM {products} AS p
-            WHERE p.product_id = s.product_id AND p.program_id = {program} AND p.rank = {rank}),
-        {rate}), 4), s.list_price)""",
+def _prices(program_id: int, side: str, version_id: int, rank: Sql) -> Sql:
+    """What the tier of a rank gives on a sale `s`: at most one row each, joined, for a look at each sale costs more."""
+    return fill(
+        """LEFT JOIN {skus} AS {sku} ON {sku}.sku_id = s.sku_id AND {sku}.program_id = {program} AND {sku}.rank = {rank}
+LEFT JOIN {products} AS {product} ON {product}.product_id = s.product_id AND {product}.program_id = {program}
+    AND {product}.rank = {rank}
+{rate} {back}""",
         skus=name(SkuTierPrice._meta.db_table),
+        sku=name(f"sku_{side}"),
         products=name(ProductTierRate._meta.db_table),
+        product=name(f"product_{side}"),
         program=program_id,
         rank=rank,
-        rate=_benefit("value", version_id, rank, Kind.PRICE_RATE),
+        rate=_benefit(f"rate_{side}", version_id, rank, Kind.PRICE_RATE),
+        back=_benefit(f"back_{side}", version_id, rank, Kind.POINTS_BACK),
     )
-    return fill("round(s.quantity * GREATEST(0, s.list_price - {price}), 2)", price=price)
 
 
-def _points_back(version_id: int, rank: Sql) -> Sql:
-    return fill("floor(s.cash * {rate})", rate=_benefit("value", version_id, rank, Kind.POINTS_BACK))
+def _taken_off(side: str) -> Sql:
+    return fill(
+        """round(s.quantity * GREATEST(0, s.list_price - COALESCE({sku}.unit_price,
+    round(s.list_price * COALESCE({product}.rate, {rate}.value), 4), s.list_price)), 2)""",
+        sku=name(f"sku_{side}"),
+        product=name(f"product_{side}"),
+        rate=name(f"rate_{side}"),
+    )
+
+
+def _points_back(side: str) -> Sql:
+    return fill("floor(s.cash * {back}.value)", back=name(f"back_{side}"))
 
 
 def _gifts(
@@ -95,14 +108,13 @@ def _gifts(
     """Birthdays are celebrated by the program of the storefront where the person registered."""
     gift = Kind.BIRTHDAY_GIFT
     statement = fill(
-        """SELECT COALESCE(sum({points_before}), 0), COALESCE(sum({points_after}), 0),
-    count(NULLIF({coupon_before}, '')), count(NULLIF({coupon_after}, ''))
+        """SELECT COALESCE(sum(gift_before.value), 0), COALESCE(sum(gift_after.value), 0),
+    count(NULLIF(gift_before.code, '')), count(NULLIF(gift_after.code, ''))
 FROM {birthdays} AS b JOIN {outcomes} AS t ON t.user_id = b.user_id JOIN accounts_user AS u ON u.id = b.user_id
+{gift_before} {gift_after}
 WHERE b.month_day = ANY({days}) AND {storefronts}""",
-        points_before=_benefit("value", *before, gift),
-        points_after=_benefit("value", *after, gift),
-        coupon_before=_benefit("code", *before, gift),
-        coupon_after=_benefit("code", *after, gift),
+        gift_before=_benefit("gift_before", *before, gift),
+        gift_after=_benefit("gift_after", *after, gift),
         birthdays=name(Birthday._meta.db_table),
         outcomes=OUTCOMES,
         days=_month_days(first, last),
@@ -118,16 +130,17 @@ def _month_days(first: date, last: date) -> list[int]:
     return [day.month * 100 + day.day for day in days]
 
 
-def _benefit(column: str, version_id: int, rank: Sql, kind: str) -> Sql:
+def _benefit(alias: str, version_id: int, rank: Sql, kind: str) -> Sql:
+    """Joins the benefit of a kind that the tier of a rank has, if it has one."""
     return fill(
-        """(SELECT g.{column} FROM {benefits} AS g JOIN {tiers} AS r ON r.id = g.tier_id
-            WHERE r.version_id = {version} AND r.rank = {rank} AND g.kind = {kind})""",
-        column=Sql(column),
+        """LEFT JOIN (SELECT r.rank, g.value, g.code FROM {benefits} AS g JOIN {tiers} AS r ON r.id = g.tier_id
+    WHERE r.version_id = {version} AND g.kind = {kind}) AS {alias} ON {alias}.rank = {rank}""",
         benefits=name(Benefit._meta.db_table),
         tiers=name(TierRule._meta.db_table),
         version=version_id,
-        rank=rank,
         kind=str(kind),
+        alias=name(alias),
+        rank=rank,
     )
 
 

@@ -1,97 +1,91 @@
-"""The stored form of traces, written by SQL: what `membership.rules.traces` dumps, for members without offers and jumps.
-
-The night stores it for members whose figures changed and whose tier did not; decisions and their traces are the engine's.
-"""
+"""What is stored of members whom SQL judges: their figures in short (membership.engine.compact), and what is missing."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
-from membership.engine.judge import keep_condition
+from membership.engine.compact import MARK, measured
 from membership.rules.catalogue import Kind
 from membership.rules.dump import dump_value
-from membership.rules.nodes import Condition, Jump, Leaf, Tier
-from membership.sql.conditions import Ladder, holds, passes, read
-from membership.sql.fragments import Sql, fill, join
+from membership.rules.nodes import Condition, Leaf, Tier
+from membership.selectors.rules import Published
+from membership.sql.conditions import Ladder, all_of, any_of, holds, passes, read
+from membership.sql.fragments import NULL, Sql, fill, join
 
 
-def tiers_document(ladder: Ladder, rank: Sql) -> Sql:
-    """A JSON array: every tier above the default one by rank; what keeps stands with the tier of `rank`."""
-    return _array(_tier(ladder, tier, rank) for tier in ladder.rules.tiers[1:])
+def figures_array(ladder: Ladder) -> Sql:
+    """A JSON array of what the rules measure."""
+    found = (_written(read(leaf, ladder.rules, ladder.figures), leaf.metric.kind) for leaf in measured(ladder.rules))
+    return fill("jsonb_build_array({found})", found=join(", ", found))
 
 
-def jumps_document(ladder: Ladder) -> Sql:
-    """A JSON array: every jump, not made."""
-    return _array(_jump(ladder, jump) for jump in ladder.rules.jumps)
+def evaluation_document(figures: Sql, version: Published, day: date) -> Sql:
+    return _in_short(figures, {"day": day.isoformat(), "rules": version.sha256[:MARK]})
 
 
-def _tier(ladder: Ladder, tier: Tier, rank: Sql) -> Sql:
-    document = _object(
-        rank=_constant(tier.rank),
-        **{"pass": ladder.goes_in(tier)},
-        enter=_trace(ladder, tier.enter) if tier.enter is not None else _constant(None),
-        gates=_array(_trace(ladder, gate) for gate in tier.gates),
-    )
-    keep = keep_condition(tier)
-    if keep is None:
-        return document
-    return fill(
-        "({document} || CASE WHEN {rank} = {one} THEN {keep} ELSE '{{}}'::jsonb END)",
-        document=document,
-        rank=rank,
-        one=tier.rank,
-        keep=_object(keep=_trace(ladder, keep)),
-    )
+def trace_document(figures: Sql, version: Published) -> Sql:
+    """The trace of a decision, whose row says the day."""
+    return _in_short(figures, {"rules": version.sha256[:MARK]})
 
 
-def _jump(ladder: Ladder, jump: Jump) -> Sql:
-    return fill(
-        "({known} || {when})",
-        known=_constant({"jump": jump.id, "up": jump.up, "used": False}),
-        when=_object(when=_trace(ladder, jump.when)),
-    )
+def _in_short(figures: Sql, known: dict[str, str]) -> Sql:
+    return fill("({known} || jsonb_build_object('figures', {figures}))", known=_constant(known), figures=figures)
 
 
-def _trace(ladder: Ladder, condition: Condition) -> Sql:
+def gap_document(ladder: Ladder, rank: Sql) -> Sql:
+    """What is missing for the tier after `rank`, as membership.rules.evaluate.gaps says it: {leaf key: gap}."""
+    cases = [
+        fill("WHEN {rank} < {above} THEN {gaps}", rank=rank, above=tier.rank, gaps=_gaps(ladder, tier))
+        for tier in ladder.rules.tiers[1:]
+    ]
+    return fill("(CASE {cases} ELSE '{{}}'::jsonb END)", cases=join(" ", cases))
+
+
+def _gaps(ladder: Ladder, tier: Tier) -> Sql:
+    unmet: dict[str, list[tuple[Leaf, Sql]]] = {}
+    for part in (*((tier.enter,) if tier.enter is not None else ()), *tier.gates):
+        for leaf, missing in _unmet(ladder, part, []):
+            unmet.setdefault(leaf.key, []).append((leaf, missing))
+    if not unmet:
+        return Sql("'{}'::jsonb")
+    return join(" || ", (_nearest(ladder, key, found) for key, found in unmet.items()))
+
+
+def _unmet(ladder: Ladder, condition: Condition, above: list[Sql]) -> Iterator[tuple[Leaf, Sql]]:
+    """Leaves, with whether each still has to be met: not where something above it holds."""
     if isinstance(condition, Leaf):
-        return _leaf(ladder, condition)
-    passed = ladder.figures.flag(holds(condition, ladder.rules, ladder.figures))
-    return _object(**{condition.kind: _array(_trace(ladder, child) for child in condition.children), "pass": passed})
+        failed = [*above, ladder.figures.flag(passes(condition, ladder.rules, ladder.figures))]
+        yield condition, all_of(fill("NOT {flag}", flag=flag) for flag in failed)
+        return
+    held = ladder.figures.flag(holds(condition, ladder.rules, ladder.figures))
+    for child in condition.children:
+        yield from _unmet(ladder, child, [*above, held])
 
 
-def _leaf(ladder: Ladder, leaf: Leaf) -> Sql:
-    value = read(leaf, ladder.rules, ladder.figures)
-    passed = ladder.figures.flag(passes(leaf, ladder.rules, ladder.figures))
+def _nearest(ladder: Ladder, key: str, found: list[tuple[Leaf, Sql]]) -> Sql:
+    """Of several thresholds of one key, the nearest that is not met."""
+    leaf = found[0][0]
+    if leaf.metric.kind is Kind.FLAG:
+        gap = _constant(dump_value(leaf.metric.step, Kind.FLAG))
+    else:
+        gaps = (fill("CASE WHEN {unmet} THEN {gap} END", unmet=unmet, gap=_gap(ladder, one)) for one, unmet in found)
+        gap = _written(fill("LEAST({gaps})", gaps=join(", ", gaps)), leaf.metric.kind)
     return fill(
-        "({known} || {found} || CASE WHEN NOT {passed} AND {value} IS NOT NULL THEN {gap} ELSE '{{}}'::jsonb END)",
-        known=_constant(_known(ladder, leaf)),
-        found=_object(**{"value": _written(value, leaf.metric.kind), "pass": passed}),
-        passed=passed,
-        value=value,
-        gap=_object(gap=_gap(leaf, value)),
+        "CASE WHEN {unmet} THEN jsonb_build_object({key}, {gap}) ELSE '{{}}'::jsonb END",
+        unmet=any_of(unmet for _, unmet in found),
+        key=key,
+        gap=gap,
     )
 
 
-def _known(ladder: Ladder, leaf: Leaf) -> dict[str, Any]:
-    """What the trace says of every member."""
-    threshold = dump_value(leaf.v, leaf.metric.kind)
-    known = {"m": leaf.m, "win": str(leaf.win), "w": leaf.w, "op": leaf.op, "dyn": leaf.dyn, "v": threshold}
-    known["effective"] = threshold
-    since = leaf.win.first_day(ladder.figures.today)
-    if since is not None:
-        known |= {"since": since.isoformat(), "until": ladder.figures.today.isoformat()}
-    return {key: value for key, value in known.items() if value is not None}
-
-
-def _gap(leaf: Leaf, value: Sql) -> Sql:
-    """By how much the value has to move, as membership.rules.evaluate.gap_of."""
-    kind, step = leaf.metric.kind, leaf.metric.step
-    if kind is Kind.FLAG or leaf.op == "!=":
-        return _constant(dump_value(step, kind))
+def _gap(ladder: Ladder, leaf: Leaf) -> Sql:
+    """By how much the value has to move, as membership.rules.evaluate.gap_of; NULL where it is undefined."""
+    value, step = read(leaf, ladder.rules, ladder.figures), leaf.metric.step
+    if leaf.op == "!=":
+        return fill("CASE WHEN {value} IS NOT NULL THEN {step} ELSE {null} END", value=value, step=step, null=NULL)
     distance = fill("abs({v} - {value})", v=leaf.v, value=value)
-    if leaf.op in (">", "<"):
-        distance = fill("({distance} + {step})", distance=distance, step=step)
-    return _written(distance, kind)
+    return fill("({distance} + {step})", distance=distance, step=step) if leaf.op in (">", "<") else distance
 
 
 def _written(value: Sql, kind: Kind) -> Sql:
@@ -107,12 +101,3 @@ def _written(value: Sql, kind: Kind) -> Sql:
 
 def _constant(value: Any) -> Sql:
     return Sql("%s::jsonb", (json.dumps(value, ensure_ascii=False),))
-
-
-def _object(**members: Sql) -> Sql:
-    pairs = (fill("{key}, {value}", key=key, value=value) for key, value in members.items())
-    return fill("jsonb_build_object({pairs})", pairs=join(", ", pairs))
-
-
-def _array(parts: Iterable[Sql]) -> Sql:
-    return fill("jsonb_build_array({parts})", parts=join(", ", parts))

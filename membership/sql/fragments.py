@@ -85,5 +85,12 @@ def run(statement: Sql) -> list[tuple[Any, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
+def execute_count(statement: Sql) -> int:
+    """Execute; returns how many rows it wrote."""
+    with connection.cursor() as cursor:
+        execute(cursor, statement)
+        return cursor.rowcount
+
+
 def execute(cursor: CursorWrapper, statement: Sql) -> None:
     cursor.execute(statement.text, statement.params)

@@ -11,18 +11,19 @@ from decimal import Decimal
 from typing import Any
 
 from common.clock import day_of
+from membership.engine.compact import read_figures, traces_of
 from membership.engine.versions import IMMEDIATE
 from membership.rules.nodes import RuleSet
+from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.selectors.rules import Published
 from membership.sql.conditions import Ladder, all_of
-from membership.sql.documents import jumps_document, tiers_document
+from membership.sql.documents import figures_array
 from membership.sql.figures import MEMBERS, Figures, Scope
 from membership.sql.fragments import NULL, TRUE, Sql, fill, run
 from membership.sql.settling import RANK, SIMPLE, Moment, offered
 
 # (member_id, user_id, from_rank, to_rank); NULL in to_rank: not told yet.
 OUTCOMES = Sql("membership_outcome")
-_TO = Sql("t.to_rank")
 _CREATE = Sql("""
 CREATE TEMPORARY TABLE membership_outcome (
     member_id bigint PRIMARY KEY, user_id bigint NOT NULL, from_rank smallint NOT NULL, to_rank smallint
@@ -179,17 +180,24 @@ def traced_sample(each: int, most: int, draft: Draft, day: date) -> list[tuple[i
         return []
     figures = Figures([draft.rules], day, past=True)
     ladder = Ladder(draft.rules, figures)
-    trace = fill("({tiers} || {jumps})::text", tiers=tiers_document(ladder, _TO), jumps=jumps_document(ladder))
     statement = fill(
-        """WITH {ctes} SELECT t.member_id, t.user_id, t.from_rank, t.to_rank, {trace}
+        """WITH {ctes} SELECT t.member_id, t.user_id, t.from_rank, t.to_rank, {found}::text
 FROM scope JOIN figures ON figures.member_id = scope.id JOIN flags ON flags.member_id = scope.id
 JOIN {outcomes} AS t ON t.member_id = scope.id""",
-        trace=trace,
+        found=figures_array(ladder),
         outcomes=OUTCOMES,
         ctes=figures.ctes(Scope.of_ids([member for member, *_ in chosen]), Sql("m.user_id")),
     )
     found = {row[0]: row for row in run(statement)}
-    return [(*found[member][:4], json.loads(found[member][4])) for member, *_ in chosen]
+    return [
+        (*found[member][:4], _trace(draft.rules, json.loads(found[member][4]), day, after))
+        for member, _, after in chosen
+    ]
+
+
+def _trace(rules: RuleSet, found: list[Any], day: date, rank: int) -> list[Any]:
+    tiers, jumps = traces_of(rules, read_figures(rules, found), day, rank)
+    return [*map(dump_tier_trace, tiers), *map(dump_jump_trace, jumps)]
 
 
 def snapshot_mark(program_id: int) -> str:

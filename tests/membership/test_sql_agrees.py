@@ -11,13 +11,14 @@ from hypothesis import strategies as st
 
 from common.clock import start_of_day
 from membership.engine.book import Book, Snapshot, days_needed, next_change
+from membership.engine.compact import read_figures, traces_of
 from membership.engine.judge import Judge
 from membership.engine.state import State
 from membership.engine.versions import OneVersion
-from membership.rules.evaluate import evaluate, leaf_traces
+from membership.rules.evaluate import evaluate, gaps, leaf_traces
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
 from membership.sql.conditions import Ladder, passes, read
-from membership.sql.documents import jumps_document, tiers_document
+from membership.sql.documents import figures_array, gap_document
 from membership.sql.figures import Figures, Scope
 from membership.sql.fragments import Sql, fill, join, run
 from tests.membership import stored
@@ -127,12 +128,16 @@ def test_what_is_stored_reads_the_same(member_ids, rules, found, data):
     with Stored(member_ids, found) as base:
         ladder = Ladder(rules, Figures([rules], TODAY))
         held = Sql("%s::bigint", (rank,))
-        wanted = {"tiers": tiers_document(ladder, held), "jumps": jumps_document(ladder)}
+        wanted = {"figures": figures_array(ladder), "gap": gap_document(ladder, held)}
         wanted = {key: fill("({document})::text", document=document) for key, document in wanted.items()}
         for history, row in zip(found, base.ask(ladder.figures, wanted), strict=True):
             judge = judge_of(rules, loaded(rules, book_of(history)), rank)
-            assert json.loads(row["tiers"]) == [dump_tier_trace(trace) for trace in judge.tier_traces()]
-            assert json.loads(row["jumps"]) == [dump_jump_trace(trace) for trace in judge.jump_traces()]
+            figures = read_figures(rules, json.loads(row["figures"]))
+            tiers, jumps = traces_of(rules, figures, TODAY, rank)
+            assert [*map(dump_tier_trace, tiers)] == [dump_tier_trace(trace) for trace in judge.tier_traces()]
+            assert [*map(dump_jump_trace, jumps)] == [dump_jump_trace(trace) for trace in judge.jump_traces()]
+            above = judge.next_above(rank)
+            assert json.loads(row["gap"]) == (gaps(above) if above is not None else {})
 
 
 def loaded(rules, book: Book) -> Book:
