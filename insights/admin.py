@@ -32,6 +32,8 @@ class WinBackPlanAdmin(ModelAdmin):
     ]
     readonly_fields = ["report"]
     list_display = ["__str__", "is_active", "quiet_days", "no_order_days", "control_percent"]
+    list_filter = ["is_active"]
+    export_columns = ["__str__", "is_active", "quiet_days", "no_order_days", "control_percent"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -127,6 +127,7 @@ class MonthForm(forms.Form):
 class RebateProgramAdmin(ModelAdmin):
     form = ProgramForm
     list_display = ["name", "shown_steps", "group", "storefront", "months", "pay_day", "shown_state"]
+    export_columns = ["name", "shown_steps", "group", "storefront", "months", "pay_day", "is_active"]
     list_filter = ["is_active", "group"]
     list_select_related = ["group", "storefront"]
     search_fields = ["name"]

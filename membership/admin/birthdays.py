@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from common import clock
-from common.admin import ModelAdmin, display, moment
+from common.admin import DayRangeFilter, ModelAdmin, display, moment
 from membership.exceptions import NotABirthday
 from membership.models import Birthday
 from membership.services import correct_birthday
@@ -29,6 +29,8 @@ class BirthdayForm(forms.ModelForm):
 class BirthdayAdmin(ModelAdmin):
     form = BirthdayForm
     list_display = ["user", "day", "told"]
+    list_filter = [("told_at", DayRangeFilter)]
+    export_columns = ["user", "day", "told_at"]
     list_select_related = ["user"]
     search_fields = ["^user__username"]
     search_help_text = _("按用户名的开头查找")

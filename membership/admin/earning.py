@@ -75,6 +75,8 @@ class TaskAdmin(ModelAdmin):
 @admin.register(CheckInReward)
 class CheckInRewardAdmin(ModelAdmin):
     list_display = ["__str__", "audience", "gives", "is_active"]
+    list_filter = ["audience", "is_active"]
+    export_columns = ["streak", "audience", "points", "activity", "offer", "is_active"]
     list_select_related = ["offer"]
     ordering = ["streak", "id"]
 
@@ -86,6 +88,7 @@ class CheckInRewardAdmin(ModelAdmin):
 @admin.register(PassOffer)
 class PassOfferAdmin(ModelAdmin):
     list_display = ["name", "kind", "shown_price", "up", "days", "limit", "is_active"]
+    export_columns = ["name", "kind", "price", "up", "days", "limit", "is_active"]
     list_filter = ["kind", "is_active"]
     ordering = ["position", "id"]
 
@@ -97,6 +100,7 @@ class PassOfferAdmin(ModelAdmin):
 @admin.register(Pass)
 class PassAdmin(ReadOnlyAdmin):
     list_display = ["user", "offer", "price", "shown_got", "shown_redeemed", "shown_until"]
+    export_columns = ["user", "offer", "price", "got_at", "use_by", "redeemed_at", "rank", "until"]
     list_filter = ["offer", ("got_at", DayRangeFilter)]
     list_select_related = ["user", "offer"]
     search_fields = ["=user__username"]

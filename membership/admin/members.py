@@ -237,6 +237,7 @@ class TierDecisionAdmin(ReadOnlyAdmin):
 @admin.register(Recalculation)
 class RecalculationAdmin(ReadOnlyAdmin):
     list_display = ["id", "scope", "shown_started", "shown_finished", "evaluated", "changed", "differences"]
+    export_columns = ["id", "scope", "started_at", "finished_at", "evaluated", "changed", "differences"]
     list_filter = ["scope", ("started_at", DayRangeFilter)]
     ordering = ["-id"]
     fields = [

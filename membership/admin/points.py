@@ -76,6 +76,18 @@ def signed(amount: int) -> str:
     return f"{amount:+,}".replace("-", "−")
 
 
+class OwedFilter(admin.SimpleListFilter):
+    title = gettext_lazy("待扣回")
+    parameter_name = "owes"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("1", _("有待扣回")), ("0", _("无待扣回"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        wanted = {"1": queryset.filter(owed__gt=0), "0": queryset.filter(owed=0)}
+        return wanted.get(self.value() or "", queryset)
+
+
 @admin.register(PointsAccount)
 class PointsAccountAdmin(ReadOnlyAdmin):
     list_display = ["user", "balance", "owed"]
@@ -86,6 +98,7 @@ class PointsAccountAdmin(ReadOnlyAdmin):
     fields = ["user", "balance", "owed", "usable", "ending"]
     readonly_fields = fields
     actions_detail = ["adjust", "open_entries"]
+    list_filter = [OwedFilter]
     export_columns = ["user", "balance", "owed"]
     has_adjust_permission = allowed("membership.adjust_points")
     has_entries_permission = allowed("membership.view_pointsentry")

@@ -49,6 +49,7 @@ class ProgramAdmin(ModelAdmin):
 class RuleSetVersionAdmin(Publishing, ModelAdmin):
     form = RuleSetForm
     list_display = ["__str__", "state", "shown_effective", "note", "author", "approver"]
+    export_columns = ["program", "number", "status", "effective_from", "policy", "note", "author", "approver", "sha256"]
     list_filter = ["program", "status"]
     list_select_related = ["program", "author", "approver"]
     ordering = ["-id"]

@@ -29,6 +29,7 @@ class TierRuleAdmin(ModelAdmin):
     """One tier of a version: its benefits may be changed while the version is a draft. Reached from the version."""
 
     list_display = ["__str__", "rank", "version"]
+    export_columns = ["__str__", "rank", "version"]
     list_filter = ["version", "rank"]
     list_select_related = ["version__program"]
     ordering = ["-version", "rank"]

@@ -26,6 +26,7 @@ REFRESH_SECONDS = 3
 @admin.register(WhatIf)
 class WhatIfAdmin(ReadOnlyAdmin):
     list_display = ["__str__", "state", "policy", "asked_by", "shown_asked", "shown_finished"]
+    export_columns = ["id", "version", "status", "policy", "asked_by", "asked_at", "finished_at"]
     list_filter = ["status", "version"]
     list_select_related = ["version__program", "asked_by"]
     ordering = ["-id"]

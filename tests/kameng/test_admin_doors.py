@@ -3,6 +3,7 @@
 import pytest
 from django.contrib import admin
 from django.test import RequestFactory
+from django.urls import reverse
 
 from tests.architecture.test_urls import STAFF, closed
 from tests.desk import at_desk, staff
@@ -68,3 +69,28 @@ def test_acts_ask_for_a_right():
                 if isinstance(act, str) and not getattr(function, "allowed_permissions", None):
                     open_acts.add(f"{desk.__class__.__name__}.{act}")
     assert open_acts == set()
+
+
+# Lists of the tiers' rooms that have a handful of rows, all on one page: one of each, or one a storefront.
+SHORT = {"membership.EarningRules", "membership.Program"}
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        one
+        for one in sorted(admin.site._registry, key=str)
+        if one._meta.app_label in {"membership", "marketing", "insights"}
+    ],
+    ids=str,
+)
+def test_lists_about_members_filter_and_export(model, olga):
+    desk = admin.site._registry[model]
+    if model._meta.label in SHORT:
+        return
+    assert desk.list_filter, "no filter"
+    path = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    answer = at_desk(olga).get(f"{path}export-csv/")
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/csv")
+    assert b"".join(answer.streaming_content).startswith("\ufeff".encode())
