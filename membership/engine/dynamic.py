@@ -46,31 +46,29 @@ def new_offers(
     if tier is None or tier.enter is None:
         return ()
     today = day_of(now)
-    stay = (today - day_of(state.since)).days
-    mean = stays.mean(today, state.rank)
-    if mean is None or stay <= mean:
-        return ()
     last = today - ONE_DAY if midnight else today
     names = sorted({leaf.dyn for leaf in leaves(tier.enter) if leaf.dyn})
-    found = []
-    for name in names:
-        formula = rules.dynamic[name]
-        slope = rise(book, last, formula.rising_days)
-        if slope > 0:
-            found.append(
-                Offer(
-                    rank=tier.rank,
-                    formula=name,
-                    factor=f"{formula.factor:f}",
-                    since=today,
-                    until=today + timedelta(days=OFFER_DAYS),
-                    thresholds=tuple(_lowered(tier, name, formula.factor)),
-                    stay=stay,
-                    mean_stay=f"{mean:.2f}",
-                    slope=f"{float(slope):.4f}",
-                )
-            )
-    return tuple(found)
+    slopes = {name: rise(book, last, rules.dynamic[name].rising_days) for name in names}
+    rising = {name: slope for name, slope in slopes.items() if slope > 0}
+    # Few rise, and what others stay may have to be asked of the database: that comes last.
+    mean = stays.mean(today, state.rank) if rising else None
+    stay = (today - day_of(state.since)).days
+    if mean is None or stay <= mean:
+        return ()
+    return tuple(
+        Offer(
+            rank=tier.rank,
+            formula=name,
+            factor=f"{rules.dynamic[name].factor:f}",
+            since=today,
+            until=today + timedelta(days=OFFER_DAYS),
+            thresholds=tuple(_lowered(tier, name, rules.dynamic[name].factor)),
+            stay=stay,
+            mean_stay=f"{mean:.2f}",
+            slope=f"{float(slope):.4f}",
+        )
+        for name, slope in rising.items()
+    )
 
 
 def rise(book: Book, last: date, days: int) -> Fraction:
