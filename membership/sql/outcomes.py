@@ -61,7 +61,7 @@ def place_all(*, program_id: int, draft: Draft, current: Published, keepers: lis
             at=at,
         )
         moment = Moment(at=at, version=draft, before=current, kept_by=keeper)
-        columns = fill("m.user_id, m.rank, m.state, ({told}) AS told", told=told)
+        columns = fill("m.user_id, m.rank, ({told}) AS told", told=told)
         _place(scope, columns, moment, keeper or current, told=Sql("scope.told"))
 
 
@@ -75,7 +75,7 @@ def place_all_as_of(*, program_id: int, draft: Draft, then: Published, at: datet
     ORDER BY d.id DESC LIMIT 1)""",
         at=at,
     )
-    columns = fill("m.user_id, m.state, {held} AS rank", held=held)
+    columns = fill("m.user_id, {held} AS rank", held=held)
     moment = Moment(at=at, version=draft, before=then)
     _place(Scope.of_program(program_id), columns, moment, then, told=TRUE, past=True)
 
