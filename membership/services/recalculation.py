@@ -23,7 +23,7 @@ from membership.selectors.rules import published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
-from membership.services.side_by_side import HANDS, Hands, two_hands
+from membership.services.side_by_side import HANDS, Hands, several_hands
 from membership.services.stays import fix_mean_stays
 
 # Large, because the sums of a slice are read in one go through those of everybody, where many are due.
@@ -47,7 +47,7 @@ def recalculate(
         run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
         run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
         run.save(update_fields=["total"])
-        with two_hands() as hands:
+        with several_hands() as hands:
             while ends is None or monotonic() < ends:
                 if not _take_next(run, batch, hands, progress):
                     _finish(run)

@@ -1,4 +1,4 @@
-"""Work that is done two pieces at a time, each on a connection to the database of its own."""
+"""Work that is done several pieces at a time, each on a connection to the database of its own."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ Hands = Callable[[Sequence[Callable[[], T]]], Iterator[T]]
 
 
 @contextmanager
-def two_hands() -> Iterator[Hands]:
+def several_hands(number: int = HANDS) -> Iterator[Hands]:
     """Yields what takes pieces of work and answers what came of them, in their order.
 
     Within a transaction, into which other connections cannot see, one after the other on its own.
@@ -22,7 +22,7 @@ def two_hands() -> Iterator[Hands]:
     if connection.in_atomic_block:
         yield lambda pieces: (piece() for piece in pieces)
         return
-    with ThreadPoolExecutor(HANDS) as pool:
+    with ThreadPoolExecutor(number) as pool:
 
         def do(pieces: Sequence[Callable[[], T]]) -> Iterator[T]:
             waiting = [pool.submit(copy_context().run, _on_own_connection, piece) for piece in pieces]

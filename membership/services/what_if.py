@@ -30,7 +30,7 @@ from membership.rules.reading import RuleErrors
 from membership.selectors.books import StoredStays
 from membership.selectors.rules import Published, published_versions, version_at
 from membership.services.evaluation import decision_row, open_folds
-from membership.services.side_by_side import two_hands
+from membership.services.side_by_side import several_hands
 from membership.sql import outcomes
 from membership.sql.costs import benefit_costs
 from membership.sql.outcomes import Draft
@@ -124,7 +124,7 @@ def run_what_if(*, what_if_id: int) -> WhatIf:
         asked.as_of = clock.now()
         result: dict[str, Any] = {}
         mark = ""
-        with two_hands() as hands:
+        with several_hands(len(WhatIf.AGO)) as hands:
             pictures = hands([partial(_snapshot_picture, asked, asked.as_of, ago) for ago in WhatIf.AGO])
             for ago, (picture, seen) in zip(WhatIf.AGO, pictures, strict=True):
                 result[str(ago)] = picture

@@ -73,7 +73,9 @@ def place_all(
             at=at,
         )
         moment = Moment(at=at, version=draft, before=current, kept_by=keeper, stays=stays)
-        columns = fill("m.user_id, m.rank, m.state, ({told}) AS told", told=told)
+        # Since when somebody stays matters to offers only, and documents are long.
+        state = Sql("m.state") if draft.rules.dynamic else Sql("NULL::jsonb")
+        columns = fill("m.user_id, m.rank, {state} AS state, ({told}) AS told", state=state, told=told)
         _place(scope, columns, moment, keeper or current, told=Sql("scope.told"))
 
 
@@ -87,7 +89,7 @@ def place_all_as_of(*, program_id: int, draft: Draft, then: Published, at: datet
     ORDER BY d.id DESC LIMIT 1)""",
         at=at,
     )
-    columns = fill("m.user_id, m.state, {held} AS rank", held=held)
+    columns = fill("m.user_id, {held} AS rank", held=held)
     moment = Moment(at=at, version=draft, before=then)
     _place(Scope.of_program(program_id), columns, moment, then, told=TRUE, past=True)
 
