@@ -140,7 +140,7 @@ def test_26_a_draft_whose_formula_lowers_a_threshold_lifts_whom_it_says(club):  
             (30, "activity", "", Decimal(0), 370)
         ]
         for member_id, days in zip(club.ids, (10, 11, 12, 9, 40, 0), strict=True):
-            place(member_id, versions, (0, days, False), rising, LEFT_AT, 0)
+            place(member_id, versions, (0, days, False, "active", 0), rising, LEFT_AT, 0)
         tiers[1]["enter"] = {**stalled, "dyn": "stall"}
         drafted = parse_rules({"tiers": tiers, "dynamic": {"stall": {"factor": "0.8", "rising_days": 14}}})
         expected, done = foretold_and_done(club, versions, drafted, Policy.IMMEDIATE, None)
