@@ -3,7 +3,7 @@
 import types
 import typing
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -284,7 +284,7 @@ class ReviewRejected(Contract):
 
 
 def to_payload(event: Any) -> dict:
-    """The event as JSON: decimals as strings, times as ISO 8601."""
+    """The event as JSON: decimals as strings, times as ISO 8601 in UTC."""
     return _plain(asdict(event))
 
 
@@ -295,7 +295,10 @@ def _plain(value: Any) -> Any:
         return [_plain(inner) for inner in value]
     if isinstance(value, Decimal):
         return str(value)
-    if isinstance(value, datetime | date):
+    if isinstance(value, datetime):
+        # One moment has one text, whatever zone it was computed in.
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
         return value.isoformat()
     return value
 

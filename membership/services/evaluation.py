@@ -6,7 +6,7 @@ compensating decision is stored.
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -26,7 +26,7 @@ from membership.engine.judge import Judge
 from membership.engine.state import State, dump_state, load_state
 from membership.engine.step import World, show_overrides
 from membership.engine.tally import Tally, reach
-from membership.engine.versions import Timeline, Version
+from membership.engine.versions import Override, Timeline, Version
 from membership.models import Activity, MemberTier, TierDecision
 from membership.rules.evaluate import JumpTrace, TierTrace
 from membership.rules.traces import dump_jump_trace, dump_tier_trace
@@ -163,7 +163,8 @@ def open_folds(
         member.pk: replace(load_state(member.state), shown=member.rank, shown_stage=member.stage) for member in folded
     }
     kept_by = {state.kept_by for state in states.values()}
-    begin = min([at, *(member.next_check_at for member in folded if member.next_check_at is not None)])
+    overrides = load_overrides([member.pk for member in folded])
+    begin = min([at, *_due(folded, states.values(), timeline, overrides)])
     rules = [version.rules for version in _in_force(timeline, begin, at)]
     rules += [version.rules for version in versions if version.pk in kept_by]
     first = min(days_needed(one, day_of(begin)) for one in rules)
@@ -172,7 +173,6 @@ def open_folds(
         reached = reach(timeline.rules_on(around), around)
         first, last = min(first, reached[0]), max(last, reached[1])
     sums = load_sums([member.pk for member in folded], first=first, last=last)
-    overrides = load_overrides([member.pk for member in folded])
     stays = StoredStays(folded[0].program_id)
     found = {}
     for member in folded:
@@ -180,6 +180,19 @@ def open_folds(
         tally = Tally(timeline.rules_on, sums[member.pk].book, sums[member.pk].earned)
         found[member.pk] = Fold.resumed(world, tally, states[member.pk], member.next_check_at)
     return found
+
+
+def _due(
+    members: Sequence[MemberTier],
+    states: Iterable[State],
+    timeline: Timeline,
+    overrides: Mapping[int, Sequence[Override]],
+) -> Iterator[datetime]:
+    """The moments at which steps may begin: what was known to be due, and versions and overrides that came since."""
+    for member, state in zip(members, states, strict=True):
+        changes = [moment for one in overrides.get(member.pk, ()) for moment in (one.since, one.until)]
+        moments = [member.next_check_at, timeline.next_after(state.at), *changes]
+        yield from (moment for moment in moments if moment is not None and moment > state.at)
 
 
 def _in_force(timeline: Timeline, first: datetime, last: datetime) -> list:
