@@ -164,7 +164,9 @@ def _next_check(ladder: Ladder, keeper: Ladder, moment: Moment) -> Sql:
     if moment.next_version_at is not None:
         moments.append(fill("{at}", at=moment.next_version_at))
     if kept_until is not None:
-        moments.append(_where_protected(ladder, fill("{until}", until=kept_until)))
+        # A protection that is over when it begins ends with the next midnight's step.
+        until = kept_until if kept_until > moment.at else start_of_day(moment.day + ONE_DAY)
+        moments.append(_where_protected(ladder, fill("{until}", until=until)))
     return fill("LEAST({moments})", moments=join(", ", moments))
 
 

@@ -174,6 +174,21 @@ def without_number(payload, at) -> tuple:
     return (payload["user_id"], str(at), *(str(payload[name]) for name in sorted(payload) if name != "decision_id"))
 
 
+def assert_the_same(club, versions) -> None:
+    """A night by the pass ends as it does by the engine alone: rows, decisions with traces, news."""
+    ids = due(club)
+    with transaction.atomic():
+        evaluate_locked(lock(MemberTier.objects.filter(pk__in=ids)), versions, at=NIGHT)
+        by_engine = outcome(club)
+        transaction.set_rollback(True)
+    pass_time(ids, versions, program_id=club.program.pk, at=NIGHT)
+    rows, decisions, events = outcome(club)
+    differing = {key: (value, by_engine[0][key]) for key, value in rows.items() if value != by_engine[0][key]}
+    assert not differing
+    assert decisions == by_engine[1]
+    assert events == by_engine[2]
+
+
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(world=worlds(), found=st.lists(histories, min_size=MEMBERS, max_size=MEMBERS), data=st.data())
 def test_a_pass_ends_where_the_engine_ends(club, world, found, data):
@@ -189,18 +204,21 @@ def test_a_pass_ends_where_the_engine_ends(club, world, found, data):
         )
         for member_id, history in zip(club.ids, found, strict=True):
             place(member_id, versions, data.draw(states(ranks)), history, left_at, gap)
-        ids = due(club)
-        with transaction.atomic():
-            evaluate_locked(lock(MemberTier.objects.filter(pk__in=ids)), versions, at=NIGHT)
-            by_engine = outcome(club)
-            transaction.set_rollback(True)
-        pass_time(ids, versions, program_id=club.program.pk, at=NIGHT)
-        rows, decisions, events = outcome(club)
-        differing = {key: (value, by_engine[0][key]) for key, value in rows.items() if value != by_engine[0][key]}
-        assert not differing
-        assert decisions == by_engine[1]
-        assert events == by_engine[2]
+        assert_the_same(club, versions)
         transaction.set_rollback(True)
+
+
+def test_a_protection_that_is_over_when_it_begins_ends_the_next_night(club):
+    first, second = (
+        RuleSet((Tier(0, "默认"), Tier(3, "等级3"))),
+        RuleSet((Tier(0, "默认"), Tier(3, "等级3", enter=spent("9.00")))),
+    )
+    over = (second, start_of_day(TODAY) + timedelta(minutes=5), Policy.GRANDFATHER_UNTIL, TODAY - timedelta(days=1))
+    versions = publish(club, [(first, LONG_AGO, Policy.IMMEDIATE, None), over])
+    for member_id in club.ids:
+        place(member_id, versions, (3, 0, False, "active", 0), [], LEFT_AT, 0)
+    assert_the_same(club, versions)
+    assert MemberTier.objects.get(pk=club.ids[0]).next_check_at == start_of_day(TODAY + timedelta(days=1))
 
 
 # (rank, days since, kept, stage, days until the grace ends), what was spent, and what the night makes of it.
