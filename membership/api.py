@@ -1,6 +1,5 @@
 """The caller, where they stand, and what they earn."""
 
-from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
@@ -9,6 +8,7 @@ from rest_framework.response import Response
 
 from common import clock
 from common.api.paging import Paged, next_field, page_of
+from common.api.paths import with_or_without_slash
 from common.api.reading import read_query
 from common.api.views import PrivateView
 from membership.models import PointsEntry, Task
@@ -164,8 +164,8 @@ class MyCheckIn(PrivateView):
 
 
 urlpatterns = [
-    path("me/", Me.as_view(), name="me"),
-    path("me/tasks/", MyTasks.as_view(), name="my_tasks"),
-    path("me/points/", MyPoints.as_view(), name="my_points"),
-    path("me/check-in/", MyCheckIn.as_view(), name="check_in"),
+    with_or_without_slash("me", Me, name="me"),
+    with_or_without_slash("me/tasks", MyTasks, name="my_tasks"),
+    with_or_without_slash("me/points", MyPoints, name="my_points"),
+    with_or_without_slash("me/check-in", MyCheckIn, name="check_in"),
 ]

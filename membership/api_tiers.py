@@ -1,6 +1,5 @@
 """Tiers for programs: where the caller stands, every decision with its trace, and the public rules as data and as text."""
 
-from django.urls import path
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -10,6 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from common.api.paging import Paged, next_field, page_of
+from common.api.paths import with_or_without_slash
 from common.api.reading import StrictIntegerField, StrictSerializer, read_query
 from common.api.views import PrivateView
 from common.exceptions import NotFound
@@ -258,7 +258,7 @@ class Tiers(APIView):
 
 
 urlpatterns = [
-    path("me/tier/", MyTier.as_view(), name="my_tier"),
-    path("me/tier/decisions/", MyDecisions.as_view(), name="my_tier_decisions"),
-    path("tiers/", Tiers.as_view(), name="tiers"),
+    with_or_without_slash("me/tier", MyTier, name="my_tier"),
+    with_or_without_slash("me/tier/decisions", MyDecisions, name="my_tier_decisions"),
+    with_or_without_slash("tiers", Tiers, name="tiers"),
 ]

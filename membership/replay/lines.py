@@ -24,6 +24,7 @@ MAX_NUMBER = 1_000_000_000
 # Far enough for any export, near enough that adding a window never leaves the calendar.
 EARLIEST, LATEST = date(1992, 1, 1), date(2200, 1, 1)
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _MONEY = re.compile(r"[0-9]{1,12}(\.[0-9]{1,2})?", re.ASCII)
 
 
@@ -184,9 +185,14 @@ def _override(item: Mapping[str, Any], at: datetime, rules: RuleSet) -> dict[str
 
 def end_of(text: str, key: str) -> datetime:
     """A time, or the end of a day where only a date is written. Raises BadLine."""
-    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text, re.ASCII):
+    if _DAY.fullmatch(text):
         return start_of_day(moment(f"{text}T00:00+08:00", key).date() + timedelta(days=1))
     return moment(text, key)
+
+
+def last_of(text: str, key: str) -> datetime:
+    """A time, or the last moment of a day: the midnight after it belongs to the next. Raises BadLine."""
+    return end_of(text, key) - (timedelta(microseconds=1) if _DAY.fullmatch(text) else timedelta(0))
 
 
 def _money(item: Mapping[str, Any], key: str) -> Decimal:

@@ -122,7 +122,8 @@ def _too_much(leaf: Leaf) -> bool:
         return _least(leaf) > 1
     if leaf.metric.kind is Kind.SCORE:
         return _least(leaf) > 100
-    return leaf.m in _DAILY and leaf.win.span is Span.DAYS and _least(leaf) > leaf.win.days
+    days = 7 if leaf.win.span is Span.WEEK else leaf.win.days
+    return leaf.m in _DAILY and days > 0 and _least(leaf) > days
 
 
 def _excludes(low: Leaf, high: Leaf) -> bool:

@@ -14,9 +14,13 @@ from membership.rules.traces import dump_jump_trace, dump_tier_trace
 
 @lru_cache(maxsize=128)
 def _rules(version_id: int, mark: str) -> RuleSet:
-    """What was published never changes, so that each process reads it once. Raises RuleSetVersion.DoesNotExist."""
-    found = RuleSetVersion.objects.values_list("document", flat=True)
-    return parse_rules(found.get(pk=version_id, sha256__startswith=mark))
+    """What was published never changes, so that each process reads it once. Raises RuleSetVersion.DoesNotExist.
+
+    A version that takes effect within a day is noted of a member before the figures are measured by it, and a pass may be
+    killed in between: the rules of the figures are those with their fingerprint.
+    """
+    same = RuleSetVersion.objects.filter(program__versions=version_id, sha256__startswith=mark)
+    return parse_rules(same.values_list("document", flat=True)[:1].get())
 
 
 def evaluation_day(member: MemberTier) -> date:

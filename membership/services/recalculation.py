@@ -39,19 +39,22 @@ def recalculate(
 ) -> Recalculation:
     """Evaluate members who are due, or everyone; takes up an unfinished run of the same scope.
 
-    Stops early, unfinished, when `stop_after` is over. Slices of `batch` members are taken two at a time; `progress` is told
+    A run that an earlier day left is followed by another: who has come due since may stand before the place where it goes
+    on. Stops early, unfinished, when `stop_after` is over. Slices of `batch` members are taken two at a time; `progress` is told
     (done, of how many) after each. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
     """
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
     with _only_one():
-        run = _open(Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE)
-        run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
-        run.save(update_fields=["total"])
+        scope = Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE
+        run = _open(scope)
         with several_hands() as hands:
             while ends is None or monotonic() < ends:
-                if not _take_next(run, batch, hands, progress):
-                    _finish(run)
+                if _take_next(run, batch, hands, progress):
+                    continue
+                _finish(run)
+                if day_of(run.started_at) >= day_of(clock.now()):
                     break
+                run = _open(scope)
         return run
 
 
@@ -76,6 +79,8 @@ def _open(scope: str) -> Recalculation:
         if version_in_force(program.pk, at).rules.dynamic:
             fix_mean_stays(program_id=program.pk, day=day_of(at))
     run, _ = Recalculation.objects.get_or_create(scope=scope, finished_at=None, defaults={"started_at": at})
+    run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
+    run.save(update_fields=["total"])
     return run
 
 

@@ -260,5 +260,37 @@ def test_an_ordinary_night_needs_no_engine(club, monkeypatch):
     assert MemberTier.objects.get(pk=slow).folded_to == LEFT_AT
 
 
+def test_a_pass_that_is_killed_between_a_version_and_its_figures_leaves_what_can_be_read(club, monkeypatch):
+    """A version that took effect yesterday afternoon: its step is one of yesterday, the figures of today come after it."""
+    tiers = (Tier(0, "默认"), Tier(1, "等级1", enter=spent("10.00")))
+    published = [(RuleSet(tiers), LONG_AGO, Policy.IMMEDIATE, None)]
+    versions = publish(club, published)
+    for member_id in club.ids:
+        place(member_id, versions, (0, 5, False, "active", 0), [(5, "spend", "", Decimal("1.00"), 0)], LEFT_AT, 1)
+    MemberTier.objects.filter(pk__in=club.ids).update(next_check_at=LEFT_AT + timedelta(hours=1))
+    pass_time(club.ids, versions, program_id=club.program.pk, at=LEFT_AT + timedelta(hours=2))
+    asked = (*tiers, Tier(2, "等级2", enter=spent("20.00")))
+    newer = RuleSetVersion.objects.create(
+        program=club.program,
+        number=99,
+        document=dump_rules(RuleSet(asked)),
+        sha256=fingerprint(RuleSet(asked)),
+        status="published",
+        created_at=LEFT_AT,
+        published_at=LEFT_AT,
+        effective_from=LEFT_AT + timedelta(hours=15),
+    )
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(passing, "_evaluate_those_behind", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pass_time(club.ids, published_versions(club.program.pk), program_id=club.program.pk, at=NIGHT)
+    for member in MemberTier.objects.filter(pk__in=club.ids):
+        assert member.version_id == newer.pk and "figures" in member.evaluation
+        assert [tier.rank for tier in evaluation_traces(member)[0]] == [1]
+
+
 def spent(amount: str) -> Leaf:
     return Leaf("spend", Window(Span.DAYS, 30), ">=", Decimal(amount))

@@ -107,6 +107,28 @@ def test_a_pass_that_was_stopped_goes_on_where_it_was(club):
     assert recalculated(on("2026-03-03"), everyone=True).pk != run.pk
 
 
+def test_a_pass_of_an_earlier_night_is_finished_and_then_tonight_is_taken(club):
+    early, late = club.join(), club.join()
+    club.buy(early, "60.00", paid=on("2026-03-02"))
+    club.buy(late, "60.00", paid=on("2026-03-01"))
+
+    def die(done, total):
+        raise KeyboardInterrupt
+
+    third = club.join()
+    club.buy(third, "60.00", paid=on("2026-03-01"))
+    with pytest.raises(KeyboardInterrupt):
+        recalculated(on("2026-03-31", "03:10"), batch=1, progress=die)
+    left = Recalculation.objects.get()
+    # Due since, and before the place where the pass of last night goes on.
+    run = recalculated(on("2026-04-01", "03:10"), batch=1)
+    early.refresh_from_db()
+    assert early.evaluation["day"] == "2026-04-01"
+    assert run.pk != left.pk and run.finished_at is not None
+    left.refresh_from_db()
+    assert left.finished_at is not None
+
+
 def test_a_second_start_is_refused(club):
     with connections["default"].copy().cursor() as other:
         other.execute("SELECT pg_advisory_lock(%s)", [LOCK])

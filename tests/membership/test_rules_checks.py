@@ -139,6 +139,9 @@ def test_a_refused_implication_has_a_witness(first, second):
         (leaf("credit", "now", ">", 100), False),
         (leaf("buy_days", "30d", ">=", 31), False),
         (leaf("buy_days", "30d", ">=", 30), True),
+        (leaf("online_days", "week", ">=", 8), False),
+        (leaf("online_days", "week", ">=", 7), True),
+        (leaf("online_days", "life", ">=", 8), True),
     ],
 )
 def test_contradictions(document, possible):

@@ -128,7 +128,9 @@ def test_time_passes_up_to_the_last_line_or_as_of(run):
     ]
     later = run(rules, lines, "--as-of", plus(DAY, 60))[0]
     assert [one["cause"] for one in later] == ["default", "enter", "warn", "grace", "down"]
-    assert run(rules, lines, "--as-of", plus(DAY, -1)) == ([], "")
+    # A day ends before the midnight after it: what that midnight brings, and what happens at it, is of the next day.
+    assert [one["cause"] for one in run(rules, lines, "--as-of", plus(DAY, 29))[0]] == ["default", "enter"]
+    assert run(rules, [order("100.00", at(DAY, "00:00:00"))], "--as-of", plus(DAY, -1)) == ([], "")
 
 
 BAD = [

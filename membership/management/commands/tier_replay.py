@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from membership.replay.lines import BadLine, Line, end_of, parse_line
+from membership.replay.lines import BadLine, Line, last_of, parse_line
 from membership.replay.output import dump_decision
 from membership.replay.run import replay
 from membership.rules.nodes import RuleSet
@@ -32,7 +32,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         rules = self._rules(options["rules"])
         try:
-            as_of = end_of(options["as_of"], "--as-of") if options["as_of"] is not None else None
+            as_of = last_of(options["as_of"], "--as-of") if options["as_of"] is not None else None
         except BadLine as error:
             raise CommandError(str(error)) from error
         lines = list(self._lines(options["events"], rules, strict=options["strict"]))
