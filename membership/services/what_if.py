@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -330,4 +331,13 @@ def missing_what_if(*, version: RuleSetVersion, policy: str, policy_until: date 
         return _("推演之后草稿、权益或过渡方式改过了，请重新推演")
     if at - same.as_of > FRESH_FOR:
         return _("推演结果已超过 24 小时，请重新推演")
+    if _rules_moved_on(version, same.as_of, at):
+        return _("推演之后又发布或生效了别的规则，请重新推演")
     return None
+
+
+def _rules_moved_on(version: RuleSetVersion, since: datetime, at: datetime) -> bool:
+    """Whether other rules of the program were published, or took effect, after the base was looked at."""
+    others = RuleSetVersion.objects.filter(program=version.program_id).exclude(status=RuleSetVersion.Status.DRAFT)
+    moved = Q(published_at__gt=since) | Q(effective_from__gt=since, effective_from__lte=at)
+    return others.filter(moved).exists()

@@ -269,15 +269,30 @@ def test_a_reference_counts_once_whoever_names_it(run):
     assert told == ""
 
 
-def test_what_takes_back_nothing_changes_nothing(run):
+def test_what_takes_back_nothing_changes_nothing_and_is_told(run):
     rules = ladder(least("spend", "life", "1.00"))
     bought = order("1.00", at(DAY))
     stray = event("order", at(plus(DAY, 1)), reverses="unknown")
-    foreign = event("order", at(plus(DAY, 1)), "m2", reverses=bought["ref"])
-    decisions, _ = run(rules, [bought, stray, foreign], "--strict")
-    assert [(one["member"], one["cause"]) for one in decisions] == [
-        ("m1", "default"), ("m1", "enter"), ("m2", "default"),
-    ]  # fmt: skip
+    decisions, told = run(rules, [bought, stray], "--strict")
+    assert [(one["member"], one["cause"]) for one in decisions] == [("m1", "default"), ("m1", "enter")]
+    assert "第 2 行" in told and "unknown" in told
+
+
+def test_nobody_takes_back_what_another_did(run):
+    rules = ladder(least("spend", "life", "1.00"))
+    lines = [order("1.00", at(DAY), ref="theirs"), event("order", at(plus(DAY, 1)), "m2", reverses="theirs")]
+    decisions, told = run(rules, lines)
+    assert [(one["member"], one["cause"]) for one in decisions] == [("m1", "default"), ("m1", "enter")]
+    assert "第 2 行" in told
+    with pytest.raises(CommandError) as refused:
+        run(rules, lines, "--strict")
+    assert refused.value.returncode == 2
+
+
+def test_settlement_that_no_line_tells_is_told(run):
+    rules = ladder(least("spend", "life", "1.00")) | {"counts": "settled"}
+    _, told = run(rules, [order("1.00", at(DAY))])
+    assert "结算" in told
 
 
 def test_an_override_that_is_taken_back_never_was(run):

@@ -182,6 +182,22 @@ def test_members_of_a_month_ago_are_traced_by_their_figures_of_then(club):
         assert Decimal(leaf["value"]) == bought.aggregate(sum=Sum("amount"))["sum"] >= 300
 
 
+def test_a_preview_against_rules_that_no_longer_hold_is_stale(club, olga):
+    club.join()
+    with clock.travel(NOON):
+        first = draft_of(club, silver("1200.00"))
+        computed(first)
+    with clock.travel(NOON + timedelta(hours=1)):
+        second = draft_of(club, silver("900.00"))
+        computed(second)
+        publish_rule_set(version_id=second.pk, approver=olga)
+    with clock.travel(NOON + timedelta(hours=2)):
+        with pytest.raises(RulesRefused, match="别的规则"):
+            publish_rule_set(version_id=first.pk, approver=olga)
+        computed(first)
+        publish_rule_set(version_id=first.pk, approver=olga)
+
+
 def test_publication_wants_a_fresh_preview_of_the_very_draft(club, olga):
     club.join()
     with clock.travel(NOON):

@@ -35,7 +35,11 @@ class Command(BaseCommand):
             as_of = last_of(options["as_of"], "--as-of") if options["as_of"] is not None else None
         except BadLine as error:
             raise CommandError(str(error)) from error
-        lines = list(self._lines(options["events"], rules, strict=options["strict"]))
+        if rules.counts == "settled":
+            self.stderr.write(_("规则写的是结算后计入，而活动文件里没有结算：订单按各自的时间计入"))
+        lines = self._connected(
+            list(self._lines(options["events"], rules, strict=options["strict"])), options["strict"]
+        )
         for member, decision in replay(rules, lines, as_of):
             self.stdout.write(json.dumps(dump_decision(member, decision), ensure_ascii=False))
 
@@ -49,20 +53,41 @@ class Command(BaseCommand):
             raise CommandError(_("规则有误：\n%(problems)s") % {"problems": problems}) from refused
 
     def _lines(self, path: str, rules: RuleSet, *, strict: bool) -> Iterator[Line]:
-        """The usable lines, each reference once. Raises CommandError with exit code 2 for a bad one under `strict`."""
+        """The lines that can be read, each reference once. Raises CommandError with exit code 2 for a bad one if `strict`."""
         known: set[str] = set()
         for number, raw in self._raw(path):
             try:
                 line = parse_line(_decoded(raw, first=number == 1), number, rules)
             except BadLine as error:
-                message = _("第 %(number)s 行：%(error)s") % {"number": number, "error": error}
-                if strict:
-                    raise CommandError(message, returncode=BAD_LINE) from error
-                self.stderr.write(message)
+                self._refuse(number, error, strict)
                 continue
             if line.ref not in known:
                 known.add(line.ref)
                 yield line
+
+    def _connected(self, lines: list[Line], strict: bool) -> list[Line]:
+        """The lines without those that take back what another member did. What is not in the file is told, and no mistake:
+        an export of one quarter holds refunds of orders of the one before.
+        """
+        owners = {line.ref: line.member for line in lines}
+        kept = []
+        for line in lines:
+            owner = owners.get(line.reverses, line.member)
+            if owner != line.member:
+                told = _("reverses：%(ref)s 是另一位会员的") % {"ref": line.reverses}
+                self._refuse(line.number, BadLine(told), strict)
+                continue
+            if line.reverses and line.reverses not in owners:
+                told = _("文件里没有 %(ref)s，没有可以冲销的") % {"ref": line.reverses}
+                self.stderr.write(_("第 %(number)s 行：%(error)s") % {"number": line.number, "error": told})
+            kept.append(line)
+        return kept
+
+    def _refuse(self, number: int, error: BadLine, strict: bool) -> None:
+        message = _("第 %(number)s 行：%(error)s") % {"number": number, "error": error}
+        if strict:
+            raise CommandError(message, returncode=BAD_LINE) from error
+        self.stderr.write(message)
 
     def _raw(self, path: str) -> Iterator[tuple[int, bytes]]:
         try:
