@@ -18,14 +18,22 @@ def make(name: str, server: str) -> None:
     """Create an empty database, dropping what an earlier run left. `server` is the address of any other one there."""
     connection.close()
     with psycopg.connect(server, autocommit=True) as link:
-        link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+        _drop(link, name)
         link.execute(SQL("CREATE DATABASE {} TEMPLATE template0").format(Identifier(name)))
 
 
 def drop(name: str, server: str) -> None:
     connection.close()
     with psycopg.connect(server, autocommit=True) as link:
-        link.execute(SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name)))
+        _drop(link, name)
+
+
+def _drop(link: psycopg.Connection, name: str) -> None:
+    """Ends our own sessions first. FORCE would want to end an autovacuum too, which only a superuser may; DROP cancels it."""
+    link.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = current_user", [name]
+    )
+    link.execute(SQL("DROP DATABASE IF EXISTS {}").format(Identifier(name)))
 
 
 def migrate() -> None:
