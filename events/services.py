@@ -98,9 +98,14 @@ def emit(event: Any, *, at: datetime) -> int:
         raise LockOutsideTransaction("emit() needs the transaction of the fact that it tells")
     payload = json.dumps(to_payload(event), ensure_ascii=False)
     [(pk,)] = fetch(_EMIT, [event.kind, event.version, payload, at])
+    _nudge_after_commit()
+    return pk
+
+
+def _nudge_after_commit() -> None:
+    """Once a transaction, and not within a relay, which looks for what is new by itself."""
     if not _relaying.get() and not any(queued[1] is nudge for queued in connection.run_on_commit):
         transaction.on_commit(nudge)
-    return pk
 
 
 def emit_all(events: Sequence[Any], *, at: datetime) -> None:
@@ -111,8 +116,7 @@ def emit_all(events: Sequence[Any], *, at: datetime) -> None:
         raise LockOutsideTransaction("emit_all() needs the transaction of the facts that it tells")
     payloads = [json.dumps(to_payload(event), ensure_ascii=False) for event in events]
     run(_EMIT_ALL, [events[0].kind, events[0].version, at, payloads])
-    if not _relaying.get() and not any(queued[1] is nudge for queued in connection.run_on_commit):
-        transaction.on_commit(nudge)
+    _nudge_after_commit()
 
 
 def fan_out(*, limit: int = BATCH) -> int:
