@@ -32,10 +32,17 @@ def now() -> datetime:
         return moment[0]
     with connection.cursor() as cursor:
         cursor.execute("SELECT transaction_timestamp()")
-        at = cursor.fetchone()[0]
-    if moment is not None:
+        return read_beside(cursor.fetchone()[0])
+
+
+def read_beside(at: datetime) -> datetime:
+    """What `now()` answers, for whoever read `at`, the time of the current transaction, with a statement of their own."""
+    travelled, moment = _travelled.get(), _moment.get()
+    if travelled is not None or moment is None:
+        return travelled or at
+    if not moment:
         moment.append(at)
-    return at
+    return moment[0]
 
 
 def travelled() -> datetime | None:

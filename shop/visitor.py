@@ -32,10 +32,10 @@ def perks(request: HttpRequest) -> Perks:
     return perks_for(user_id=request.user.pk, storefront_id=request.storefront.pk)
 
 
-def holding(request: HttpRequest, at: datetime) -> Holding | None:
+def holding(request: HttpRequest) -> Holding | None:
     """The tier that a member holds, by the rules in force; None for a guest."""
     user = member(request)
-    return holding_of(user_id=user.pk, storefront_id=request.storefront.pk, at=at) if user is not None else None
+    return holding_of(user_id=user.pk, storefront_id=request.storefront.pk) if user is not None else None
 
 
 def early(held: Holding | None) -> timedelta:

@@ -12,7 +12,6 @@ from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from accounts.models import User
-from common import clock
 from common.findings import Findings, find
 from common.texts import in_language
 from membership.models import Benefit, Birthday, MemberTier, RuleSetVersion, TierRule
@@ -80,7 +79,7 @@ def perks_for(*, user_id: int | None, storefront_id: int) -> Perks:
     """What the member's tier gives now; nothing for guests, and until the registration was heard of."""
     if user_id is None:
         return NO_PERKS
-    return perks_of_tier(holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now()).own)
+    return perks_of_tier(holding_of(user_id=user_id, storefront_id=storefront_id).own)
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ class Step:
 
 
 def next_step(*, user_id: int, storefront_id: int) -> Step:
-    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    held = holding_of(user_id=user_id, storefront_id=storefront_id)
     return step_from(held.program.pk, held.version, held.begins_at)
 
 

@@ -11,7 +11,6 @@ from django.utils.functional import Promise, lazy
 from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Sku
-from common import clock
 from common.money import round_unit
 from common.texts import in_language, told
 from membership.models import Benefit, ProductTierRate, SkuTierPrice, TierRule
@@ -53,7 +52,7 @@ def member_prices(
     """Unit prices by SKU id for this member, only where they are below the list price; {} for a guest. `at` is now."""
     if user_id is None or not skus:
         return {}
-    return prices_of(holding_of(user_id=user_id, storefront_id=storefront_id, at=at or clock.now()), skus)
+    return prices_of(holding_of(user_id=user_id, storefront_id=storefront_id, at=at), skus)
 
 
 def prices_of(held: Holding, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
@@ -65,7 +64,7 @@ def prices_of(held: Holding, skus: Sequence[Sku]) -> dict[int, MemberPrice]:
 
 def price_ladder(*, user_id: int | None, storefront_id: int, skus: Sequence[Sku]) -> Ladder:
     """What the member pays, and what they would pay further up. A guest (None) looks up from where everybody begins."""
-    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    held = holding_of(user_id=user_id, storefront_id=storefront_id)
     version, rank = held.version, held.begins_at
     by_rank = _prices_by_rank(held.program.pk, [tier for tier in version.tiers.values() if tier.rank >= rank], skus)
     own = by_rank.pop(rank, {}) if user_id is not None else {}
@@ -83,7 +82,7 @@ def prices_above(
     *, user_id: int | None, storefront_id: int, skus: Sequence[Sku]
 ) -> list[tuple[TierRule, dict[int, MemberPrice]]]:
     """The tiers above the member's, from the next one up, each with its prices by SKU id where they are below the list."""
-    held = holding_of(user_id=user_id, storefront_id=storefront_id, at=clock.now())
+    held = holding_of(user_id=user_id, storefront_id=storefront_id)
     above = [tier for tier in held.version.tiers.values() if tier.rank > held.begins_at]
     by_rank = _prices_by_rank(held.program.pk, above, skus)
     return [(tier, by_rank[tier.rank]) for tier in above]

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
 
+from django.contrib.postgres.functions import TransactionNow
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
 
+from common import clock
 from common.sql import fetch
 from membership.models import MemberTier, Program, RuleSetVersion, TierRule
 from membership.rules.nodes import RuleSet
@@ -95,11 +97,16 @@ class Holding:
         return self.version.rules.default_tier.rank if self.rank is None else self.rank
 
 
-def holding_of(*, user_id: int | None, storefront_id: int, at: datetime) -> Holding:
-    """One statement. Raises RuleSetVersion.DoesNotExist where nothing was published."""
+def holding_of(*, user_id: int | None, storefront_id: int, at: datetime | None = None) -> Holding:
+    """One statement, which reads the clock too where `at` is not given.
+
+    Raises RuleSetVersion.DoesNotExist where nothing was published.
+    """
     held = MemberTier.objects.filter(user=user_id, program=OuterRef("program")).values("rank")[:1]
-    rows = list(_versions_for(storefront_id).annotate(held=Subquery(held)))
-    version = version_at([_published(row) for row in rows], at)
+    rows = list(_versions_for(storefront_id).annotate(held=Subquery(held), read_at=TransactionNow()))
+    if not rows:
+        raise RuleSetVersion.DoesNotExist("the program has no published rules")
+    version = version_at([_published(row) for row in rows], at or clock.read_beside(rows[0].read_at))
     return Holding(rows[0].program, version, rows[0].held)
 
 

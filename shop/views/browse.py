@@ -25,9 +25,8 @@ MAX_QUERY = 64
 @kept_for_guests
 def home(request: HttpRequest) -> HttpResponse:
     """Search, categories, what the member bought last, a shelf for each of the first labels."""
-    user, at = visitor.member(request), clock.now()
-    held = visitor.holding(request, at)
-    until = at + visitor.early(held)
+    user, held = visitor.member(request), visitor.holding(request)
+    until = clock.now() + visitor.early(held)
     shelves = by_label(storefront=request.storefront, each=ON_A_SHELF, until=until)[:SHELVES]
     again = recent_skus(user, limit=BOUGHT_AGAIN) if user else []
     shown = [product for _label, products in shelves for product in products] + [sku.product for sku in again]
@@ -50,10 +49,9 @@ def home(request: HttpRequest) -> HttpResponse:
 @kept_for_guests
 def categories(request: HttpRequest) -> HttpResponse:
     """Every category laid out, nothing nested in menus."""
-    at = clock.now()
-    held = visitor.holding(request, at)
+    held = visitor.holding(request)
     products = filtered(
-        on_sale(storefront=request.storefront, until=at + visitor.early(held)), read_filters(request.GET)
+        on_sale(storefront=request.storefront, until=clock.now() + visitor.early(held)), read_filters(request.GET)
     )
     return render(request, "shop/categories.html", {"tree": category_tree(), **_list(request, products, held)})
 
@@ -62,9 +60,10 @@ def categories(request: HttpRequest) -> HttpResponse:
 def category(request: HttpRequest, slug: str) -> HttpResponse:
     found = get_object_or_404(Category, slug=slug, is_active=True)
     members = Category.objects.filter(pk=found.pk) | Category.objects.filter(parent=found, is_active=True)
-    at = clock.now()
-    held = visitor.holding(request, at)
-    products = on_sale(storefront=request.storefront, until=at + visitor.early(held)).filter(category__in=members)
+    held = visitor.holding(request)
+    products = on_sale(storefront=request.storefront, until=clock.now() + visitor.early(held)).filter(
+        category__in=members
+    )
     context = {
         "category": found,
         "children": found.children.filter(is_active=True),
@@ -79,13 +78,12 @@ def results(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("q", "").replace("\0", "").strip()[:MAX_QUERY]
     if not text:
         return redirect("shop:categories")
-    at = clock.now()
-    held = visitor.holding(request, at)
+    held = visitor.holding(request)
     found = search(
         storefront=request.storefront,
         text=text,
         filters=read_filters(request.GET),
-        until=at + visitor.early(held),
+        until=clock.now() + visitor.early(held),
     )
     context = {"search_text": text, "how": found.how, "tree": category_tree(), **_list(request, found.products, held)}
     return render(request, "shop/results.html", context)

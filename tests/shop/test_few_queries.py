@@ -1,12 +1,15 @@
 """How many statements the pages take that a member opens most: 12 at most, however much there is to show and with no cache."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import connection
+from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
 from catalog.models import Label, QuantityBreak
 from events.services import relay
-from membership.models import TaskShown
+from membership.models import CheckIn, TaskShown
 from membership.services import check_in
 from tenancy.models import MAIN_ID
 
@@ -14,6 +17,7 @@ MOST = 12
 PAGES = (
     "/member/",
     "/",
+    "/categories/",
     "/account/",
     "/orders/",
     "/cart/",
@@ -59,7 +63,16 @@ def asked(browser, path: str) -> list[str]:
     return [one["sql"] for one in found if 'FROM "tenancy_storefront"' not in one["sql"]]
 
 
-def test_what_members_open_takes_few_statements(settled, alice, without_cache):
+@pytest.fixture(params=["by day", "in the evening"])
+def hour(request, monkeypatch, settled, alice):
+    """By day, or in the evening with a streak that ends tonight, of which pages remind."""
+    evening = request.param == "in the evening"
+    monkeypatch.setattr("shop.nudges.is_evening", lambda _at: evening)
+    if evening:
+        CheckIn.objects.filter(user=alice).update(day=F("day") - timedelta(days=1))
+
+
+def test_what_members_open_takes_few_statements(settled, alice, hour, without_cache):
     for path in PAGES:  # reads the rules, which a process parses once, and makes what is made on a first visit
         settled.see(path)
     TaskShown.objects.filter(user=alice).delete()
