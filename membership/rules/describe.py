@@ -130,7 +130,7 @@ def exclusion_text(reason: str) -> str:
 
 def _counts(rules: RuleSet) -> str:
     if rules.counts == "settled":
-        return _("消费在结算（质保期满，没有质保的为发货）后计入，日期以付款时间为准；退款会从付款当日扣回")
+        return _("消费在结算后计入（质保期满即结算，没有质保的发货即结算），日期以付款时间为准；退款会从付款当日扣回")
     return _("消费在发货后计入，日期以付款时间为准；退款会从付款当日扣回")
 
 
