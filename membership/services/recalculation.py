@@ -18,8 +18,8 @@ from django.db.models import Q, QuerySet
 from common import clock
 from common.clock import day_of
 from membership.exceptions import AlreadyRunning
-from membership.models import MemberTier, Program, Recalculation
-from membership.selectors.rules import published_versions, version_in_force
+from membership.models import MemberTier, Recalculation
+from membership.selectors.rules import programs_with_rules, published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
@@ -74,7 +74,7 @@ def _only_one() -> Iterator[None]:
 
 def _open(scope: str) -> Recalculation:
     at = clock.now()
-    for program in Program.objects.all():
+    for program in programs_with_rules():
         retire_superseded(program_id=program.pk, at=at)
         if version_in_force(program.pk, at).rules.dynamic:
             fix_mean_stays(program_id=program.pk, day=day_of(at))
@@ -100,7 +100,7 @@ def _members(scope: str, after: int, at: datetime) -> QuerySet[MemberTier]:
 def _is_due(at: datetime) -> Q:
     """Time has come, another version holds, or the engine never saw the member."""
     due = Q(next_check_at__lte=at) | Q(folded_to=None)
-    for program in Program.objects.all():
+    for program in programs_with_rules():
         due |= Q(program=program) & ~Q(version=version_in_force(program.pk, at).pk)
     return due
 

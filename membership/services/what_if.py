@@ -223,13 +223,15 @@ def _picture(asked: WhatIf, as_of: datetime, ago: int) -> dict[str, Any]:
     versions = [one for one in published_versions(program.pk) if one.effective_from <= at] or published_versions(
         program.pk
     )
-    then, draft = version_at(versions, at), _draft(asked, at)
+    draft = _draft(asked, at)
+    # Nobody is in a program that never had rules: its first ones are held against themselves.
+    then = version_at(versions, at) if versions else draft
     outcomes.empty_outcomes()
     if ago:
         outcomes.place_all_as_of(program_id=program.pk, draft=draft, then=then, at=at)
         samples = _past_samples(draft, at)
     else:
-        place_now(program.pk, versions, draft, at)
+        place_now(program.pk, versions or [draft], draft, at)
         samples = _samples(versions, draft, at)
     since = at - timedelta(days=COST_DAYS)
     costs = benefit_costs(program=program, current_id=then.pk, draft_id=draft.pk, since=since, until=at)

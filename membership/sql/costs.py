@@ -14,6 +14,7 @@ from common.clock import day_of
 from common.registries import collect_sales
 from membership.engine.book import ONE_DAY
 from membership.models import Benefit, Birthday, ProductTierRate, Program, SkuTierPrice, TierRule
+from membership.selectors.spending import own_programs
 from membership.sql.fragments import Sql, fill, name, run
 from membership.sql.outcomes import OUTCOMES
 
@@ -148,8 +149,4 @@ def _storefronts(program: Program, column: Sql) -> Sql:
     """The shops whose buyers the program holds: its own, or all that have none of their own."""
     if program.storefront_id is not None:
         return fill("{column} = {own}", column=column, own=program.storefront_id)
-    return fill(
-        "{column} NOT IN (SELECT storefront_id FROM {programs} WHERE storefront_id IS NOT NULL)",
-        column=column,
-        programs=name(Program._meta.db_table),
-    )
+    return fill("{column} <> ALL({others})", column=column, others=Sql("%s::bigint[]", (list(own_programs()),)))
