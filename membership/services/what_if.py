@@ -331,15 +331,20 @@ def missing_what_if(*, version: RuleSetVersion, policy: str, policy_until: date 
     same = finished.filter(draft=draft_fingerprint(version, policy, policy_until)).order_by("-as_of").first()
     if same is None:
         return _("推演之后草稿、权益或过渡方式改过了，请重新推演")
-    if at - same.as_of > FRESH_FOR:
+    return too_old(same, at)
+
+
+def too_old(asked: WhatIf, at: datetime) -> Any | None:
+    """Why what a finished computation found can no longer be relied on; None while it can. Reads only."""
+    if at - asked.as_of > FRESH_FOR:
         return _("推演结果已超过 24 小时，请重新推演")
-    if _rules_moved_on(version, same.as_of, at):
+    if _rules_moved_on(asked.version.program_id, asked.as_of, at):
         return _("推演之后又发布或生效了别的规则，请重新推演")
     return None
 
 
-def _rules_moved_on(version: RuleSetVersion, since: datetime, at: datetime) -> bool:
+def _rules_moved_on(program_id: int, since: datetime, at: datetime) -> bool:
     """Whether other rules of the program were published, or took effect, after the base was looked at."""
-    others = RuleSetVersion.objects.filter(program=version.program_id).exclude(status=RuleSetVersion.Status.DRAFT)
+    others = RuleSetVersion.objects.filter(program=program_id).exclude(status=RuleSetVersion.Status.DRAFT)
     moved = Q(published_at__gt=since) | Q(effective_from__gt=since, effective_from__lte=at)
     return others.filter(moved).exists()
