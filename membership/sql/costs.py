@@ -14,6 +14,7 @@ from common.clock import day_of
 from common.registries import collect_sales
 from membership.engine.book import ONE_DAY
 from membership.models import Benefit, Birthday, ProductTierRate, Program, SkuTierPrice, TierRule
+from membership.selectors.perks import month_days
 from membership.selectors.spending import own_programs
 from membership.sql.fragments import Sql, fill, name, run
 from membership.sql.outcomes import OUTCOMES
@@ -128,7 +129,7 @@ WHERE b.month_day = ANY({days}) AND {storefronts}""",
 
 def _month_days(first: date, last: date) -> list[int]:
     days = (first + number * ONE_DAY for number in range((last - first).days + 1))
-    return [day.month * 100 + day.day for day in days]
+    return [one for day in days for one in month_days(day)]
 
 
 def _benefit(alias: str, version_id: int, rank: Sql, kind: str) -> Sql:
