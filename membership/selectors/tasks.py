@@ -213,7 +213,7 @@ def tasks_of(member: MemberTier | None, person: Person, *, rng: random.Random | 
         return TaskList((), (), is_personal, "")
     segment = segment_of(person)
     found = list(_with_progress(member, person, segment))
-    shown = [_shown(task, person.at) for task in found if _is_shown(task, member, person)]
+    shown = [_shown(task) for task in found if _is_shown(task, member, person)]
     waiting = [one for one in shown if not one.is_done]
     if is_personal:
         # Not for secrets: the same all day, another tomorrow.
@@ -276,7 +276,7 @@ def _is_shown(task: Any, member: MemberTier, person: Person) -> bool:
     return not task.cap or task.rewarded < task.cap
 
 
-def _shown(task: Any, at: datetime) -> TaskShownTo:
+def _shown(task: Any) -> TaskShownTo:
     return TaskShownTo(
         task=task,
         name=str(task),

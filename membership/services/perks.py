@@ -107,7 +107,7 @@ def tell_birthday(*, user_id: int, day: date) -> Birthday:
     """Keep a member's birthday, once: whoever could change it would have several a year. Raises NotABirthday, BirthdayKnown."""
     with transaction.atomic():
         at = clock.now()
-        if not day.year >= EARLIEST_YEAR or day > day_of(at):
+        if not is_birthday(day, at):
             raise NotABirthday
         row = Birthday(user_id=user_id, day=day, month_day=day.month * 100 + day.day, told_at=at)
         Birthday.objects.bulk_create([row], ignore_conflicts=True)
