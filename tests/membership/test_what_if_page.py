@@ -95,8 +95,9 @@ def test_a_stale_result_says_so_and_offers_no_publication(author, draft):
 def test_a_result_from_before_other_rules_says_so_and_offers_no_publication(author, draft):
     asked = computed(draft, author)
     colleague = at_desk(staff("ben", *RIGHTS))
-    publish_rule_set(version_id=copy_rule_set(version=draft, author=None).pk, approver=None)
-    html = colleague.get(page(asked)).content.decode()
+    with clock.travel(clock.now() + timedelta(hours=1)):
+        publish_rule_set(version_id=copy_rule_set(version=draft, author=None).pk, approver=None)
+        html = colleague.get(page(asked)).content.decode()
     assert "又发布或生效了别的规则" in html and "publish/" not in html
 
 
