@@ -28,7 +28,7 @@ from insights.fairness import Asked, Figures
 from insights.flows import NARROW_LABELS, NARROW_WIDTH, Band, Bar, Flow, Picture, draw_flows
 from insights.spans import OFFERED_DAYS, last_days
 from membership.models import Program
-from membership.selectors.rules import version_in_force
+from membership.selectors.rules import programs_with_rules, version_in_force
 
 # Automatic deliveries whose medians differ by no more than this are alike.
 ALIKE_SECONDS = 2
@@ -107,7 +107,7 @@ def fairness_page(asked: Asked) -> Page:
     names = tier_names(asked)
     page = Page(
         program=asked.program,
-        programs=list(Program.objects.order_by("pk")),
+        programs=list(programs_with_rules().order_by("pk")),
         asked=asked,
         ranges=[_range(asked, days) for days in OFFERED_DAYS],
     )

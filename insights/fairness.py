@@ -3,7 +3,6 @@
 that can be listed: one statement names the rows, the figures are counted over it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -15,7 +14,6 @@ from django.db.models import Count
 from insights.flows import Flow
 from insights.spans import DaySpan
 from membership.models import MemberTier, Program, TierDecision
-from orders.models import Order
 
 # The rank that a buyer held at a moment: the last decision until then.
 _HELD = """(SELECT d.to_rank FROM membership_tierdecision AS d WHERE d.member_id = m.id AND d.at <= {moment}
@@ -182,18 +180,3 @@ SELECT CASE WHEN sum(value) > 0 THEN
 FROM ordered"""
     [(found,)] = _run(statement, asked.values)
     return found
-
-
-def gini(values: Sequence[Decimal]) -> Decimal | None:
-    """The same over values in hand."""
-    total, ordered = sum(values, Decimal(0)), sorted(values)
-    if total <= 0:
-        return None
-    count = len(ordered)
-    weighted = sum((place * value for place, value in enumerate(ordered, 1)), Decimal(0))
-    return 2 * weighted / (count * total) - Decimal(count + 1) / count
-
-
-def order_numbers(rows: Sequence[FairRow]) -> dict[int, str]:
-    ids = [row.order_id for row in rows if row.order_id is not None]
-    return dict(Order.objects.filter(pk__in=ids).values_list("pk", "number"))

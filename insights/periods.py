@@ -44,5 +44,5 @@ class Period:
 
 def period_of(text: str, at: datetime) -> Period:
     """The period that an address asks for by its number of days; today for anything else."""
-    days = int(text) if text.isdigit() and int(text) in LENGTHS else LENGTHS[0]
-    return Period(days, at)
+    days = int(text) if text.isdecimal() and len(text) < 10 else 0
+    return Period(days if days in LENGTHS else LENGTHS[0], at)

@@ -20,7 +20,7 @@ from insights.fair_rows import PER_PAGE, row_cells, row_columns, row_title
 from insights.fairness import Asked
 from insights.periods import period_of
 from insights.spans import span_of
-from membership.models import Program
+from membership.selectors.rules import programs_with_rules
 
 NEEDED = ("membership.view_tierdecision", "membership.view_membertier")
 MOST_PAGES = 1000
@@ -89,7 +89,7 @@ def _asked(request: HttpRequest) -> Asked:
         raise PermissionDenied
     at = clock.now()
     wanted = _number(request, "program")
-    programs = Program.objects.all()
+    programs = programs_with_rules()
     program = programs.filter(pk=wanted).first() if wanted is not None else programs.filter(storefront=None).first()
     if program is None:
         raise Http404

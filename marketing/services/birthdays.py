@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import datetime
 
 from django.db import transaction
 
@@ -14,11 +14,10 @@ from events.services import emit
 from marketing.models import Coupon, CouponTemplate
 from marketing.services.issuing import issue_coupon
 from membership.models import PointsEntry
-from membership.selectors import Perks, members_born_on, perks_for
+from membership.selectors import Perks, members_born_on, month_days, perks_for
 from membership.services import grant_points
 
 logger = logging.getLogger(__name__)
-FEBRUARY_28, FEBRUARY_29 = 228, 229
 
 
 def give_birthday_gifts(*, at: datetime) -> int:
@@ -36,13 +35,6 @@ def give_birthday_gifts(*, at: datetime) -> int:
         except DomainError as refusal:
             logger.warning("birthday gift of user %s: %s", user.pk, refusal.code)
     return given
-
-
-def month_days(day: date) -> list[int]:
-    """Which birthdays (month × 100 + day) are celebrated on a day: those of 29 February a day early in common years."""
-    today = day.month * 100 + day.day
-    leap = day.year % 4 == 0 and (day.year % 100 != 0 or day.year % 400 == 0)
-    return [today, FEBRUARY_29] if today == FEBRUARY_28 and not leap else [today]
 
 
 def _give(user: User, perks: Perks, at: datetime) -> bool:

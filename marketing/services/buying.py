@@ -13,7 +13,8 @@ from membership.services import spend_points
 def buy_coupon(*, user_id: int, template: str, storefront_id: int, ref: str) -> Coupon:
     """A member buys a coupon (by its template's public id) with points, once per `ref`; points and coupon move together.
 
-    Locks the points, then as `issue_coupon`. Raises InsufficientPoints and what `claim_coupon` raises; then the points stay.
+    Holds the template, locks the points, then as `issue_coupon`. Raises InsufficientPoints and what `claim_coupon` raises;
+    then the points stay.
     """
     with transaction.atomic():
         at = clock.now()

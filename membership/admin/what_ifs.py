@@ -16,7 +16,7 @@ from membership.models import MemberTier, RuleSetVersion, WhatIf
 from membership.selectors import WhatIfResult, what_if_result
 from membership.selectors.foreseen import heat_rows, sampled_moves, segment_groups
 from membership.selectors.what_ifs import Cost, Picture
-from membership.services.what_if import FRESH_FOR, draft_fingerprint
+from membership.services.what_if import FRESH_FOR, draft_fingerprint, too_old
 
 Status = WhatIf.Status
 TONES = {Status.WAITING: "neutral", Status.RUNNING: "info", Status.DONE: "success", Status.FAILED: "danger"}
@@ -132,9 +132,7 @@ def _stale(asked: WhatIf) -> Any | None:
         return gettext("这个版本已经发布；这里是发布前的推演。")
     if draft_fingerprint(asked.version, asked.policy, asked.policy_until) != asked.draft:
         return gettext("推演之后草稿或权益改过了：这个结果不能再用于发布，请重新推演。")
-    if clock.now() - asked.as_of > FRESH_FOR:
-        return gettext("结果已超过 24 小时：不能再用于发布，请重新推演。")
-    return None
+    return too_old(asked, clock.now())
 
 
 def _acts(request: HttpRequest, asked: WhatIf) -> list[tuple[str, str, bool]]:

@@ -110,7 +110,7 @@ class Bucket(models.Model):
     """What counted on one Shanghai day. The key begins with member and day: a window is one range of it.
 
     `amount` and `quantity` are final: a window is their sum. `earned` is what the facts say before multipliers and caps;
-    what bundles grant stands in rows of the category `bundle`, and earned nothing. A state (real name, credit) is
+    what bundles grant stands in rows of the category `bundle:<id>`, and earned nothing. A state (real name, credit) is
     the last of its day.
     """
 

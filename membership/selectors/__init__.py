@@ -29,6 +29,7 @@ from membership.selectors.perks import (
     benefit_text,
     birthday_of,
     members_born_on,
+    month_days,
     next_step,
     perks_for,
     perks_of_tier,
@@ -69,7 +70,7 @@ from membership.selectors.standing import (
     standing_mark,
 )
 from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, orders_for_tasks, tasks_of
-from membership.selectors.what_ifs import WhatIfResult, latest_what_if, what_if_result
+from membership.selectors.what_ifs import WhatIfResult, what_if_result
 
 __all__ = [
     "Holding",
@@ -116,6 +117,7 @@ __all__ = [
     "benefit_text",
     "birthday_of",
     "members_born_on",
+    "month_days",
     "own_programs",
     "perks_for",
     "perks_of_tier",
@@ -151,7 +153,6 @@ __all__ = [
     "public_rules",
     "rate_text",
     "WhatIfResult",
-    "latest_what_if",
     "what_if_result",
     "open_differences",
 ]

@@ -3,9 +3,10 @@
 Delivery order is no benefit: nothing that hands out keys reads this.
 """
 
+from calendar import isleap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery
@@ -20,6 +21,7 @@ from membership.selectors.rules import Published, holding_of
 
 Kind = Benefit.Kind
 MOST_OF_A_SKU = 100_000
+FEBRUARY_28, FEBRUARY_29 = 228, 229
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,12 @@ def step_from(program_id: int, version: Published, rank: int) -> Step:
     own = version.tiers.get(rank)
     above = (tier for tier in version.tiers.values() if own is None or tier.rank > own.rank)
     return Step(program_id, own, next(above, None))
+
+
+def month_days(day: date) -> list[int]:
+    """Which birthdays (month × 100 + day) are celebrated on a day: those of 29 February a day early in common years."""
+    today = day.month * 100 + day.day
+    return [today, FEBRUARY_29] if today == FEBRUARY_28 and not isleap(day.year) else [today]
 
 
 def members_born_on(month_days: Sequence[int]) -> QuerySet[User]:

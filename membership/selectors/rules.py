@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from django.contrib.postgres.functions import TransactionNow
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
 
 from common import clock
 from common.sql import fetch
@@ -40,6 +40,16 @@ SELECT id, effective_from, sha256, policy, policy_until FROM membership_rulesetv
 WHERE program_id = %s AND status <> %s ORDER BY effective_from
 """
 
+# The number of the program that holds for a storefront, which a statement names as {storefront}. As `program_for`.
+PROGRAM_OF = """(
+    SELECT program.id FROM membership_program AS program
+    WHERE (program.storefront_id = {storefront} OR program.storefront_id IS NULL) AND EXISTS (
+        SELECT 1 FROM membership_rulesetversion AS version
+        WHERE version.program_id = program.id AND version.status <> 'draft'
+    )
+    ORDER BY program.storefront_id NULLS LAST LIMIT 1
+)"""
+
 # What was published never changes, so that each process reads it once.
 
 
@@ -54,8 +64,14 @@ def _tiers(pk: int, sha256: str) -> Mapping[int, TierRule]:
     return {tier.rank: tier for tier in rows}
 
 
+def programs_with_rules() -> QuerySet[Program]:
+    """The programs that take part: until rules were published for one, nobody can be judged by it."""
+    published = RuleSetVersion.objects.filter(program=OuterRef("pk")).exclude(status=RuleSetVersion.Status.DRAFT)
+    return Program.objects.filter(Exists(published))
+
+
 def program_for(storefront_id: int) -> Program:
-    """The storefront's own program, else the platform's."""
+    """The storefront's own program once it has rules, else the platform's."""
     program = _programs(storefront_id).first()
     if program is None:
         raise Program.DoesNotExist("the platform has no program")
@@ -63,7 +79,7 @@ def program_for(storefront_id: int) -> Program:
 
 
 def _programs(storefront_id: int) -> QuerySet[Program]:
-    found = Program.objects.filter(Q(storefront=storefront_id) | Q(storefront=None))
+    found = programs_with_rules().filter(Q(storefront=storefront_id) | Q(storefront=None))
     return found.order_by(F("storefront").asc(nulls_last=True))
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import connection
 
-from membership.models import Program
+from membership.selectors.rules import programs_with_rules
 
 # `whole` adds up a person's programs, which storefronts of their own may have.
 _BY_MONTH = """
@@ -41,5 +41,5 @@ def counted_spend(
 
 
 def own_programs() -> Mapping[int, int]:
-    """Program ids by the storefronts that have one of their own."""
-    return dict(Program.objects.exclude(storefront=None).values_list("storefront_id", "pk"))
+    """Program ids by the storefronts that have one of their own, with rules."""
+    return dict(programs_with_rules().exclude(storefront=None).values_list("storefront_id", "pk"))

@@ -34,7 +34,7 @@ from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
 from membership.selectors.earning import is_quiet, reward_text
 from membership.selectors.evaluations import evaluated_tiers
 from membership.selectors.person import NEW_FOR, Person, person_of
-from membership.selectors.rules import program_for
+from membership.selectors.rules import PROGRAM_OF, program_for
 
 MOST_SHOWN = 5
 # For how long a task that is done stays in sight.
@@ -111,21 +111,18 @@ def _codes_above(code: str) -> list[str]:
     return codes
 
 
-# Orders by number, each with the place in a program that it may be the first of. As the storefront's own program, else
-# the platform's.
-_BOUGHT_BEFORE = """
+# Orders by number, each with the place in a program that it may be the first of.
+_BOUGHT_BEFORE = f"""
 SELECT told.order_id
 FROM unnest(%(orders)s::bigint[], %(users)s::bigint[], %(storefronts)s::bigint[], %(paid)s::timestamptz[])
     AS told (order_id, user_id, storefront_id, paid_at)
-JOIN membership_membertier AS member ON member.user_id = told.user_id AND member.program_id = (
-    SELECT id FROM membership_program WHERE storefront_id = told.storefront_id OR storefront_id IS NULL
-    ORDER BY storefront_id NULLS LAST LIMIT 1
-)
+JOIN membership_membertier AS member
+    ON member.user_id = told.user_id AND member.program_id = {PROGRAM_OF.format(storefront="told.storefront_id")}
 WHERE EXISTS (
     SELECT 1 FROM membership_activity AS fact WHERE fact.member_id = member.id AND fact.metric = 'spend'
     AND fact.occurred_at <= told.paid_at AND fact.subject <> 'order:' || told.order_id
 )
-"""
+"""  # noqa: S608 - our own text
 
 
 def orders_for_tasks(orders: Sequence[OrderDelivered]) -> set[int]:
@@ -216,7 +213,7 @@ def tasks_of(member: MemberTier | None, person: Person, *, rng: random.Random | 
         return TaskList((), (), is_personal, "")
     segment = segment_of(person)
     found = list(_with_progress(member, person, segment))
-    shown = [_shown(task, person.at) for task in found if _is_shown(task, member, person)]
+    shown = [_shown(task) for task in found if _is_shown(task, member, person)]
     waiting = [one for one in shown if not one.is_done]
     if is_personal:
         # Not for secrets: the same all day, another tomorrow.
@@ -279,7 +276,7 @@ def _is_shown(task: Any, member: MemberTier, person: Person) -> bool:
     return not task.cap or task.rewarded < task.cap
 
 
-def _shown(task: Any, at: datetime) -> TaskShownTo:
+def _shown(task: Any) -> TaskShownTo:
     return TaskShownTo(
         task=task,
         name=str(task),

@@ -134,17 +134,7 @@ class WhatIfResult:
 
 def what_if_result(what_if_id: int) -> WhatIfResult:
     """Raises WhatIf.DoesNotExist."""
-    return _read(WhatIf.objects.select_related("version__program", "asked_by").get(pk=what_if_id))
-
-
-def latest_what_if(version_id: int) -> WhatIfResult | None:
-    """The computation of a draft that was asked for last."""
-    rows = WhatIf.objects.filter(version=version_id).select_related("version__program", "asked_by")
-    row = rows.order_by("-id").first()
-    return _read(row) if row is not None else None
-
-
-def _read(row: WhatIf) -> WhatIfResult:
+    row = WhatIf.objects.select_related("version__program", "asked_by").get(pk=what_if_id)
     return WhatIfResult(
         pk=row.pk,
         version_id=row.version_id,

@@ -9,19 +9,16 @@ from common.sql import fetch
 from events.contracts import InviteeActive
 from events.services import emit
 from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
-from membership.selectors.rules import published_versions
+from membership.selectors.rules import PROGRAM_OF, published_versions
 from membership.services.evaluation import take_locked
 from membership.services.members import ensure_member
 
-# Every event begins here. The storefront's own program, else the platform's, as selectors.rules.program_for.
-_LOCK = """
+# Every event begins here.
+_LOCK = f"""
 SELECT member.* FROM membership_membertier AS member
-WHERE member.user_id = %s AND member.program_id = (
-    SELECT id FROM membership_program WHERE storefront_id = %s OR storefront_id IS NULL
-    ORDER BY storefront_id NULLS LAST LIMIT 1
-)
+WHERE member.user_id = %s AND member.program_id = {PROGRAM_OF.format(storefront="%s")}
 FOR UPDATE OF member
-"""
+"""  # noqa: S608 - our own text
 
 _NOTE_DAY = "INSERT INTO membership_activeday (user_id, day) VALUES (%s, %s) ON CONFLICT DO NOTHING RETURNING day"
 

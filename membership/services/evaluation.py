@@ -203,7 +203,7 @@ def _in_force(timeline: Timeline, first: datetime, last: datetime) -> list:
 
 def _first_fold(member: MemberTier, versions: Sequence[Published], *, at: datetime) -> TierDecision | None:
     """Fold a member who was there before the engine; what it finds otherwise than they stand is answered."""
-    fold = folded_again(member, _world(member, versions), at)
+    fold = folded_again(member, world_of(member, versions), at)
     state = fold.state
     before = state and replace(state, shown=member.rank, shown_stage=member.stage)
     answer = compensation(before, fold, at=at, ref="", reversal=False) if before is not None else None
@@ -219,15 +219,16 @@ def _answer(member: MemberTier, fold: Fold, *, at: datetime, ref: str, reversal:
     return _last(keep(member, again, at=at))
 
 
-def folded_again(member: MemberTier, world: World, at: datetime) -> Fold:
-    """A locked member's whole life from the ledger."""
+def folded_again(member: MemberTier, world: World, at: datetime, marks: Mapping[str, str] | None = None) -> Fold:
+    """A member's whole life from the ledger, as if facts had these `marks` too (why they do not count; empty: they do)."""
     history = load_history(member.pk)
+    history.marks.update(marks or {})
     joined = User.objects.values_list("date_joined", flat=True).get(pk=member.user_id)
     first = history.first_at()
     return refold(world, history, min(joined, first) if first is not None else joined, at)
 
 
-def _world(member: MemberTier, versions: Sequence[Published]) -> World:
+def world_of(member: MemberTier, versions: Sequence[Published]) -> World:
     overrides = load_overrides([member.pk]).get(member.pk, ())
     return World(Timeline(versions), StoredStays(member.program_id), overrides)
 

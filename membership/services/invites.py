@@ -83,32 +83,32 @@ def note_inviter(*, user_id: int, code: str, storefront_id: int, at: datetime) -
 
     The inviter must have been here before: so nobody invites themselves, and no ring closes.
     """
-    owner = InviteCode.objects.filter(code=code.strip().upper()).select_related("user").first() if code else None
-    if owner is None or not owner.user.is_active:
+    owner = inviter_of_code(code)
+    if owner is None:
         return None
     invitee = User.objects.get(pk=user_id)
-    if owner.user_id == user_id or owner.user.date_joined >= invitee.date_joined:
+    if owner == invitee or owner.date_joined >= invitee.date_joined:
         return None
     with transaction.atomic():
         referral, is_new = Referral.objects.get_or_create(
             invitee=invitee,
             defaults={
-                "inviter": owner.user,
+                "inviter": owner,
                 "storefront_id": storefront_id,
-                "inviter_joined_at": owner.user.date_joined,
+                "inviter_joined_at": owner.date_joined,
                 "joined_at": invitee.date_joined,
             },
         )
         if is_new:
             count_step(
-                user_id=owner.user_id,
+                user_id=owner.pk,
                 storefront_id=storefront_id,
                 kind=Task.Kind.INVITE,
                 subject=f"invitee:{user_id}",
                 at=invitee.date_joined,
                 told_at=at,
             )
-    return referral if referral.inviter_id == owner.user_id else None
+    return referral if referral.inviter_id == owner.pk else None
 
 
 def reward_referral(*, referral_id: int, at: datetime) -> Referral:

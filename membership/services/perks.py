@@ -15,13 +15,12 @@ from events.contracts import OrderDelivered, OrderRefunded
 from membership.exceptions import BirthdayKnown, NotABirthday
 from membership.models import Birthday, PointsBack, PointsEntry
 from membership.selectors.perks import perks_of_tier
-from membership.selectors.rules import Published, published_versions, version_at
+from membership.selectors.rules import PROGRAM_OF, Published, published_versions, version_at
 from membership.services.points import grant_points, reverse_points
 
 EARLIEST_YEAR = 1900
-# The tier held when an order was paid: by the last decision until then, but for what this very order lifted to. As the
-# storefront's own program, else the platform's.
-_HELD = """
+# The tier held when an order was paid: by the last decision until then, but for what this very order lifted to.
+_HELD = f"""
 SELECT told.order_id, member.program_id, coalesce((
     SELECT decision.to_rank FROM membership_tierdecision AS decision
     WHERE decision.member_id = member.id AND decision.at <= told.paid_at
@@ -30,11 +29,9 @@ SELECT told.order_id, member.program_id, coalesce((
 ), member.rank)
 FROM unnest(%s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[])
     AS told (order_id, user_id, storefront_id, paid_at)
-JOIN membership_membertier AS member ON member.user_id = told.user_id AND member.program_id = (
-    SELECT id FROM membership_program WHERE storefront_id = told.storefront_id OR storefront_id IS NULL
-    ORDER BY storefront_id NULLS LAST LIMIT 1
-)
-"""
+JOIN membership_membertier AS member
+    ON member.user_id = told.user_id AND member.program_id = {PROGRAM_OF.format(storefront="told.storefront_id")}
+"""  # noqa: S608 - our own text
 _NOTHING_BACK = """
 INSERT INTO membership_pointsback AS known (line_id, user_id, cash, rate, refunds, granted, taken_back)
 SELECT line_id, user_id, cash, 0, '{}', 0, 0
@@ -110,7 +107,7 @@ def tell_birthday(*, user_id: int, day: date) -> Birthday:
     """Keep a member's birthday, once: whoever could change it would have several a year. Raises NotABirthday, BirthdayKnown."""
     with transaction.atomic():
         at = clock.now()
-        if not day.year >= EARLIEST_YEAR or day > day_of(at):
+        if not is_birthday(day, at):
             raise NotABirthday
         row = Birthday(user_id=user_id, day=day, month_day=day.month * 100 + day.day, told_at=at)
         Birthday.objects.bulk_create([row], ignore_conflicts=True)

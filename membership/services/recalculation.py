@@ -4,22 +4,21 @@ Members go by in slices: memory stays the same whatever their number, and a pass
 Over everyone, those who are not due are compared: what is stored has to be what their figures say.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import groupby
 from time import monotonic
 
-from django.db import connection
 from django.db.models import Q, QuerySet
 
 from common import clock
 from common.clock import day_of
+from common.locks import session_lock
 from membership.exceptions import AlreadyRunning
-from membership.models import MemberTier, Program, Recalculation
-from membership.selectors.rules import published_versions, version_in_force
+from membership.models import MemberTier, Recalculation
+from membership.selectors.rules import programs_with_rules, published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import pass_time
 from membership.services.rules import retire_superseded
@@ -29,7 +28,7 @@ from membership.services.stays import fix_mean_stays
 # Large, because the sums of a slice are read in one go through those of everybody, where many are due.
 SLICE = 100_000
 # The name of the advisory lock; any number that nobody else uses.
-LOCK = 7_310_500_310
+LOCK = 731_051
 
 Progress = Callable[[int, int], None]
 
@@ -44,7 +43,9 @@ def recalculate(
     (done, of how many) after each. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
     """
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
-    with _only_one():
+    with session_lock(LOCK, 0) as mine:
+        if not mine:
+            raise AlreadyRunning
         scope = Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE
         run = _open(scope)
         with several_hands() as hands:
@@ -58,23 +59,9 @@ def recalculate(
         return run
 
 
-@contextmanager
-def _only_one() -> Iterator[None]:
-    """A lock of the session, which a process that dies gives back."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
-        if not cursor.fetchone()[0]:
-            raise AlreadyRunning
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
-
-
 def _open(scope: str) -> Recalculation:
     at = clock.now()
-    for program in Program.objects.all():
+    for program in programs_with_rules():
         retire_superseded(program_id=program.pk, at=at)
         if version_in_force(program.pk, at).rules.dynamic:
             fix_mean_stays(program_id=program.pk, day=day_of(at))
@@ -100,7 +87,7 @@ def _members(scope: str, after: int, at: datetime) -> QuerySet[MemberTier]:
 def _is_due(at: datetime) -> Q:
     """Time has come, another version holds, or the engine never saw the member."""
     due = Q(next_check_at__lte=at) | Q(folded_to=None)
-    for program in Program.objects.all():
+    for program in programs_with_rules():
         due |= Q(program=program) & ~Q(version=version_in_force(program.pk, at).pk)
     return due
 

@@ -87,7 +87,7 @@ def publish_rule_set(
     policy: str = RuleSetVersion.Policy.IMMEDIATE,
     policy_until: date | None = None,
 ) -> RuleSetVersion:
-    """Publish a draft, from now or from a later moment on. Locks the version.
+    """Publish a draft, from now or from a later moment on. Locks the program, then the version.
 
     `policy` says what becomes of members whose tier the new rules would take away; `policy_until` is the first day on
     which grandfathered members are judged by them. What members gain, they gain at once.
@@ -97,6 +97,8 @@ def publish_rule_set(
     """
     with transaction.atomic():
         at = clock.now()
+        # Each publication has to know what others put in force, and when.
+        lock_one(Program.objects.filter(versions=version_id))
         version = _locked_draft(version_id)
         starts = effective_from or at
         problems = publication_problems(version=version, effective_from=starts)

@@ -223,13 +223,15 @@ def _picture(asked: WhatIf, as_of: datetime, ago: int) -> dict[str, Any]:
     versions = [one for one in published_versions(program.pk) if one.effective_from <= at] or published_versions(
         program.pk
     )
-    then, draft = version_at(versions, at), _draft(asked, at)
+    draft = _draft(asked, at)
+    # Nobody is in a program that never had rules: its first ones are held against themselves.
+    then = version_at(versions, at) if versions else draft
     outcomes.empty_outcomes()
     if ago:
         outcomes.place_all_as_of(program_id=program.pk, draft=draft, then=then, at=at)
         samples = _past_samples(draft, at)
     else:
-        place_now(program.pk, versions, draft, at)
+        place_now(program.pk, versions or [draft], draft, at)
         samples = _samples(versions, draft, at)
     since = at - timedelta(days=COST_DAYS)
     costs = benefit_costs(program=program, current_id=then.pk, draft_id=draft.pk, since=since, until=at)
@@ -329,15 +331,20 @@ def missing_what_if(*, version: RuleSetVersion, policy: str, policy_until: date 
     same = finished.filter(draft=draft_fingerprint(version, policy, policy_until)).order_by("-as_of").first()
     if same is None:
         return _("推演之后草稿、权益或过渡方式改过了，请重新推演")
-    if at - same.as_of > FRESH_FOR:
+    return too_old(same, at)
+
+
+def too_old(asked: WhatIf, at: datetime) -> Any | None:
+    """Why what a finished computation found can no longer be relied on; None while it can. Reads only."""
+    if at - asked.as_of > FRESH_FOR:
         return _("推演结果已超过 24 小时，请重新推演")
-    if _rules_moved_on(version, same.as_of, at):
+    if _rules_moved_on(asked.version.program_id, asked.as_of, at):
         return _("推演之后又发布或生效了别的规则，请重新推演")
     return None
 
 
-def _rules_moved_on(version: RuleSetVersion, since: datetime, at: datetime) -> bool:
+def _rules_moved_on(program_id: int, since: datetime, at: datetime) -> bool:
     """Whether other rules of the program were published, or took effect, after the base was looked at."""
-    others = RuleSetVersion.objects.filter(program=version.program_id).exclude(status=RuleSetVersion.Status.DRAFT)
+    others = RuleSetVersion.objects.filter(program=program_id).exclude(status=RuleSetVersion.Status.DRAFT)
     moved = Q(published_at__gt=since) | Q(effective_from__gt=since, effective_from__lte=at)
     return others.filter(moved).exists()

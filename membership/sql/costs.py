@@ -14,6 +14,8 @@ from common.clock import day_of
 from common.registries import collect_sales
 from membership.engine.book import ONE_DAY
 from membership.models import Benefit, Birthday, ProductTierRate, Program, SkuTierPrice, TierRule
+from membership.selectors.perks import month_days
+from membership.selectors.spending import own_programs
 from membership.sql.fragments import Sql, fill, name, run
 from membership.sql.outcomes import OUTCOMES
 
@@ -127,7 +129,7 @@ WHERE b.month_day = ANY({days}) AND {storefronts}""",
 
 def _month_days(first: date, last: date) -> list[int]:
     days = (first + number * ONE_DAY for number in range((last - first).days + 1))
-    return [day.month * 100 + day.day for day in days]
+    return [one for day in days for one in month_days(day)]
 
 
 def _benefit(alias: str, version_id: int, rank: Sql, kind: str) -> Sql:
@@ -148,8 +150,4 @@ def _storefronts(program: Program, column: Sql) -> Sql:
     """The shops whose buyers the program holds: its own, or all that have none of their own."""
     if program.storefront_id is not None:
         return fill("{column} = {own}", column=column, own=program.storefront_id)
-    return fill(
-        "{column} NOT IN (SELECT storefront_id FROM {programs} WHERE storefront_id IS NOT NULL)",
-        column=column,
-        programs=name(Program._meta.db_table),
-    )
+    return fill("{column} <> ALL({others})", column=column, others=Sql("%s::bigint[]", (list(own_programs()),)))

@@ -295,7 +295,10 @@ def test_a_silent_worker_is_noticed(olga):
     assert board(olga).worker == ("success", "后台任务正常")
 
 
-@pytest.mark.parametrize(("asked", "days"), [("1", 1), ("7", 7), ("30", 30), ("", 1), ("365", 1), ("-7", 1), ("７", 7)])
+@pytest.mark.parametrize(
+    ("asked", "days"),
+    [("1", 1), ("7", 7), ("30", 30), ("", 1), ("365", 1), ("-7", 1), ("７", 7), ("²", 1), ("9" * 5000, 1), ("\x00", 1)],
+)
 def test_periods_are_those_that_are_offered(asked, days):
     assert period_of(asked, NOW).days == days
 

@@ -16,7 +16,7 @@ from events.services import relay
 from insights import fairness
 from insights.fair_links import waited
 from insights.fair_page import fairness_page
-from insights.fairness import Asked, gini
+from insights.fairness import Asked
 from insights.flows import Flow, draw_flows
 from insights.spans import DaySpan, span_of
 from membership.models import Program
@@ -50,8 +50,10 @@ def test_the_days_of_an_address(asked, first, last):
     ("values", "expected"),
     [([], None), ([0, 0], None), ([5, 5, 5], "0"), ([0, 0, 0, 8], "0.75"), ([1, 3], "0.25")],
 )
-def test_gini(values, expected):
-    found = gini([Decimal(value) for value in values])
+def test_gini(values, expected, monkeypatch, db):
+    rows = f"SELECT unnest(ARRAY{values}::numeric[]) AS value, %(program)s AS program"
+    monkeypatch.setitem(fairness._ROWS, "members", rows)
+    found = fairness.gini_of_benefits(asked_of(Program.objects.get(storefront=None)))
     assert found == (None if expected is None else Decimal(expected))
 
 

@@ -10,9 +10,8 @@ from events.models import Event
 from marketing.exceptions import CouponLimitReached, CouponsSoldOut, NotClaimable
 from marketing.models import Coupon
 from marketing.services import buy_coupon, claim_coupon, give_birthday_gifts
-from marketing.services.birthdays import month_days
 from membership.exceptions import InsufficientPoints
-from membership.selectors import points_balance
+from membership.selectors import month_days, points_balance
 from membership.services import correct_birthday, grant_points, tell_birthday
 from tenancy.models import MAIN_ID
 from tests.marketing.coupons import template

@@ -8,8 +8,17 @@ from django.db import transaction
 
 from common import clock
 from events.models import Event
+from membership.exceptions import RulesRefused
 from membership.models import Activity, Bucket, MemberTier, TierDecision, Total
-from membership.services import ensure_member, evaluate_member, recalculate, record_order_lines, record_refund
+from membership.services import (
+    copy_rule_set,
+    ensure_member,
+    evaluate_member,
+    publish_rule_set,
+    recalculate,
+    record_order_lines,
+    record_refund,
+)
 from membership.services.ledger import append
 from tests.membership.club import Club, at_least, causes, make_line, rank
 from tests.races.conftest import Race
@@ -98,6 +107,17 @@ def test_one_membership_per_person(race):
     assert failures(results) == []
     assert len({member.pk for member in results}) == 1
     assert TierDecision.objects.filter(member__user=user, member__program=club.program).count() == 1
+
+
+def test_of_many_publications_at_once_each_knows_the_others(race):
+    club = Club(at_least("spend", "life", "100.00"))
+    starts = clock.now() + timedelta(days=1)
+    drafts = [copy_rule_set(version=club.version, author=None) for _ in range(RACERS)]
+    results = race.run(
+        *[partial(publish_rule_set, version_id=one.pk, approver=None, effective_from=starts) for one in drafts]
+    )
+    assert [type(one) for one in failures(results)] == [RulesRefused] * (RACERS - 1)
+    assert club.program.versions.filter(effective_from=starts).count() == 1
 
 
 def test_the_nightly_pass_among_purchases(race):

@@ -1,6 +1,6 @@
 """A draft against the whole base: what is told, that nothing is written, and that publication does what was told."""
 
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -10,8 +10,8 @@ from django.db.models import Sum
 from common import clock
 from common.clock import start_of_day
 from membership.exceptions import AlreadyRunning, NotADraft, RulesRefused, WhatIfRefused
-from membership.models import Bucket, MemberTier, RuleSetVersion, TierDecision, WhatIf
-from membership.selectors import latest_what_if, what_if_result
+from membership.models import Benefit, Bucket, MemberTier, RuleSetVersion, TierDecision, WhatIf
+from membership.selectors import what_if_result
 from membership.services import (
     ask_what_if,
     draft_rule_set,
@@ -20,6 +20,7 @@ from membership.services import (
     resume_what_ifs,
     revise_draft,
     run_what_if,
+    tell_birthday,
 )
 from membership.services import what_if as service
 from membership.sql import outcomes
@@ -244,6 +245,22 @@ def test_a_date_and_its_policy_come_together(club):
             ask_what_if(version_id=draft.pk, asked_by=None, policy=policy, policy_until=until)
 
 
+def test_birthdays_of_29_february_are_celebrated_in_common_years_too(club):
+    """On the day on which marketing gives the gifts."""
+    tell_birthday(user_id=club.join().user_id, day=date(1996, 2, 29))
+    draft = draft_of(club, silver("1200.00"))
+    gift = {"kind": "birthday_gift", "layer": "everyday", "value": 100}
+    Benefit.objects.create(tier=draft.tiers.get(rank=0), **gift)
+    gifts = {}
+    for day in ("2027-02-27", "2027-02-28", "2027-03-29", "2027-03-30", "2028-02-28", "2028-02-29"):
+        with clock.travel(on(day)):
+            [line, _coupons] = [one for one in computed(draft).now.costs if one.kind == "birthday_gift"]
+            gifts[day] = int(line.after)
+    assert gifts == {
+        "2027-02-27": 0, "2027-02-28": 100, "2027-03-29": 100, "2027-03-30": 0, "2028-02-28": 0, "2028-02-29": 100,
+    }  # fmt: skip
+
+
 def test_what_went_stale_while_it_waited_fails_and_says_why(club, olga):
     draft = draft_of(club, silver("1200.00"))
     asked = ask_what_if(version_id=draft.pk, asked_by=olga)
@@ -256,7 +273,7 @@ def test_what_went_stale_while_it_waited_fails_and_says_why(club, olga):
     second = ask_what_if(version_id=draft.pk, asked_by=olga)
     publish_rule_set(version_id=draft.pk, approver=None)
     run_task(second.pk)
-    assert "已经发布" in latest_what_if(draft.pk).failure
+    assert "已经发布" in what_if_result(second.pk).failure
 
 
 def test_what_breaks_is_told_and_raised(club, monkeypatch):

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from common import clock
 from membership.models import MemberTier, TierDecision, WhatIf
-from membership.services import ask_what_if, draft_rule_set, run_what_if
+from membership.services import ask_what_if, copy_rule_set, draft_rule_set, publish_rule_set, run_what_if
 from tests.desk import at_desk, staff, text_of
 from tests.membership.club import Club, at_least, on
 
@@ -90,6 +90,15 @@ def test_a_stale_result_says_so_and_offers_no_publication(author, draft):
     with clock.travel(clock.now() + timedelta(hours=25)):
         html = colleague.get(page(asked)).content.decode()
     assert "结果已超过 24 小时" in html and "publish/" not in html
+
+
+def test_a_result_from_before_other_rules_says_so_and_offers_no_publication(author, draft):
+    asked = computed(draft, author)
+    colleague = at_desk(staff("ben", *RIGHTS))
+    with clock.travel(clock.now() + timedelta(hours=1)):
+        publish_rule_set(version_id=copy_rule_set(version=draft, author=None).pk, approver=None)
+        html = colleague.get(page(asked)).content.decode()
+    assert "又发布或生效了别的规则" in html and "publish/" not in html
 
 
 def test_members_are_linked_for_those_who_may_see_them(author, draft):
