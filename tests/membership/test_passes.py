@@ -17,7 +17,7 @@ from membership.exceptions import (
 from membership.models import Override, Pass, PassOffer, PointsEntry, Task
 from membership.selectors import audit_points, points_balance
 from membership.services import buy_pass, check_in, give_pass, grant_points, redeem_pass
-from tests.membership.club import Club, at_least, on
+from tests.membership.club import Club, at_least, on, rank
 
 pytestmark = pytest.mark.django_db
 NOW = on("2026-03-10")
@@ -138,7 +138,9 @@ def test_two_do_not_stack_and_the_second_waits(club, rich):
     with pytest.raises(PassInForce):
         use(club, rich, second, at=NOW + 7 * DAY - timedelta(seconds=1))
     use(club, rich, second, at=NOW + 7 * DAY)
-    assert Override.objects.count() == 2
+    # One tier above the member's own, not above what the first pass had lent.
+    assert list(Override.objects.order_by("id").values_list("rank", flat=True)) == [1, 1]
+    assert rank(rich) == 1
 
 
 @pytest.mark.parametrize(
