@@ -35,6 +35,7 @@ app.conf.beat_schedule = {
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
+    "tiers that were lent": every(60, "membership.tasks.let_overrides_end"),
     "what-ifs that lost their worker": every(60, "membership.tasks.resume_what_ifs"),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
     "nudges of long ago": daily(0, 40, "membership.tasks.forget_old_nudges"),

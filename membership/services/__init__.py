@@ -30,6 +30,7 @@ from membership.services.overrides import (
     approve_override,
     end_override,
     grant_floor,
+    let_overrides_end,
     propose_override,
     refuse_override,
 )
@@ -105,6 +106,7 @@ __all__ = [
     "grant_floor",
     "grant_points",
     "invite_code_for",
+    "let_overrides_end",
     "mirror_order",
     "note_inviter",
     "note_own_address",
