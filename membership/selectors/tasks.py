@@ -171,7 +171,7 @@ def window_of(window: str, at: datetime) -> date:
 
 
 def rewarded_windows(user_id: int, task: Task | OuterRef) -> QuerySet[TaskProgress]:
-    """The windows in which somebody had a reward of a task: what its cap bounds. A pass is one too, and is never taken back."""
+    """The windows in which somebody had a reward of a task: what its cap bounds. A pass is one too."""
     passes = Pass.objects.filter(ref=Concat(Value("task:"), Cast(OuterRef("pk"), CharField())))
     rewarded = Q(points__gt=0) | Q(activity__gt=0) | Exists(passes)
     return TaskProgress.objects.filter(rewarded, user=user_id, task=task)

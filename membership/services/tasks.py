@@ -10,7 +10,16 @@ from common import clock
 from common.clock import day_of, today_range
 from common.exceptions import TooManyRequests
 from events.contracts import OrderDelivered, OrderRefunded
-from membership.models import EarningPreference, MemberTier, PointsEntry, Task, TaskProgress, TaskShown, TaskStep
+from membership.models import (
+    EarningPreference,
+    MemberTier,
+    Pass,
+    PointsEntry,
+    Task,
+    TaskProgress,
+    TaskShown,
+    TaskStep,
+)
 from membership.selectors.tasks import fits_audience, live_tasks, rewarded_windows, window_of
 from membership.services.acting import locked_member, note_active_day, take_back_activity
 from membership.services.facts import record_activity
@@ -187,6 +196,10 @@ def _reward_ref(progress: TaskProgress) -> str:
     return f"task:{progress.pk}:{progress.rounds}"
 
 
+def _pass_ref(progress: TaskProgress) -> str:
+    return f"task:{progress.pk}"
+
+
 def _complete(member: MemberTier, progress: TaskProgress, *, at: datetime, heard_at: datetime) -> None:
     """Reward a task, unless the member has had as many rewards of it as one may have."""
     task = progress.task
@@ -209,19 +222,20 @@ def _complete(member: MemberTier, progress: TaskProgress, *, at: datetime, heard
                 memo=task.name,
             ).amount
         if task.offer is not None and task.offer.is_active:
-            # A pass is not given again for what was taken back and done anew.
-            give_pass(user_id=member.user_id, offer=task.offer, ref=f"task:{progress.pk}", at=heard_at)
+            # One that was used is not given again for what was taken back and done anew.
+            give_pass(user_id=member.user_id, offer=task.offer, ref=_pass_ref(progress), at=heard_at)
     progress.save(update_fields=["completed_at", "rounds", "points", "activity"])
     TaskShown.objects.filter(user=member.user_id, task=task, day=day_of(heard_at)).update(done=True)
 
 
 def _take_back(member: MemberTier, progress: TaskProgress, at: datetime) -> None:
-    """What counted counts no more: the reward goes, and may be earned again."""
+    """What counted counts no more: the reward goes, a pass as long as nobody has used it, and may be earned again."""
     ref = _reward_ref(progress)
     if progress.activity:
         take_back_activity(member=member, of_ref=ref, ref=f"{ref}:back", at=at)
     if progress.points:
         reverse_points(user_id=member.user_id, of_ref=ref, ref=f"{ref}:back", at=at, memo=progress.task.name)
+    Pass.objects.filter(ref=_pass_ref(progress), redeemed_at=None).delete()
     progress.completed_at, progress.points, progress.activity = None, 0, 0
     progress.save(update_fields=["completed_at", "points", "activity"])
 

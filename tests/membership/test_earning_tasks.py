@@ -31,6 +31,7 @@ from membership.services import (
     note_shown,
     record_activity,
     record_view,
+    redeem_pass,
     refresh_task_arms,
 )
 from tests.membership.club import Club, at_least, make_line, on, rank
@@ -292,6 +293,22 @@ def test_a_refunded_first_order_is_none(club, order_of_news):
         hear(club, news)
     assert balance(member) == 0
     assert sum(Activity.objects.filter(member=member, metric="activity").values_list("quantity", flat=True)) == 0
+
+
+def test_a_refund_takes_the_pass_along_unless_it_was_used(club):
+    club.publish(*[at_least("spend", "life", f"{number}000.00") for number in (1, 2, 3)], at=NOON - 9 * DAY)
+    task(Kind.FIRST_ORDER, window=Window.ONCE, points=0, offer=PassOffer.objects.get(kind="boost"))
+    for is_used in (False, True):
+        member = club.join()
+        order = club.delivered(member.user_id, "10.00", paid=NOON - DAY)
+        hear(club, order)
+        mine = Pass.objects.get(user=member.user_id)
+        if is_used:
+            with clock.travel(NOON):
+                redeem_pass(user=member.user, public_id=mine.public_id, storefront_id=club.storefront.pk)
+        refund = club.refunded(order, at=NOON)
+        hear(club, type(refund)(**{**vars(refund), "complete": True}))
+        assert Pass.objects.filter(user=member.user_id).exists() is is_used
 
 
 def test_an_order_of_a_category_or_what_is_in_it(club):
