@@ -15,6 +15,7 @@ from common.exceptions import Conflict, TooManyRequests
 from common.locks import lock, lock_one
 from events.contracts import RewardGranted
 from events.services import emit
+from membership.engine.facts import UNSETTLED
 from membership.models import (
     Activity,
     ActivityMark,
@@ -214,6 +215,7 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
     """
     program = program_for(referral.storefront_id)
     found = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
+    found = found.exclude(invalid_reason=UNSETTLED)
     if subject:
         found = found.filter(subject=subject)
     rows = list(found.annotate(mark=latest_mark()).order_by("id"))
