@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "lines whose warranty has ended": every(300, "orders.tasks.settle_due_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
+    "tiers that were lent": every(60, "membership.tasks.let_overrides_end"),
     "what-ifs that lost their worker": every(60, "membership.tasks.resume_what_ifs"),
     "points that have ended": daily(0, 20, "membership.tasks.expire_points"),
     "nudges of long ago": daily(0, 40, "membership.tasks.forget_old_nudges"),

@@ -18,6 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from common import clock
+from common.addresses import counted_as
 from common.exceptions import DomainError
 from membership import services
 from membership.models import Feedback, Pass, PassOffer
@@ -128,6 +129,7 @@ def _act_on_pass(request: HttpRequest) -> str:
 @login_required
 def invite(request: HttpRequest) -> HttpResponse:
     code = services.invite_code_for(user=request.user)
+    services.note_own_address(user_id=request.user.pk, visitor=_visitor(request), storefront_id=request.storefront.pk)
     link = f"{settings.PUBLIC_URL}{reverse('membership_invited', args=[code])}"
     context = {
         "link": link,
@@ -198,5 +200,5 @@ def invited(request: HttpRequest, code: str) -> HttpResponse:
 
 
 def _visitor(request: HttpRequest) -> str:
-    """Who opens a link, as far as it can be told without asking: the address."""
-    return request.client_address or ""
+    """Who opens a link, as far as it can be told without asking: the address, of IPv6 the household's."""
+    return counted_as(request.client_address)

@@ -111,6 +111,13 @@ class FeedbackMoved(Conflict):
     message = _("这条反馈已经处理过了，请刷新页面")
 
 
+class OwnFeedback(Conflict):
+    """Staff are members too: what they wrote themselves somebody else decides on."""
+
+    code = "own_feedback"
+    message = _("不能处理自己提交的反馈，请由其他同事处理")
+
+
 class FeedbackNotFound(NotFound):
     code = "feedback_not_found"
     message = _("没有这条反馈")

@@ -27,6 +27,12 @@ def recalculate_tiers(everyone: bool = False) -> None:
 
 
 @shared_task
+def let_overrides_end() -> int:
+    """Every minute: a tier that was lent ends when it was said to, and not with the night."""
+    return services.let_overrides_end(at=clock.now())
+
+
+@shared_task
 def expire_points() -> None:
     """Nightly: points that ended at midnight. Somebody who spends earlier has them taken off then."""
     if services.expire_due_points(at=clock.now(), limit=EXPIRED_AT_ONCE) == EXPIRED_AT_ONCE:

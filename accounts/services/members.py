@@ -14,16 +14,16 @@ MAX_CODE = 20
 def register(*, user: User, storefront_id: int, invite_code: str = "") -> User:
     """Save a new, unsaved user who registered through a storefront, and tell the other rooms.
 
-    `invite_code` is passed on as it came: who it belongs to is for those to say who made it.
+    `invite_code` is passed on as it came, if it is text at all (a forged cookie may hold a NUL, which no database keeps):
+    who it belongs to is for those to say who made it.
     """
     with transaction.atomic():
         at = clock.now()
         user.date_joined = at
         user.home_storefront_id = storefront_id
         user.save()
-        told = UserRegistered(
-            user_id=user.pk, storefront_id=storefront_id, registered_at=at, invite_code=invite_code[:MAX_CODE]
-        )
+        code = invite_code[:MAX_CODE] if invite_code.isprintable() else ""
+        told = UserRegistered(user_id=user.pk, storefront_id=storefront_id, registered_at=at, invite_code=code)
         emit(told, at=at)
     return user
 

@@ -152,8 +152,8 @@ class FeedbackAdmin(ReadOnlyAdmin):
     @staticmethod
     def _accept(request: HttpRequest, row: Feedback, answer: Answer) -> str:
         done = accept_feedback(feedback_id=row.pk, actor=request.user, **answer.data)
-        if done.points < answer.data["points"]:
-            return _("已采纳。该会员本月的奖励次数已满，没有发放积分。")
+        if (done.points, done.contrib) != (answer.data["points"], answer.data["contrib"]):
+            return _("已采纳。该会员本月的奖励次数已满，没有发放奖励。")
         return _("已采纳，奖励已发放。")
 
     @staticmethod

@@ -34,6 +34,8 @@ EXCLUSIONS = {
     "wash_trade": gettext_lazy("虚假交易"),
     "refund_cycle": gettext_lazy("反复购买又退款"),
     "closed_loop": gettext_lazy("互相邀请套取奖励"),
+    "withdrawn": gettext_lazy("评价已不再公开"),
+    "repeated": gettext_lazy("评价已计入过"),
 }
 
 

@@ -13,8 +13,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Count, DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce, JSONObject
+from django.db.models import Case, CharField, Count, DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Cast, Coalesce, Concat, JSONObject
 
 from catalog.models import Category
 from common.clock import day_of
@@ -24,11 +24,13 @@ from events.contracts import OrderDelivered
 from membership.models import (
     Activity,
     MemberTier,
+    Pass,
     Task,
     TaskArm,
     TaskProgress,
     TaskShown,
     TaskStep,
+    TierDecision,
 )
 from membership.rules.evaluate import GroupTrace, LeafTrace, Trace
 from membership.selectors.earning import is_quiet, reward_text
@@ -43,7 +45,7 @@ ONCE = date(1970, 1, 1)
 # A task that moves no missing condition still earns points.
 LEAST_PROGRESS = 0.1
 FATIGUE, MOST_FATIGUE = 0.02, 0.2
-# What one completion of a kind adds to a metric, beside the activity points of its reward.
+# What a kind adds to a metric each time, beside the activity points of the reward.
 MOVES: Mapping[str, Mapping[str, int]] = {
     Task.Kind.CHECK_IN: {"checkin": 1, "online_days": 1},
     Task.Kind.REVIEW: {"review": 1},
@@ -83,8 +85,8 @@ class TaskList:
 
     @property
     def to_note(self) -> list[Task]:
-        """What comes before the member's eyes for the first time today."""
-        return [one.task for one in (*self.open, *self.done) if not one.is_noted]
+        """What the member is asked to do for the first time today. What is done already is no try that could fail."""
+        return [one.task for one in self.open if not one.is_noted]
 
 
 def live_tasks(at: datetime, *, kind: str = "", category: str = "") -> list[Task]:
@@ -165,13 +167,21 @@ def window_of(window: str, at: datetime) -> date:
     return ONCE
 
 
-def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str = "") -> bool:
-    """Whether a task is meant for a member; `subject` is what is being counted and does not count against them."""
-    if not _fits_rank(task, member.rank):
+def rewarded_windows(user_id: int, task: Task | OuterRef) -> QuerySet[TaskProgress]:
+    """The windows in which somebody had a reward of a task: what its cap bounds. A pass is one too."""
+    passes = Pass.objects.filter(ref=Concat(Value("task:"), Cast(OuterRef("pk"), CharField())))
+    rewarded = Q(points__gt=0) | Q(activity__gt=0) | Exists(passes)
+    return TaskProgress.objects.filter(rewarded, user=user_id, task=task)
+
+
+def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str = "", order: str = "") -> bool:
+    """Whether a task was meant for a member who did something at `at`. What is being counted does not count against them:
+    `subject`, and the `order` (order:12) that a line belongs to."""
+    if not _fits_rank(task, _rank_before(task, member, at)):
         return False
     if _is_for_first_order(task):
-        bought = Activity.objects.filter(member=member, metric="spend", occurred_at__lte=at).exclude(subject=subject)
-        if bought.exists():
+        bought = Activity.objects.filter(member=member, metric="spend", occurred_at__lte=at)
+        if bought.exclude(subject=order or subject).exists():
             return False
         # What was paid first may be delivered last: another order was the first one then.
         counted = TaskStep.objects.filter(user=member.user_id, task=task, counts=True).exclude(subject=subject)
@@ -190,6 +200,15 @@ def _suits(task: Task, member: MemberTier, person: Person, *, has_bought: bool) 
         return False
     wanted = {Task.Audience.NEW: person.is_new, Task.Audience.QUIET: person.is_quiet}
     return wanted.get(Task.Audience(task.audience), True)
+
+
+def _rank_before(task: Task, member: MemberTier, at: datetime) -> int:
+    """The rank that the member saw the task with: an act may itself have raised them by now."""
+    if task.min_rank is None and task.max_rank is None:
+        return member.rank
+    before = TierDecision.objects.filter(member=member, at__lt=at).order_by("-at", "-id")
+    found = before.values_list("to_rank", flat=True).first()
+    return member.rank if found is None else found
 
 
 def _fits_rank(task: Task, rank: int) -> bool:
@@ -216,9 +235,7 @@ def tasks_of(member: MemberTier | None, person: Person, *, rng: random.Random | 
     shown = [_shown(task) for task in found if _is_shown(task, member, person)]
     waiting = [one for one in shown if not one.is_done]
     if is_personal:
-        # Not for secrets: the same all day, another tomorrow.
-        chance = rng or random.Random(f"{person.user_id}:{day_of(person.at)}")  # noqa: S311
-        waiting = _ranked(waiting, member, chance)
+        waiting = _ranked(waiting, member, f"{person.user_id}:{day_of(person.at)}", rng)
     done = tuple(one for one in shown if one.is_done)
     return TaskList(tuple(waiting[:MOST_SHOWN]), done[:MOST_SHOWN], is_personal, segment)
 
@@ -240,7 +257,6 @@ def _with_progress(member: MemberTier, person: Person, segment: str) -> QuerySet
     first_days = [When(window=one, then=Value(window_of(one, at))) for one in Task.Window.values]
     mine = TaskProgress.objects.filter(user=person.user_id, task=OuterRef("pk"))
     here = mine.filter(window=OuterRef("runs_from")).values(row=JSONObject(count="count", completed_at="completed_at"))
-    paid = mine.filter(Q(points__gt=0) | Q(activity__gt=0))
     arms = TaskArm.objects.filter(task=OuterRef("pk"), segment=segment)
     before_eyes = TaskShown.objects.filter(user=person.user_id, task=OuterRef("pk"))
     in_vain = before_eyes.filter(day__gte=today - timedelta(days=14), day__lt=today, done=False)
@@ -249,7 +265,7 @@ def _with_progress(member: MemberTier, person: Person, segment: str) -> QuerySet
         .alias(runs_from=Case(*first_days, output_field=DateField()))
         .annotate(
             mine=Subquery(here[:1]),
-            rewarded=_counted(paid),
+            rewarded=_counted(rewarded_windows(person.user_id, OuterRef("pk"))),
             arm=Subquery(arms.values(row=JSONObject(shown="shown", done="done"))[:1]),
             tired=_counted(in_vain),
             noted=Exists(before_eyes.filter(day=today)),
@@ -288,15 +304,20 @@ def _shown(task: Any) -> TaskShownTo:
     )
 
 
-def _ranked(shown: Sequence[TaskShownTo], member: MemberTier, rng: random.Random) -> list[TaskShownTo]:
+def _ranked(
+    shown: Sequence[TaskShownTo], member: MemberTier, seed: str, rng: random.Random | None
+) -> list[TaskShownTo]:
+    """By score. Chance goes by `seed` and the task, whatever else is on the list: doing one task moves no other."""
     leaf = cheapest_unmet(member)
     scored = []
     # In a fixed order, so that the same chance gives the same ranking.
     for one in sorted(shown, key=lambda one: one.task.pk):
         task: Any = one.task
         done, missed = (task.arm["done"], task.arm["shown"] - task.arm["done"]) if task.arm else (0, 0)
+        # Not for secrets.
+        chance = rng or random.Random(f"{seed}:{task.pk}")  # noqa: S311
         parts = {
-            "chance": rng.betavariate(1 + done, 1 + missed),
+            "chance": chance.betavariate(1 + done, 1 + missed),
             "progress": progress_toward(task, leaf),
             "effort": float(task.effort),
             "fatigue": min(task.tired * FATIGUE, MOST_FATIGUE),
@@ -325,9 +346,10 @@ def _unmet(trace: Trace) -> Iterable[LeafTrace]:
 
 
 def progress_toward(task: Task, leaf: LeafTrace | None) -> float:
-    """Which part of the missing condition the task fills, from LEAST_PROGRESS to 1."""
+    """Which part of the missing condition the whole task fills, from LEAST_PROGRESS to 1."""
     if leaf is None or not leaf.gap:
         return LEAST_PROGRESS
-    gives = {**MOVES.get(task.kind, {}), "activity": task.activity}
-    moved = Decimal(gives.get(leaf.leaf.m, 0)) * (task.target if task.kind == Task.Kind.REVIEW else 1)
+    # Every time counts for what it is, the reward once.
+    gives = {metric: each * task.target for metric, each in MOVES.get(task.kind, {}).items()}
+    moved = Decimal({**gives, "activity": task.activity}.get(leaf.leaf.m, 0))
     return max(LEAST_PROGRESS, min(1.0, float(moved / leaf.gap)))

@@ -1,3 +1,4 @@
+from membership.services.acting import tell_inviter
 from membership.services.check_ins import CheckedIn, check_in
 from membership.services.differences import close_difference
 from membership.services.evaluation import evaluate_member
@@ -7,9 +8,9 @@ from membership.services.invites import (
     invite_code_for,
     mirror_order,
     note_inviter,
+    note_own_address,
     open_invite,
     reward_referral,
-    tell_inviter,
 )
 from membership.services.members import ensure_member
 from membership.services.nudges import (
@@ -29,6 +30,7 @@ from membership.services.overrides import (
     approve_override,
     end_override,
     grant_floor,
+    let_overrides_end,
     propose_override,
     refuse_override,
 )
@@ -104,8 +106,10 @@ __all__ = [
     "grant_floor",
     "grant_points",
     "invite_code_for",
+    "let_overrides_end",
     "mirror_order",
     "note_inviter",
+    "note_own_address",
     "note_shown",
     "open_invite",
     "propose_override",

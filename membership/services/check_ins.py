@@ -1,5 +1,6 @@
 """Checking in: once a day whatever is clicked, with gifts for days running."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -46,7 +47,8 @@ def check_in(*, user_id: int, storefront_id: int) -> CheckedIn:
         )
         if not is_new:
             return CheckedIn(made, False)
-        passes = _reward(member, made, at)
+        passes = _reward(member, made, _due(member, made), at)
+        passes += _go_on(member, made, at)
         record_activity(member_id=member.pk, metric="checkin", quantity=1, occurred_at=at, at=at, ref=_ref(made, "day"))
         note_active_day(member=member, at=at, heard_at=at)
         note_effect(user_id=user_id, kind=Nudge.Kind.STREAK, at=at)
@@ -58,10 +60,23 @@ def _ref(made: CheckIn, what: object) -> str:
     return f"check-in:{made.user_id}:{made.day}:{what}"
 
 
-def _reward(member: MemberTier, made: CheckIn, at: datetime) -> list[Pass]:
-    """Book what this check-in brings; writes down on it how much that was."""
+def _go_on(member: MemberTier, made: CheckIn, at: datetime) -> list[Pass]:
+    """Somebody clicked before midnight and waited for the lock, and the next day's click came first: its streak did not
+    break. Gives what that day had missed."""
+    after = CheckIn.objects.filter(user=made.user_id, day=made.day + ONE_DAY).first()
+    if after is None:
+        return []
+    had = _due(member, after)
+    after.streak = made.streak + 1
+    after.save(update_fields=["streak"])
+    missed = [reward for reward in _due(member, after) if reward not in had]
+    return _reward(member, after, missed, max(at, after.at))
+
+
+def _reward(member: MemberTier, made: CheckIn, rewards: Iterable[CheckInReward], at: datetime) -> list[Pass]:
+    """Book what a check-in brings; writes down on it how much that was."""
     passes = []
-    for reward in _due(member, made):
+    for reward in rewards:
         ref = _ref(made, reward.pk)
         if reward.activity:
             record_activity(

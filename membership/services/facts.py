@@ -18,10 +18,13 @@ from membership.engine.versions import Timeline
 from membership.exceptions import UnknownMetric
 from membership.models import Activity, ActivityMark, MemberTier, TierDecision
 from membership.selectors.rules import published_versions, version_at
+from membership.services.acting import tell_inviter
 from membership.services.evaluation import refold_locked, take_locked
 from membership.services.ledger import settle, touched_days
 
 SPEND, DISPUTE = "spend", "dispute"
+# What a subject that is an order begins with.
+ORDER = "order:"
 COUNTS = frozenset(
     {"orders", "checkin", "review", "online_days", "activity", "contrib", "invitee_active", "disputes_upheld"}
 )
@@ -123,23 +126,28 @@ def _mark(
         rows = list(Activity.objects.filter(member=member, source_ref__in=refs).order_by("id"))
         if not rows:
             return None
-        ActivityMark.objects.bulk_create(
-            ActivityMark(
-                member=member,
-                ref=row.source_ref,
-                valid=valid,
-                reason=reason,
-                actor_id=getattr(actor, "pk", None),
-                at=at,
-            )
+        by = getattr(actor, "pk", None)
+        marks = [
+            ActivityMark(member=member, ref=row.source_ref, valid=valid, reason=reason, actor_id=by, at=at)
             for row in rows
-        )
+        ]
         action = "membership.activity.clear" if valid else "membership.activity.flag"
         detail = {"refs": [row.source_ref for row in rows], "reason": reason}
         record(action=action, at=at, actor=actor, target=member, detail=detail)
-        versions = published_versions(member.program_id)
-        settle(member, touched_days(member, rows), Timeline(versions))
-        return refold_locked(member, versions, at=at, activity_ref=rows[-1].source_ref, reversal=not valid)
+        for subject in sorted({row.subject for row in rows if row.metric == SPEND and row.subject.startswith(ORDER)}):
+            tell_inviter(user_id=member.user_id, order_id=int(subject.removeprefix(ORDER)), at=at)
+        return mark_locked(member, rows, marks, at=at)
+
+
+def mark_locked(
+    member: MemberTier, rows: Sequence[Activity], marks: Sequence[ActivityMark], *, at: datetime
+) -> TierDecision | None:
+    """Store what was found of a locked member's rows, and fold the member by it."""
+    ActivityMark.objects.bulk_create(marks)
+    versions = published_versions(member.program_id)
+    settle(member, touched_days(member, rows), Timeline(versions))
+    reversal = not all(mark.valid for mark in marks)
+    return refold_locked(member, versions, at=at, activity_ref=rows[-1].source_ref, reversal=reversal)
 
 
 def _check(metric: str, quantity: int, amount: Decimal | None, value: int | None) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -15,7 +16,7 @@ from common.clock import day_of, start_of_day
 from common.locks import lock_one
 from events.contracts import FeedbackDeclined, RewardGranted
 from events.services import emit
-from membership.exceptions import BadFeedback, FeedbackMoved, FeedbackNotFound
+from membership.exceptions import BadFeedback, FeedbackMoved, FeedbackNotFound, OwnFeedback
 from membership.models import EarningRules, Feedback, PointsEntry, Task
 from membership.models.feedback import MAX_TEXT, MIN_TEXT
 from membership.services.acting import locked_member
@@ -48,7 +49,8 @@ def send_feedback(*, user: User, storefront_id: int, kind: str, text: str) -> Fe
 def accept_feedback(*, feedback_id: int, points: int, contrib: int, answer: str, actor: User) -> Feedback:
     """Accept one that waits, with a reward; over the month's number of rewards it is accepted without one.
 
-    Locks the feedback, the MemberTier, then the person's points. Raises FeedbackNotFound, FeedbackMoved, BadFeedback.
+    Locks the feedback, the MemberTier, then the person's points. Raises FeedbackNotFound, FeedbackMoved, OwnFeedback,
+    BadFeedback.
     """
     if not 0 <= points <= MAX_REWARD or not 0 <= contrib <= MAX_REWARD:
         raise BadFeedback("bad_reward", _("积分和贡献值须为 0 到 %(most)s"), most=MAX_REWARD)
@@ -56,7 +58,8 @@ def accept_feedback(*, feedback_id: int, points: int, contrib: int, answer: str,
     def accept(row: Feedback, at: datetime) -> None:
         member = locked_member(user_id=row.user_id, storefront_id=row.storefront_id, at=at)
         month = start_of_day(day_of(at).replace(day=1))
-        rewarded = Feedback.objects.filter(user=row.user_id, state=State.ACCEPTED, decided_at__gte=month, points__gt=0)
+        accepted = Feedback.objects.filter(user=row.user_id, state=State.ACCEPTED, decided_at__gte=month)
+        rewarded = accepted.filter(Q(points__gt=0) | Q(contrib__gt=0))
         within = rewarded.count() < EarningRules.objects.get().feedback_a_month
         ref = f"feedback:{row.pk}"
         if contrib and within:
@@ -77,7 +80,7 @@ def accept_feedback(*, feedback_id: int, points: int, contrib: int, answer: str,
 def decline_feedback(*, feedback_id: int, answer: str, actor: User) -> Feedback:
     """Decline one that waits, with the reason that its author reads. Locks the feedback.
 
-    Raises FeedbackNotFound, FeedbackMoved, BadFeedback.
+    Raises FeedbackNotFound, FeedbackMoved, OwnFeedback, BadFeedback.
     """
     answer = tidy(answer)[:MAX_ANSWER]
     if not answer:
@@ -100,6 +103,8 @@ def _decide(
             raise FeedbackNotFound from error
         if row.state != State.PENDING:
             raise FeedbackMoved
+        if row.user_id == actor.pk:
+            raise OwnFeedback
         act(row, at)
         row.state, row.answer, row.decided_at, row.decided_by_id = state, answer, at, actor.pk
         row.save(update_fields=["state", "answer", "decided_at", "decided_by_id", "points", "contrib"])

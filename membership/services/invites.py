@@ -1,6 +1,7 @@
 """Invite links, who came by them, and what both sides get once the friend has stayed."""
 
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -11,15 +12,26 @@ from common import clock
 from common.clock import day_of, start_of_day
 from common.crypto import fingerprint
 from common.exceptions import Conflict, TooManyRequests
-from common.locks import lock_one
-from events.contracts import InviteeSpent, RewardGranted
+from common.locks import lock, lock_one
+from events.contracts import RewardGranted
 from events.services import emit
 from membership.engine.facts import UNSETTLED
-from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
+from membership.models import (
+    Activity,
+    ActivityMark,
+    EarningRules,
+    InviteCode,
+    MemberTier,
+    PointsEntry,
+    Referral,
+    Task,
+    TaskStep,
+)
+from membership.selectors.books import latest_mark
 from membership.selectors.invites import inviter_of_code, masked
 from membership.selectors.rules import program_for
 from membership.services.acting import append_facts, locked_member
-from membership.services.facts import record_activity
+from membership.services.facts import mark_locked, record_activity
 from membership.services.points import grant_points
 from membership.services.tasks import count_step
 
@@ -27,6 +39,7 @@ CODE_LENGTH = 8
 # No 0/O, 1/I/L: a code is read aloud and typed by people.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TRIES = 5
+CLEARED = "cleared"
 # Visits to one member's link that are looked at; more are programs.
 OPENINGS = Limit("invite-link", burst=20, every=timedelta(minutes=30))
 
@@ -49,6 +62,24 @@ def invite_code_for(*, user: User) -> str:
     raise Conflict
 
 
+def note_own_address(*, user_id: int, visitor: str, storefront_id: int) -> None:
+    """A member was here under the name of a visitor: who opens their link under it later may be themselves, signed out,
+    and counts for no sharing. What was counted before stays."""
+    visit = _visit(visitor)
+    if TaskStep.objects.filter(user=user_id, task__kind=Task.Kind.SHARE, subject=visit).exists():
+        return
+    at = clock.now()
+    count_step(
+        user_id=user_id,
+        storefront_id=storefront_id,
+        kind=Task.Kind.SHARE,
+        subject=visit,
+        at=at,
+        told_at=at,
+        counts=False,
+    )
+
+
 def open_invite(*, code: str, visitor: str, user_id: int | None, storefront_id: int) -> User | None:
     """Somebody opened an invite link: whose it is, None for nobody's.
 
@@ -57,21 +88,28 @@ def open_invite(*, code: str, visitor: str, user_id: int | None, storefront_id: 
     owner = inviter_of_code(code)
     if owner is None or owner.pk == user_id:
         return owner
+    visit = _visit(visitor)
+    if TaskStep.objects.filter(user=owner, task__kind=Task.Kind.SHARE, subject=visit, counts=False).exists():
+        return owner
     at = clock.now()
     try:
         take(OPENINGS, subject=f"user:{owner.pk}", at=at)
     except TooManyRequests:
         return owner
-    seen = fingerprint(visitor, "invite-visitor").hex()[:32]
     count_step(
         user_id=owner.pk,
         storefront_id=storefront_id,
         kind=Task.Kind.SHARE,
-        subject=f"visitor:{seen}",
+        subject=visit,
         at=at,
         told_at=at,
     )
     return owner
+
+
+def _visit(visitor: str) -> str:
+    seen = fingerprint(visitor, "invite-visitor").hex()[:32]
+    return f"visitor:{seen}"
 
 
 def _new_code() -> str:
@@ -157,35 +195,30 @@ def _give(referral: Referral, user_id: int, points: int, what: str, at: datetime
     return given.amount
 
 
-def tell_inviter(*, user_id: int | None, storefront_id: int, order_id: int, at: datetime) -> None:
-    """Called in the transaction that counted an order of somebody: if they were invited, the inviter's turn comes next.
-
-    In a transaction of its own, because two MemberTiers are never locked in one.
-    """
-    if user_id is not None and Referral.objects.filter(invitee=user_id, active_at__isnull=False).exists():
-        emit(
-            InviteeSpent(invitee_id=user_id, storefront_id=storefront_id, order_id=order_id, heard_at=at),
-            at=at,
-        )
-
-
 def mirror_order(*, invitee_id: int, order_id: int, at: datetime) -> None:
-    """Bring the inviter's figures into line with what an order of the friend counts for. Locks the inviter's MemberTier."""
-    referral = Referral.objects.filter(invitee=invitee_id, active_at__isnull=False).first()
-    if referral is not None:
-        mirror_spend(referral=referral, at=at, subject=f"order:{order_id}")
+    """Bring the inviter's figures into line with what an order of the friend counts for.
+
+    Locks the referral, so that either the friend's reward sees the order or this sees the reward; then the inviter's
+    MemberTier.
+    """
+    with transaction.atomic():
+        for referral in lock(Referral.objects.filter(invitee=invitee_id)):
+            if referral.active_at is not None:
+                mirror_spend(referral=referral, at=at, subject=f"order:{order_id}")
 
 
 def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None:
     """Repeat what an active friend's ledger says of their spend (all of it, or of one order) in the inviter's, row by row.
 
-    The same dates, so that a refund lowers the inviter's figures on the day that it had raised; each row once.
+    The same dates, so that a refund lowers the inviter's figures on the day that it had raised; each row once. What was
+    found not to count of the friend's does not count for the inviter either.
     """
     program = program_for(referral.storefront_id)
-    rows = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
-    rows = rows.exclude(invalid_reason=UNSETTLED)
+    found = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
+    found = found.exclude(invalid_reason=UNSETTLED)
     if subject:
-        rows = rows.filter(subject=subject)
+        found = found.filter(subject=subject)
+    rows = list(found.annotate(mark=latest_mark()).order_by("id"))
     with transaction.atomic():
         member = locked_member(user_id=referral.inviter_id, storefront_id=referral.storefront_id, at=at)
         mirrored = [
@@ -202,9 +235,22 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
                 valid=row.valid,
                 invalid_reason=row.invalid_reason,
             )
-            for row in rows.order_by("id")
+            for row in rows
         ]
         append_facts(member=member, rows=mirrored, at=at)
+        _mirror_marks(member, {_mirrored(row.source_ref): row.mark for row in rows if row.mark is not None}, at)
+
+
+def _mirror_marks(member: MemberTier, marked: Mapping[str, str], at: datetime) -> None:
+    """Let the inviter's rows count or not as the friend's do: by reference why not, empty where that was cleared."""
+    mine = Activity.objects.filter(member=member, source_ref__in=marked).annotate(mark=latest_mark()).order_by("id")
+    moved = [row for row in mine if (row.mark or "") != marked[row.source_ref]]
+    if moved:
+        marks = [
+            ActivityMark(member=member, ref=ref, valid=not marked[ref], reason=marked[ref] or CLEARED, at=at)
+            for ref in (row.source_ref for row in moved)
+        ]
+        mark_locked(member, moved, marks, at=at)
 
 
 def _mirrored(ref: str) -> str:

@@ -3,9 +3,10 @@
 Every function that changes where a member stands locks the MemberTier first, then the Override.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import F
 
 from accounts.models import User
 from audit.services import record
@@ -13,9 +14,10 @@ from common.locks import lock_one
 from membership.exceptions import OverrideRefused, SamePerson
 from membership.models import MemberTier, Override, TierDecision
 from membership.selectors.rules import published_versions, version_at
-from membership.services.evaluation import show_locked
+from membership.services.evaluation import evaluate_member, show_locked
 
 Status = Override.Status
+SEEN_BY_THE_NIGHT = timedelta(days=2)
 
 
 def propose_override(
@@ -86,6 +88,23 @@ def end_override(*, override_id: int, actor: User, reason: str, at: datetime) ->
         override.save(update_fields=["ended_at"])
         record(action="membership.override.end", at=at, actor=actor, target=override, detail={"reason": reason.strip()})
         return show_locked(member, published_versions(member.program_id), at=at)
+
+
+def let_overrides_end(*, at: datetime, limit: int = 500) -> int:
+    """Evaluate members whose pin, floor or ceiling has run out, each in a transaction of their own; returns how many.
+
+    Of the last two days only: what is older the nightly pass has seen. Locks each MemberTier.
+    """
+    ended = Override.objects.filter(
+        status=Status.APPROVED,
+        expires_at__lte=at,
+        expires_at__gt=at - SEEN_BY_THE_NIGHT,
+        member__folded_to__lt=F("expires_at"),
+    )
+    members = list(ended.order_by("member").values_list("member", flat=True).distinct()[:limit])
+    for member_id in members:
+        evaluate_member(member_id=member_id, at=at)
+    return len(members)
 
 
 def grant_floor(

@@ -9,8 +9,9 @@ from common import clock
 from common.locks import lock_one
 from membership.exceptions import PassInForce, PassLimit, PassNotFound, PassOver, PassUseless
 from membership.models import MemberTier, Pass, PassOffer, PointsEntry
-from membership.selectors.rules import version_in_force
+from membership.selectors.rules import published_versions, version_in_force
 from membership.services.acting import locked_member
+from membership.services.evaluation import evaluate_locked
 from membership.services.overrides import grant_floor
 from membership.services.points import spend_points
 
@@ -76,6 +77,8 @@ def redeem_pass(*, user: User, public_id: str, storefront_id: int) -> Pass:
             raise PassOver
         if Pass.objects.filter(user=user, until__gt=at).exists():
             raise PassInForce
+        # Another floor may have ended since anybody looked: the way up begins where the member stands now.
+        evaluate_locked([member], published_versions(member.program_id), at=at)
         mine.rank = rank_of_pass(member, up=mine.up, most=mine.most, at=at)
         mine.redeemed_at, mine.until = at, at + timedelta(days=mine.days)
         mine.save(update_fields=["rank", "redeemed_at", "until"])

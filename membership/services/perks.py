@@ -94,12 +94,15 @@ def take_points_back(*, refund: OrderRefunded, at: datetime) -> int:
                 continue
             row.refunds[refund.refund_ref] = str(line.amount)
             amount = row.granted - row.taken_back - _due(row)
-            row.taken_back += max(amount, 0)
-            row.save(update_fields=["refunds", "taken_back"])
+            back = 0
             if amount > 0:
                 ref = f"{_ref(row)}:{refund.refund_ref}"[:80]
-                reverse_points(user_id=refund.user_id, of_ref=_ref(row), ref=ref, at=at, amount=amount)
-                taken += amount
+                undone = reverse_points(user_id=refund.user_id, of_ref=_ref(row), ref=ref, at=at, amount=amount).entry
+                # Less than was asked where points ended unspent.
+                back = undone.short - undone.amount if undone is not None else 0
+            row.taken_back += back
+            row.save(update_fields=["refunds", "taken_back"])
+            taken += back
     return taken
 
 

@@ -104,7 +104,8 @@ def reverse_points(
 ) -> Booked:
     """Undo what was booked as `of_ref`, or `amount` of it: points that were spent come back, points that were earned go.
 
-    Of earned points what is spent already stays owed. Never undoes more than was booked; nothing booked, nothing undone.
+    Of earned points what is spent already stays owed, and what ended unspent is gone already. Never undoes more than was
+    booked; nothing booked, nothing undone.
     Raises PointsRefReused.
     """
     with transaction.atomic():
@@ -112,6 +113,7 @@ def reverse_points(
         known = _known(account, ref, Kind.REVERSAL)
         if known is not None:
             return known
+        _expire(account, at)
         of = account.entries.filter(ref=of_ref).order_by("id").first()
         left = _left_to_reverse(account, of) if of is not None else 0
         wanted = min(left, amount) if amount is not None else left
@@ -204,9 +206,13 @@ def _room(account: PointsAccount, rules: EarningRules, at: datetime) -> int:
     start, end = today_range(at)
     monday = start - timedelta(days=day_of(at).weekday())
     room = MAX_POINTS
-    for cap, first in ((rules.daily_points, start), (rules.weekly_points, monday)):
+    # The week as a whole: who waited for the lock over midnight may find what the next day earned.
+    for cap, first, last in (
+        (rules.daily_points, start, end),
+        (rules.weekly_points, monday, monday + timedelta(days=7)),
+    ):
         if cap:
-            earned = account.entries.filter(kind=Kind.EARN, cause__in=CAPPED, at__gte=first, at__lt=end)
+            earned = account.entries.filter(kind=Kind.EARN, cause__in=CAPPED, at__gte=first, at__lt=last)
             room = min(room, cap - (earned.aggregate(sum=Sum("amount"))["sum"] or 0))
     return max(room, 0)
 
@@ -282,7 +288,14 @@ def _expire(account: PointsAccount, at: datetime) -> int:
 
 
 def _left_to_reverse(account: PointsAccount, of: PointsEntry) -> int:
-    return abs(of.amount) - _undone(account, of)
+    return abs(of.amount) - _undone(account, of) - _ended(account, of)
+
+
+def _ended(account: PointsAccount, of: PointsEntry) -> int:
+    """What the entry had brought and ended unspent: nobody has that any more."""
+    expiries = account.entries.filter(kind=Kind.EXPIRE).values("id")
+    drawn = PointsDraw.objects.filter(lot__entry_id=of.pk, entry_id__in=expiries)
+    return drawn.aggregate(sum=Sum("amount"))["sum"] or 0
 
 
 def _undone(account: PointsAccount, of: PointsEntry) -> int:
@@ -308,7 +321,6 @@ def _give_back(account: PointsAccount, of: PointsEntry, amount: int, *, ref: str
 
 def _take_back(account: PointsAccount, of: PointsEntry, amount: int, *, ref: str, at: datetime, **extra) -> PointsEntry:
     """Earned points go: from their own lot first, then from the others; what is missing is owed."""
-    _expire(account, at)
     taken = min(amount, account.balance)
     short = amount - taken
     entry = _write(account, ref, Kind.REVERSAL, Cause.TAKEN_BACK, -taken, at=at, reverses=of.ref, short=short, **extra)

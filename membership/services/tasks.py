@@ -4,15 +4,23 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from audit.services import Limit, take
 from common import clock
 from common.clock import day_of, today_range
 from common.exceptions import TooManyRequests
 from events.contracts import OrderDelivered, OrderRefunded
-from membership.models import EarningPreference, MemberTier, PointsEntry, Task, TaskProgress, TaskShown, TaskStep
-from membership.selectors.tasks import fits_audience, live_tasks, window_of
+from membership.models import (
+    EarningPreference,
+    MemberTier,
+    Pass,
+    PointsEntry,
+    Task,
+    TaskProgress,
+    TaskShown,
+    TaskStep,
+)
+from membership.selectors.tasks import fits_audience, live_tasks, rewarded_windows, window_of
 from membership.services.acting import locked_member, note_active_day, take_back_activity
 from membership.services.facts import record_activity
 from membership.services.passes import give_pass
@@ -63,8 +71,9 @@ def count_step_locked(
     told_at: datetime,
     counts: bool = True,
     category: str = "",
+    order: str = "",
 ) -> list[TaskProgress]:
-    """As `count_step`, for a member whose lock the caller holds."""
+    """As `count_step`, for a member whose lock the caller holds. `order` (order:12) is whose line the subject is."""
     completed = []
     heard_at = clock.now()
     tasks = live_tasks(at, kind=kind, category=category)
@@ -74,7 +83,7 @@ def count_step_locked(
         known = Task.objects.filter(pk__in=steps.values("task")).exclude(pk__in=[task.pk for task in tasks])
         tasks += known.select_related("offer")
     for task in tasks:
-        if counts and not fits_audience(task, member, at=at, subject=subject):
+        if counts and not fits_audience(task, member, at=at, subject=subject, order=order):
             continue
         window = window_of(task.window, at)
         if not _note_step(task, member.user_id, subject, window, counts=counts, told_at=told_at):
@@ -113,10 +122,11 @@ def count_order_tasks(*, order: OrderDelivered) -> None:
     with transaction.atomic():
         member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=clock.now())
         times = {"member": member, "at": order.paid_at, "told_at": order.delivered_at}
-        count_step_locked(kind=Task.Kind.FIRST_ORDER, subject=f"order:{order.order_id}", **times)
+        told = f"order:{order.order_id}"
+        count_step_locked(kind=Task.Kind.FIRST_ORDER, subject=told, **times)
         for line in order.lines:
             kind, subject = Task.Kind.CATEGORY_ORDER, f"line:{line.id}"
-            count_step_locked(kind=kind, subject=subject, category=line.category, **times)
+            count_step_locked(kind=kind, subject=subject, category=line.category, order=told, **times)
 
 
 def take_back_order_tasks(*, refund: OrderRefunded) -> None:
@@ -167,11 +177,12 @@ def _note_step(task: Task, user_id: int, subject: str, window: date, *, counts: 
     )
     if is_new:
         return counts
-    if step.told_at >= told_at or step.counts == counts:
+    if step.told_at >= told_at:
         return False
-    step.counts, step.told_at = counts, told_at
+    moved, step.counts, step.told_at = step.counts != counts, counts, told_at
+    # Also where nothing moved: what was told between the two, and is heard of yet, is over.
     step.save(update_fields=["counts", "told_at"])
-    return True
+    return moved
 
 
 def _count_anew(task: Task, user_id: int, window: date) -> TaskProgress:
@@ -185,10 +196,14 @@ def _reward_ref(progress: TaskProgress) -> str:
     return f"task:{progress.pk}:{progress.rounds}"
 
 
+def _pass_ref(progress: TaskProgress) -> str:
+    return f"task:{progress.pk}"
+
+
 def _complete(member: MemberTier, progress: TaskProgress, *, at: datetime, heard_at: datetime) -> None:
     """Reward a task, unless the member has had as many rewards of it as one may have."""
     task = progress.task
-    rewarded = TaskProgress.objects.filter(Q(points__gt=0) | Q(activity__gt=0), user=member.user_id, task=task)
+    rewarded = rewarded_windows(member.user_id, task).exclude(pk=progress.pk)
     progress.completed_at, progress.rounds = heard_at, progress.rounds + 1
     if not task.cap or rewarded.count() < task.cap:
         ref = _reward_ref(progress)
@@ -207,19 +222,20 @@ def _complete(member: MemberTier, progress: TaskProgress, *, at: datetime, heard
                 memo=task.name,
             ).amount
         if task.offer is not None and task.offer.is_active:
-            # A pass is not given again for what was taken back and done anew.
-            give_pass(user_id=member.user_id, offer=task.offer, ref=f"task:{progress.pk}", at=heard_at)
+            # One that was used is not given again for what was taken back and done anew.
+            give_pass(user_id=member.user_id, offer=task.offer, ref=_pass_ref(progress), at=heard_at)
     progress.save(update_fields=["completed_at", "rounds", "points", "activity"])
     TaskShown.objects.filter(user=member.user_id, task=task, day=day_of(heard_at)).update(done=True)
 
 
 def _take_back(member: MemberTier, progress: TaskProgress, at: datetime) -> None:
-    """What counted counts no more: the reward goes, and may be earned again."""
+    """What counted counts no more: the reward goes, a pass as long as nobody has used it, and may be earned again."""
     ref = _reward_ref(progress)
     if progress.activity:
         take_back_activity(member=member, of_ref=ref, ref=f"{ref}:back", at=at)
     if progress.points:
         reverse_points(user_id=member.user_id, of_ref=ref, ref=f"{ref}:back", at=at, memo=progress.task.name)
+    Pass.objects.filter(ref=_pass_ref(progress), redeemed_at=None).delete()
     progress.completed_at, progress.points, progress.activity = None, 0, 0
     progress.save(update_fields=["completed_at", "points", "activity"])
 

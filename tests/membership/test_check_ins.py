@@ -70,6 +70,21 @@ def test_a_streak_breaks_with_a_day_missed(club):
     assert streaks == [1, 2, 1]
 
 
+def test_a_click_that_waited_over_midnight_leaves_the_next_days_streak_whole(club):
+    """Its transaction began before midnight; the next day's click was stored first."""
+    member = club.join()
+    come_on(club, member, "2026-03-01", 5)
+    assert come(club, member, at=on("2026-03-07", "00:00:02")).check_in.streak == 1
+    late = come(club, member, at=on("2026-03-06", "23:59:59")).check_in
+    assert (late.day.isoformat(), late.streak, late.points) == ("2026-03-06", 6, 5)
+    after = CheckIn.objects.get(user=member.user_id, day="2026-03-07")
+    # The gift of the seventh day, once, and its daily points once.
+    assert (after.streak, after.points, after.activity) == (7, 35, 12)
+    assert points_balance(user_id=member.user_id, at=on("2026-03-07")) == 7 * 5 + 10 + 30
+    assert not come(club, member, "2026-03-07").is_new
+    assert come(club, member, "2026-03-08").check_in.streak == 8
+
+
 def test_gifts_for_days_running_and_again_in_the_next_round(club):
     member = club.join()
     got = [done.check_in.points for done in come_on(club, member, "2026-03-01", 33)]

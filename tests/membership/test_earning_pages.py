@@ -235,6 +235,32 @@ def test_a_link_opened_by_somebody_else_counts_as_shared_once_a_visitor(alice):
     assert TaskProgress.objects.get(task__kind=Task.Kind.SHARE, user=alice).count == 2
 
 
+def shared(user) -> int:
+    return TaskProgress.objects.get(task__kind=Task.Kind.SHARE, user=user).count
+
+
+def test_a_household_is_one_visitor_whatever_addresses_it_takes(alice):
+    code = invite_code_for(user=alice)
+    for address in ("2001:db8:1:2::5", "2001:db8:1:2:ffff::6", "2001:db8:1:3::5"):
+        Client(REMOTE_ADDR=address).get(f"/i/{code}/")
+    assert shared(alice) == 2
+
+
+def test_a_member_who_signs_out_is_not_a_friend_who_opens_the_link(alice):
+    """The link is read from the page of the member; who opens it from the same address may be the member."""
+    see(browser(alice, REMOTE_ADDR="203.0.113.5"), "/member/invite/")
+    code = invite_code_for(user=alice)
+    Client(REMOTE_ADDR="203.0.113.5").get(f"/i/{code}/")
+    Client(REMOTE_ADDR="203.0.113.6").get(f"/i/{code}/")
+    assert shared(alice) == 1
+    # A friend who was counted before stays counted, and another task of the kind is no other chance.
+    see(browser(alice, REMOTE_ADDR="203.0.113.6"), "/member/invite/")
+    another = Task.objects.create(kind=Task.Kind.SHARE, name="再分享", points=5)
+    Client(REMOTE_ADDR="203.0.113.5").get(f"/i/{code}/")
+    assert shared(alice) == 1
+    assert not TaskProgress.objects.filter(task=another).exists()
+
+
 @pytest.mark.parametrize("code", ["NOBODY22", "x", "0" * 200, "-", "_"])
 def test_a_link_of_nobody_leads_home_and_leaves_nothing(code, db):
     answer = Client().get(f"/i/{code}/")
@@ -252,6 +278,14 @@ def test_a_forged_cookie_registers_like_none(cookie, db):
     client = Client()
     client.cookies["invite"] = cookie
     assert sign_up(client, "newcomer").status_code == 302
+    relay()
+    assert not Referral.objects.exists()
+
+
+def test_a_cookie_with_what_no_database_keeps_registers_like_none(db):
+    form = {"username": "newcomer", "email": "newcomer@example.com", "password1": "tea-and-keys-9"}
+    answer = Client().post("/account/signup/", form, HTTP_COOKIE=r'invite="AB\000CD"')
+    assert answer.status_code == 302
     relay()
     assert not Referral.objects.exists()
 

@@ -20,6 +20,7 @@ from membership.models import (
     TaskProgress,
     TaskShown,
     TaskStep,
+    Total,
 )
 from membership.selectors import audit_points, member_tasks, points_balance
 from membership.selectors.tasks import LEAST_PROGRESS, cheapest_unmet, progress_toward
@@ -30,6 +31,7 @@ from membership.services import (
     note_shown,
     record_activity,
     record_view,
+    redeem_pass,
     refresh_task_arms,
 )
 from tests.membership.club import Club, at_least, make_line, on, rank
@@ -181,6 +183,26 @@ def test_the_cap_of_a_day_bounds_all_tasks(club):
     assert sorted(TaskProgress.objects.values_list("points", flat=True)) == [5, 10]
 
 
+def test_caps_bound_passes_too(club):
+    offer = PassOffer.objects.get(kind="boost")
+    task(Kind.SHARE, window=Window.DAY, points=0, offer=offer, cap=2)
+    member = club.join()
+    for number in range(4):
+        assert bool(listed(club, member, at=NOON + DAY * number).open) is (number < 2)
+        step(club, member, Kind.SHARE, f"s{number}", at=NOON + DAY * number)
+    assert Pass.objects.filter(user=member.user_id).count() == 2
+
+
+def test_what_was_taken_back_and_done_again_does_not_use_up_the_cap_itself(club):
+    task(Kind.REVIEW, window=Window.WEEK, offer=PassOffer.objects.get(kind="boost"), cap=1)
+    member = club.join()
+    hear_review(review(member, club, NOON))
+    hear_review(review(member, club, NOON + timedelta(hours=1), ReviewWithdrawn))
+    hear_review(review(member, club, NOON + timedelta(hours=2)))
+    assert balance(member) == 10
+    assert Pass.objects.filter(user=member.user_id).count() == 1
+
+
 def test_tasks_run_from_and_until(club):
     task(Kind.SHARE, starts_at=NOON, ends_at=NOON + DAY, window=Window.DAY)
     member = club.join()
@@ -273,6 +295,22 @@ def test_a_refunded_first_order_is_none(club, order_of_news):
     assert sum(Activity.objects.filter(member=member, metric="activity").values_list("quantity", flat=True)) == 0
 
 
+def test_a_refund_takes_the_pass_along_unless_it_was_used(club):
+    club.publish(*[at_least("spend", "life", f"{number}000.00") for number in (1, 2, 3)], at=NOON - 9 * DAY)
+    task(Kind.FIRST_ORDER, window=Window.ONCE, points=0, offer=PassOffer.objects.get(kind="boost"))
+    for is_used in (False, True):
+        member = club.join()
+        order = club.delivered(member.user_id, "10.00", paid=NOON - DAY)
+        hear(club, order)
+        mine = Pass.objects.get(user=member.user_id)
+        if is_used:
+            with clock.travel(NOON):
+                redeem_pass(user=member.user, public_id=mine.public_id, storefront_id=club.storefront.pk)
+        refund = club.refunded(order, at=NOON)
+        hear(club, type(refund)(**{**vars(refund), "complete": True}))
+        assert Pass.objects.filter(user=member.user_id).exists() is is_used
+
+
 def test_an_order_of_a_category_or_what_is_in_it(club):
     games = Category.objects.create(slug="g", code="games", name="游戏")
     Category.objects.create(slug="c", code="cards", name="点卡", parent=games)
@@ -289,17 +327,45 @@ def test_an_order_of_a_category_or_what_is_in_it(club):
     assert balance(member) == 0
 
 
+def test_a_category_for_those_who_never_bought(club):
+    """The order that is counted is not an order from before it."""
+    cards = Category.objects.create(slug="c", code="cards", name="点卡")
+    task(Kind.CATEGORY_ORDER, category=cards, window=Window.ONCE, audience=Audience.NO_ORDERS)
+    member, old = club.join(), club.join()
+    assert listed(club, member).open
+    hear(club, club.delivered(member.user_id, ("5.00", "cards"), ("6.00", "cards"), paid=NOON))
+    assert balance(member) == 10
+    hear(club, club.delivered(old.user_id, "5.00", paid=NOON - DAY))
+    hear(club, club.delivered(old.user_id, ("5.00", "cards"), paid=NOON))
+    assert balance(old) == 0
+
+
+def test_a_task_is_for_the_rank_it_was_shown_to():
+    """The order that does the task raises its buyer first."""
+    club = Club(at_least("spend", "life", "5.00"))
+    Task.objects.all().delete()
+    cards = Category.objects.create(slug="c", code="cards", name="点卡")
+    for_all = {"category": cards, "window": Window.DAY}
+    task(Kind.CATEGORY_ORDER, max_rank=0, points=10, **for_all)
+    task(Kind.CATEGORY_ORDER, min_rank=1, points=30, **for_all)
+    member = club.join()
+    hear(club, club.delivered(member.user_id, ("5.00", "cards"), paid=NOON))
+    assert (rank(member), balance(member)) == (1, 10)
+    hear(club, club.delivered(member.user_id, ("5.00", "cards"), paid=NOON + DAY))
+    assert balance(member) == 40
+
+
 # Reviews
 
 
-def review(member, club, told, kind=ReviewPublished, number=1):
+def review(member, club, told, kind=ReviewPublished, number=1, stars=5):
     return kind(
         review_id=number,
         user_id=member.user_id,
         storefront_id=club.storefront.pk,
         product_id=1,
         line_id=number,
-        stars=5,
+        stars=stars,
         published_at=NOON,
         occurred_at=told,
     )
@@ -337,6 +403,36 @@ def test_reviews_published_withdrawn_and_published_again_in_any_order(club, seed
         assert sum(counted.values_list("quantity", flat=True)) == (each if ends_published else 0)
 
 
+def test_a_withdrawal_heard_after_what_followed_it_changes_nothing(club):
+    task(Kind.REVIEW, window=Window.WEEK, activity=4)
+    member = club.join()
+    hear_review(review(member, club, NOON))
+    hear_review(review(member, club, NOON + timedelta(hours=2)))
+    hear_review(review(member, club, NOON + timedelta(hours=1), ReviewWithdrawn))
+    assert balance(member) == 10
+    assert counted_reviews(member) == (1, 1, 1)
+    hear_review(review(member, club, NOON + timedelta(hours=3), ReviewWithdrawn))
+    assert balance(member) == 0
+    assert counted_reviews(member) == (0, 0, 0)
+
+
+def test_an_edited_review_counts_with_its_new_stars(club):
+    member = club.join()
+    hear_review(review(member, club, NOON))
+    hear_review(review(member, club, NOON + timedelta(hours=1), stars=2))
+    assert counted_reviews(member) == (1, 1, 0)
+    hear_review(review(member, club, NOON + timedelta(hours=2), ReviewWithdrawn, stars=2))
+    assert counted_reviews(member) == (0, 0, 0)
+    hear_review(review(member, club, NOON + timedelta(hours=3), stars=4))
+    assert counted_reviews(member) == (1, 1, 1)
+
+
+def counted_reviews(member) -> tuple[int, int, int]:
+    """Reviews, those with stars, and the good ones, as the engine sums them."""
+    sums = dict(Total.objects.filter(member=member).values_list("metric", "quantity"))
+    return sums.get("review", 0), sums.get("rated", 0), sums.get("positive", 0)
+
+
 def test_scenario_6_reviews_are_counted_on_the_day_they_appeared(club):
     member = club.join()
     for number in (1, 2, 3, 3):
@@ -370,6 +466,17 @@ def test_the_order_is_the_same_all_day(club):
     assert len(orders) == 1
     days = {tuple(one.task.pk for one in listed(club, member, at=NOON + DAY * n).open) for n in range(12)}
     assert len(days) > 3
+
+
+def test_doing_one_task_moves_no_other(club):
+    check = task(Kind.CHECK_IN)
+    for _ in range(4):
+        task(Kind.SHARE)
+    member = club.join()
+    before = [one.task for one in listed(club, member).open if one.task != check]
+    with clock.travel(NOON):
+        check_in(user_id=member.user_id, storefront_id=club.storefront.pk)
+    assert [one.task for one in listed(club, member).open] == before
 
 
 def test_switched_off_everybody_sees_the_same_order(club):
@@ -412,6 +519,20 @@ def test_the_score_is_chance_times_progress_over_effort_less_fatigue(club):
     assert row.parts["chance"] == random.Random(3).betavariate(1, 1)
 
 
+def test_what_is_repeated_moves_each_time_and_the_reward_once(club):
+    Task.objects.all().delete()
+    wanted = Club({"all": [at_least("activity", "life", 200), at_least("checkin", "30d", 10)]})
+    member = wanted.join()
+    leaf = cheapest_unmet(member)
+    assert leaf.leaf.m == "activity"
+    assert progress_toward(task(Kind.REVIEW, target=4, activity=50), leaf) == 0.25
+    with clock.travel(NOON):
+        record_activity(member_id=member.pk, metric="activity", quantity=200, occurred_at=NOON, at=NOON, ref="a")
+    leaf = cheapest_unmet(MemberTier.objects.get(pk=member.pk))
+    assert leaf.leaf.m == "checkin"
+    assert progress_toward(task(Kind.CHECK_IN, target=5, window=Window.WEEK), leaf) == 0.5
+
+
 def test_progress_is_measured_at_the_nearest_missing_condition():
     club = Club({"all": [at_least("activity", "life", 100), at_least("spend", "life", "1000.00")]})
     Task.objects.all().delete()
@@ -439,6 +560,21 @@ def test_the_night_counts_what_was_shown_and_done(club):
         refresh_task_arms(at=NOON + DAY)
     assert list(TaskArm.objects.values_list("segment", "shown", "done")) == [("quiet", 2, 1)]
     assert TaskShown.objects.count() == 3
+
+
+def test_what_is_done_already_is_no_try_that_failed(club):
+    """A weekly task that was done on Monday stands among the done ones all week."""
+    check = task(Kind.CHECK_IN, window=Window.WEEK)
+    member = club.join()
+    for number in range(4):
+        at = NOON + DAY * number
+        with clock.travel(at):
+            shown = listed(club, member, at=at)
+            note_shown(user_id=member.user_id, tasks=shown.to_note, segment=shown.segment, at=at)
+            check_in(user_id=member.user_id, storefront_id=club.storefront.pk)
+    assert TaskShown.objects.filter(task=check).count() == 1
+    refresh_task_arms(at=NOON + 5 * DAY)
+    assert list(TaskArm.objects.filter(task=check).values_list("shown", "done")) == [(1, 1)]
 
 
 def test_make_line_is_used_by_orders(club):

@@ -8,7 +8,7 @@ from audit.models import AuditEntry
 from common import clock
 from common.exceptions import TooManyRequests
 from events.models import Event
-from membership.exceptions import BadFeedback, FeedbackMoved, FeedbackNotFound
+from membership.exceptions import BadFeedback, FeedbackMoved, FeedbackNotFound, OwnFeedback
 from membership.models import Activity, EarningRules, Feedback, Task
 from membership.selectors import audit_points, points_balance
 from membership.services import accept_feedback, decline_feedback, send_feedback
@@ -63,6 +63,25 @@ def test_rewards_of_a_month_are_bounded(alice, olga):
     assert points_balance(user_id=alice.pk, at=NOW + timedelta(days=5)) == 100
     rows[2].refresh_from_db()
     assert (rows[2].state, rows[2].points, rows[2].contrib) == ("accepted", 0, 0)
+
+
+def test_rewards_without_points_are_rewards_of_the_month(alice, olga):
+    Task.objects.all().delete()
+    EarningRules.objects.update(feedback_a_month=1)
+    rows = [send(alice, at=NOW + timedelta(days=number)) for number in range(2)]
+    for row in rows:
+        accept(row, olga, points=0, contrib=500, at=NOW + timedelta(days=5))
+    assert Activity.objects.get(metric="contrib", member__user=alice).quantity == 500
+
+
+def test_nobody_decides_on_their_own(olga):
+    row = send(olga)
+    with pytest.raises(OwnFeedback):
+        accept(row, olga)
+    with pytest.raises(OwnFeedback):
+        decline_feedback(feedback_id=row.pk, answer="不", actor=olga)
+    row.refresh_from_db()
+    assert row.state == "pending" and points_balance(user_id=olga.pk, at=NOW) == 0
 
 
 def test_nobody_sends_all_day(alice, bob):

@@ -12,9 +12,17 @@ from events.contracts import InviteeActive, UserRegistered, from_payload
 from events.models import Event
 from events.services import relay
 from membership import handlers
-from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
+from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task, Total
 from membership.selectors import audit_points, invite_sums, invited_friends, masked, points_balance
-from membership.services import check_in, ensure_member, invite_code_for, note_inviter, reward_referral
+from membership.services import (
+    check_in,
+    clear_activity,
+    ensure_member,
+    flag_activity,
+    invite_code_for,
+    note_inviter,
+    reward_referral,
+)
 from tests.membership.club import Club, at_least, on, rank
 
 pytestmark = pytest.mark.django_db
@@ -265,6 +273,36 @@ def test_a_refund_takes_it_back_at_the_date_of_the_purchase(club):
     assert spend_of_friends(inviter) == 30
     dates = Activity.objects.filter(member=inviter, metric="invitee_spend").values_list("occurred_at", flat=True)
     assert set(dates) == {START + 40 * DAY}
+
+
+def test_spend_that_was_found_not_to_count_does_not_count_for_the_inviter(club, olga):
+    inviter = club.join("inviter")
+    friend = invite(club, inviter, "friend")
+    early = bought(club, friend, "70.00", at=START + DAY)
+    judge(flag_activity, friend, early, olga)
+    active(club, friend, 30)
+    assert counted_spend(inviter) == 0
+    late = bought(club, friend, "30.00", "5.00", at=START + 40 * DAY)
+    assert counted_spend(inviter) == 35
+    judge(flag_activity, friend, late, olga)
+    assert counted_spend(inviter) == 0
+    for order in (early, late):
+        judge(clear_activity, friend, order, olga)
+        relay()
+    assert counted_spend(inviter) == 105
+    hear(club.refunded(late, {0: "30.00"}, at=START + 45 * DAY), START + 45 * DAY)
+    assert counted_spend(inviter) == 75
+
+
+def judge(service, friend, order, actor):
+    with clock.travel(START + 42 * DAY):
+        refs = [f"line:{line.id}:spend" for line in order.lines]
+        service(member_id=friend.pk, refs=refs, reason="wash_trade", actor=actor, at=clock.now())
+        relay()
+
+
+def counted_spend(inviter):
+    return sum(Total.objects.filter(member=inviter, metric="invitee_spend").values_list("amount", flat=True))
 
 
 def test_scenario_12_and_13_ten_friends_and_two_thousand(club):

@@ -16,8 +16,8 @@ from membership.exceptions import (
 )
 from membership.models import Override, Pass, PassOffer, PointsEntry, Task
 from membership.selectors import audit_points, points_balance
-from membership.services import buy_pass, check_in, give_pass, grant_points, redeem_pass
-from tests.membership.club import Club, at_least, on
+from membership.services import buy_pass, check_in, give_pass, grant_points, let_overrides_end, redeem_pass
+from tests.membership.club import Club, at_least, causes, on, rank
 
 pytestmark = pytest.mark.django_db
 NOW = on("2026-03-10")
@@ -74,6 +74,21 @@ def test_scenario_16_bought_with_check_in_points_and_used_twice_is_one_floor_tha
     assert (floor.kind, floor.rank, floor.status) == ("floor", 1, "approved")
     assert (floor.starts_at, floor.expires_at) == (NOW, NOW + 7 * DAY)
     assert points_balance(user_id=member.user_id, at=NOW) == 30
+
+
+def test_scenario_16_what_a_pass_lent_ends_at_its_time_and_not_with_the_night(club, rich):
+    other = club.join()
+    mine = use(club, rich, buy(rich, offer(days=3)))
+    assert rank(rich) == 1
+    just_before, later = mine.until - timedelta(seconds=1), mine.until + timedelta(seconds=30)
+    with clock.travel(just_before):
+        assert let_overrides_end(at=just_before) == 0
+    assert rank(rich) == 1
+    with clock.travel(later):
+        assert let_overrides_end(at=later) == 1
+        assert let_overrides_end(at=later) == 0
+    assert (rank(rich), rank(other)) == (0, 0)
+    assert causes(rich) == ["default", "override", "override_expired"]
 
 
 def test_one_click_buys_once(rich):
@@ -138,7 +153,9 @@ def test_two_do_not_stack_and_the_second_waits(club, rich):
     with pytest.raises(PassInForce):
         use(club, rich, second, at=NOW + 7 * DAY - timedelta(seconds=1))
     use(club, rich, second, at=NOW + 7 * DAY)
-    assert Override.objects.count() == 2
+    # One tier above the member's own, not above what the first pass had lent.
+    assert list(Override.objects.order_by("id").values_list("rank", flat=True)) == [1, 1]
+    assert rank(rich) == 1
 
 
 @pytest.mark.parametrize(

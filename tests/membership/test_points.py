@@ -211,6 +211,20 @@ def test_a_reward_that_was_spent_is_owed_and_paid_by_the_next(alice):
     assert (points_balance(user_id=alice.pk, at=NOON), PointsAccount.objects.get(pk=alice.pk).owed) == (0, 25)
 
 
+def test_a_reward_that_ended_unspent_is_not_taken_a_second_time(alice):
+    give(alice, 50, "reward", expires_at=NOON + 5 * DAY)
+    spend(alice, 20, "s")
+    give(alice, 70, "other")
+    # 30 of it have ended, whether the night came by or not; only what was spent can still go.
+    undo(alice, "reward", "r", at=NOON + 5 * DAY)
+    shown = member_points(user_id=alice.pk, at=NOON + 5 * DAY)
+    assert (shown.balance, shown.owed) == (50, 0)
+    give(alice, 10, "unused", expires_at=NOON + 5 * DAY)
+    expire_points(user_id=alice.pk, at=NOON + 6 * DAY)
+    assert undo(alice, "unused", "u", at=NOON + 6 * DAY).entry is None
+    assert points_balance(user_id=alice.pk, at=NOON + 6 * DAY) == 50
+
+
 def test_caps_of_the_day_and_the_week(alice):
     EarningRules.objects.update(daily_points=20, weekly_points=50)
     monday = on("2026-03-02")
@@ -223,6 +237,13 @@ def test_caps_of_the_day_and_the_week(alice):
     assert give(alice, 15, "3b", at=monday + 8 * DAY, cause=Cause.TASK).amount == 0
     assert give(alice, 400, "invite", at=monday).amount == 400
     assert Cause.INVITE not in CAPPED
+
+
+def test_the_weeks_cap_counts_what_a_later_day_earned_first(alice):
+    """Somebody clicks before midnight, waits for the lock, and the next day's click comes first."""
+    EarningRules.objects.update(daily_points=0, weekly_points=50)
+    assert give(alice, 40, "after", at=on("2026-03-04", "00:00"), cause=Cause.TASK).amount == 40
+    assert give(alice, 40, "before", at=on("2026-03-03", "23:59"), cause=Cause.TASK).amount == 10
 
 
 def test_no_caps(alice):

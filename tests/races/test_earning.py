@@ -1,11 +1,15 @@
 """Double clicks and parallel news: one check-in a day, one floor a pass, one reward a task and a friend."""
 
+import threading
 from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.db import transaction
 
 from common import clock
+from events.services import relay
+from membership import handlers
 from membership.models import (
     ActiveDay,
     Activity,
@@ -18,6 +22,7 @@ from membership.models import (
     Referral,
     Task,
     TaskProgress,
+    Total,
 )
 from membership.selectors import audit_points, points_balance
 from membership.services import (
@@ -32,6 +37,7 @@ from membership.services import (
     reward_referral,
 )
 from tenancy.models import MAIN_ID
+from tests.membership.club import OPENING, Club, at_least
 
 pytestmark = pytest.mark.django_db(transaction=True)
 RACERS = 10
@@ -136,6 +142,42 @@ def test_a_friend_is_rewarded_once(race, alice, bob):
     assert points_balance(user_id=alice.pk, at=clock.now()) == 200
     assert points_balance(user_id=bob.pk, at=clock.now()) == 100
     assert Activity.objects.filter(metric="invitee_active").count() == 1
+
+
+def test_a_refund_beside_the_reward_of_a_friend_reaches_the_inviter(race):
+    """The reward is given while the refund of the friend's order is not committed yet: neither sees the other."""
+    club = Club(at_least("spend", "life", "1000.00"))
+    inviter, friend = club.join(at=OPENING), club.join(at=OPENING + timedelta(days=1))
+    referral = Referral.objects.create(
+        inviter=inviter.user,
+        invitee=friend.user,
+        storefront=club.storefront,
+        inviter_joined_at=inviter.user.date_joined,
+        joined_at=friend.user.date_joined,
+    )
+    order = club.buy(friend, "100.00", paid=clock.now())
+    written, rewarded = threading.Event(), threading.Event()
+
+    def refund():
+        try:
+            with transaction.atomic():
+                handlers.take_back(club.refunded(order), at=clock.now())
+                written.set()
+                rewarded.wait()
+        finally:
+            written.set()
+
+    def reward():
+        written.wait()
+        try:
+            reward_referral(referral_id=referral.pk, at=clock.now())
+        finally:
+            rewarded.set()
+
+    assert failures(race.run(refund, reward)) == []
+    relay()
+    spent = Total.objects.get(member=inviter, metric="invitee_spend")
+    assert spent.amount == 0
 
 
 def test_a_code_is_made_once(race, alice):
