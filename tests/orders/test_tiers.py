@@ -11,7 +11,7 @@ from common import clock
 from membership.models import MemberTier, ProductTierRate, Program, SkuTierPrice
 from orders import selectors, services
 from orders.exceptions import BadQuantity, NotYetOnSale, TooManyUnpaid
-from orders.services import Item, add_to_cart, cart_saving, month_saving, quote
+from orders.services import Item, add_to_cart, cart_saving, month_saving, preview, quote
 from orders.services.carts import set_cart_quantity
 from tenancy.selectors import main_storefront
 from tests.architecture.source import ROOT, imported
@@ -118,6 +118,32 @@ class TestLimits:
         with pytest.raises(BadQuantity):
             set_cart_quantity(cart=cart, item_id=cart.items.get().pk, quantity=8)
         assert shelf.buy(alice, (sku, 7), from_wallet=True).total == Decimal("7.00")
+
+    def test_what_nobody_asked_for_opens_no_second_limit(self, shelf, alice):
+        publish([], [{"kind": "quantity_limit", "value": Decimal(2)}])
+        sku = shelf.sku("1.00", keys=9, max_quantity=3)
+        sku.breaks.create(min_quantity=4, unit_price=Decimal("0.5000"))
+        split = [Item(sku.public_id, 2, {"x": str(n)}) for n in range(2)]
+        for ask in (quote, preview):
+            with pytest.raises(BadQuantity):
+                ask(storefront=main_storefront(), user_id=alice.pk, items=split)
+        hold(alice, 1)
+        for ask in (quote, preview):
+            [line] = ask(storefront=main_storefront(), user_id=alice.pk, items=split).lines
+            assert (line.quantity, line.fields, line.cash) == (4, {}, Decimal("2.00"))
+
+    def test_the_limit_is_that_of_the_whole_order(self, shelf, alice, bob):
+        """Also where each piece is for another account."""
+        publish([], [{"kind": "quantity_limit", "value": Decimal(2)}])
+        asks = [{"name": "account", "label": "账号"}]
+        sku = shelf.sku("1.00", kind=Product.Kind.TOP_UP, buyer_fields=asks, max_quantity=3)
+        for user, most in ((bob, 3), (hold(alice, 1), 6)):
+            items = [Item(sku.public_id, 1, {"account": f"{n}"}) for n in range(most)]
+            assert len(quote(storefront=main_storefront(), user_id=user.pk, items=items).lines) == most
+            with pytest.raises(BadQuantity) as caught:
+                more = [*items, Item(sku.public_id, 1, {"account": "one more"})]
+                quote(storefront=main_storefront(), user_id=user.pk, items=more)
+            assert caught.value.params == {"min": 1, "max": most}
 
     def test_more_unpaid_orders(self, shelf, alice, bob, settings):
         settings.UNPAID_CAPS = {"account": 1, "device": 1, "address": 99}
