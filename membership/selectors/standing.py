@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db.models import QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from common import clock
 from membership.engine.book import Book, Snapshot
@@ -42,6 +43,11 @@ class NextTier:
     todo: str
     parts: tuple[Part, ...]
     benefits: tuple[BenefitText, ...]
+
+    @property
+    def told(self) -> str:
+        """What is missing; where nothing is, why the tier is not held all the same."""
+        return self.todo or (_("条件已满足，等级由人工调整限制") if self.parts else _("由店铺授予"))
 
 
 @dataclass(frozen=True)
