@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet, Subquery
 from django.utils.translation import gettext as _
@@ -188,11 +188,10 @@ def benefit_texts(tier: TierRule | None) -> tuple[BenefitText, ...]:
 
 
 def _day_shown(member: MemberTier) -> date:
-    """Today, as long as nothing can have changed since the evaluation; else the day of the evaluation."""
-    at = clock.now()
-    if member.next_check_at is None or at < member.next_check_at:
-        return clock.day_of(at)
-    return evaluation_day(member)
+    """Today, as long as nothing can have changed since the evaluation; else the last day of which that holds."""
+    at, check = clock.now(), member.next_check_at
+    last = at if check is None or at < check else check - timedelta(microseconds=1)
+    return max(clock.day_of(last), evaluation_day(member))
 
 
 def _moved(trace: TierTrace, day: date) -> TierTrace:

@@ -159,7 +159,7 @@ def test_windows_are_shown_as_of_today_until_a_day_leaves_them():
 
     assert shown("2026-03-30") == ("2026-03-30", "50.00", "2026-03-01", "2026-03-30")
     # Now the first of March has left the window, and the nightly pass was not there yet.
-    assert shown("2026-03-31") == ("2026-03-01", "50.00", "2026-01-31", "2026-03-01")
+    assert shown("2026-03-31") == ("2026-03-30", "50.00", "2026-03-01", "2026-03-30")
     with clock.travel(on("2026-03-31")):
         recalculate(everyone=False)
     assert shown("2026-03-31") == ("2026-03-31", "0.00", "2026-03-02", "2026-03-31")
