@@ -5,7 +5,7 @@ from django.test import Client
 
 from common import clock
 from events.services import relay
-from membership.models import MemberTier, Program
+from membership.models import Birthday, MemberTier, Program
 from membership.selectors import member_standing, public_rules
 from membership.services import draft_rule_set, publish_rule_set, recalculate
 from tenancy.models import MAIN_ID
@@ -228,3 +228,15 @@ def test_english_readers_get_english_names(alice):
     relay()
     _, html = page(alice, language="en")
     assert "Gold" in html and "黄金会员" not in html
+
+
+def test_the_birthday_is_told_once_by_its_form_only(alice):
+    client = Client()
+    client.force_login(alice)
+    assert [getattr(client, method)("/member/birthday/").status_code for method in ("put", "patch", "delete")] == [
+        405
+    ] * 3
+    for day, known in (("2000-02-30", 0), ("3000-01-01", 0), ("2000-02-29", 1), ("2000-03-01", 1)):
+        client.post("/member/birthday/", {"day": day})
+        assert Birthday.objects.filter(user=alice).count() == known
+    assert str(Birthday.objects.get(user=alice).day) == "2000-02-29"
