@@ -96,7 +96,7 @@ class PointsEntryOut(serializers.Serializer):
     cause = serializers.ChoiceField(PointsEntry.Cause.choices)
     amount = serializers.IntegerField(help_text=_("正数为获得，负数为使用或过期"))
     balance_after = serializers.IntegerField()
-    memo = serializers.CharField()
+    memo = serializers.CharField(source="told")
 
 
 class PointsOut(serializers.Serializer):

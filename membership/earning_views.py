@@ -32,7 +32,6 @@ from membership.selectors import (
     points_statement,
     standing_and_person,
     tasks_of,
-    told_entries,
 )
 from membership.selectors.invites import invite_rules, masked
 
@@ -82,7 +81,6 @@ def task_order(request: HttpRequest) -> HttpResponse:
 @login_required
 def points(request: HttpRequest) -> HttpResponse:
     page = Paginator(points_statement(request.user.pk), ON_A_PAGE).get_page(request.GET.get("page"))
-    page.object_list = told_entries(page.object_list)
     shown = member_points(user_id=request.user.pk, at=clock.now())
     return render(request, "membership/points.html", {"points": shown, "page": page})
 

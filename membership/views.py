@@ -6,7 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from common.exceptions import DomainError
 from membership.forms import BirthdayForm
@@ -34,6 +34,7 @@ def rules(request: HttpRequest, number: int | None = None) -> HttpResponse:
     return render(request, "membership/rules.html", {"rules": shown})
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
 def birthday(request: HttpRequest) -> HttpResponse:

@@ -28,7 +28,7 @@ from membership.selectors import (
 )
 from membership.services import CART_WAIT, may_nudge, note_dwell, note_nudge, show_nudge
 from orders.models import Order
-from orders.services import Item, cart_saving
+from orders.services import CartSaving, Item, cart_saving
 from shop import visitor
 
 Kind = Nudge.Kind
@@ -58,7 +58,13 @@ class Waiting:
 def after_order(request: HttpRequest, order: Order, standing: Standing) -> Word | None:
     """The gap to the next tier, right after an order that counts. Equal to what the stored trace says."""
     above, member, at = standing.next, standing.member, clock.now()
-    if above is None or member is None or order.delivered_at is None or at - order.delivered_at > FRESH:
+    if (
+        above is None
+        or not above.todo
+        or member is None
+        or order.delivered_at is None
+        or at - order.delivered_at > FRESH
+    ):
         return None
     subject = f"order:{order.pk}"
     known = shown_lately(user_id=member.user_id, kind=Kind.ORDER, subject=subject, at=at)
@@ -114,15 +120,21 @@ def _saving(request: HttpRequest, items: Sequence[Item], at: datetime) -> Word |
     )
     if nudge is None:
         return None
+    more = _("¥%(now)s → ¥%(then)s，省 ¥%(saved)s") % {"now": saving.now, "then": saving.then, "saved": saving.saved}
+    return Word(nudge.public_id, nudge.kind, _saving_text(saving), more, _("看看怎么升级"))
+
+
+def _saving_text(saving: CartSaving) -> str:
     rate = (saving.then / saving.now).quantize(Decimal("0.001"))
+    if rate == 1:
+        # Too little to say as a rate.
+        return _("成为%(tier)s，这一单更便宜") % {"tier": saving.tier}
     # A cent that rounding makes is no difference.
     exact = round_money(rate * saving.now) == saving.then
-    text = (_("成为%(tier)s，这一单额外%(rate)s") if exact else _("成为%(tier)s，这一单额外约%(rate)s")) % {
+    return (_("成为%(tier)s，这一单额外%(rate)s") if exact else _("成为%(tier)s，这一单额外约%(rate)s")) % {
         "tier": saving.tier,
         "rate": rate_text(rate).replace(" 折", "折"),
     }
-    more = _("¥%(now)s → ¥%(then)s，省 ¥%(saved)s") % {"now": saving.now, "then": saving.then, "saved": saving.saved}
-    return Word(nudge.public_id, nudge.kind, text, more, _("看看怎么升级"))
 
 
 def mark_of(items: Sequence[Item]) -> str:
@@ -147,10 +159,10 @@ def before_midnight(request: HttpRequest, person: Person | None = None) -> Word 
 
 def _streak_nudge(request: HttpRequest, person: Person, streak: int) -> Nudge | None:
     """The day's reminder: the one that was just shown, or a new one for who wants it and had none today."""
-    if person.reminded is not None:
-        return person.reminded if just_shown(person.reminded, person.at) else None
     if not person.choices.nudge_streak:
         return None
+    if person.reminded is not None:
+        return person.reminded if just_shown(person.reminded, person.at) else None
     return note_nudge(
         user_id=person.user_id,
         storefront_id=request.storefront.pk,

@@ -67,6 +67,19 @@ def category_tree() -> list[tuple[Category, list[Category]]]:
     return [(top, [one for one in active if one.parent_id == top.pk]) for top in active if top.parent_id is None]
 
 
+def category_with_children(slug: str) -> tuple[Category, list[Category]]:
+    """An active category, its parent read along, and its active children in order. One statement.
+
+    Raises Category.DoesNotExist.
+    """
+    shown = Category.objects.filter(Q(slug=slug) | Q(parent__slug=slug), is_active=True).select_related("parent")
+    found = list(shown)
+    here = next((one for one in found if one.slug == slug), None)
+    if here is None:
+        raise Category.DoesNotExist(slug)
+    return here, [one for one in found if one.parent_id == here.pk]
+
+
 def filtered(products: QuerySet[Product], filters: Filters) -> QuerySet[Product]:
     """The products that pass the filters, sorted; with `cheapest` (list price of the cheapest SKU) and `sold`."""
     active = Q(skus__status=Sku.Status.ACTIVE)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -18,6 +18,8 @@ from membership.selectors import Perks, members_born_on, month_days, perks_for
 from membership.services import grant_points
 
 logger = logging.getLogger(__name__)
+# No two gifts are closer than this, also when a birthday is corrected around the turn of the year.
+REST = timedelta(days=180)
 
 
 def give_birthday_gifts(*, at: datetime) -> int:
@@ -38,19 +40,37 @@ def give_birthday_gifts(*, at: datetime) -> int:
 
 
 def _give(user: User, perks: Perks, at: datetime) -> bool:
-    ref = f"birthday:{day_of(at).year}:{user.pk}"
     with transaction.atomic():
-        is_new = any(list(_parts(user, perks, ref, at)))
+        if _had_one(user, at):
+            return False
+        is_new = any(list(_parts(user, perks, at)))
         if is_new:
             told = BirthdayGiftGiven(
-                ref=ref, user_id=user.pk, points=perks.gift_points, coupon=bool(perks.gift_coupon), given_at=at
+                ref=_ref(user, day_of(at).year),
+                user_id=user.pk,
+                points=perks.gift_points,
+                coupon=bool(perks.gift_coupon),
+                given_at=at,
             )
             emit(told, at=at)
     return is_new
 
 
-def _parts(user: User, perks: Perks, ref: str, at: datetime) -> Iterator[bool]:
+def _ref(user: User, year: int) -> str:
+    return f"birthday:{year}:{user.pk}"
+
+
+def _had_one(user: User, at: datetime) -> bool:
+    """Whether this year's gift was given, whatever the tier was and the birthday then; or last year's just now."""
+    this, last = (_ref(user, day_of(at).year - ago) for ago in (0, 1))
+    points = PointsEntry.objects.filter(ref__in=[this, last]).values_list("ref", "at")
+    coupons = Coupon.objects.filter(source_ref__in=[this, last]).values_list("source_ref", "issued_at")
+    return any(ref == this or given_at > at - REST for ref, given_at in points.union(coupons))
+
+
+def _parts(user: User, perks: Perks, at: datetime) -> Iterator[bool]:
     """Give each part, points before the coupon (docs/locking.md); tells of each whether it was given now."""
+    ref = _ref(user, day_of(at).year)
     if perks.gift_points:
         yield grant_points(
             user_id=user.pk, amount=perks.gift_points, cause=PointsEntry.Cause.GIFT, ref=ref, at=at

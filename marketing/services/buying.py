@@ -27,7 +27,7 @@ def buy_coupon(*, user_id: int, template: str, storefront_id: int, ref: str) -> 
             cause=PointsEntry.Cause.COUPON,
             ref=ref,
             at=at,
-            memo=str(found),
+            memo=found,
         )
         known = known_coupon(ref, found, user_id)
         if known is not None:

@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.models import User
+from common.texts import in_language
+
+MAX_MEMO = 200
 
 
 class PointsAccount(models.Model):
@@ -98,7 +101,8 @@ class PointsEntry(models.Model):
     balance_after = models.PositiveIntegerField(_("变动后积分"))
     # The reference of the entry that this one takes back, in whole or in part.
     reverses = models.CharField(_("冲回"), max_length=80, blank=True)
-    memo = models.CharField(_("说明"), max_length=200, blank=True)
+    memo = models.CharField(_("说明"), max_length=MAX_MEMO, blank=True)
+    memo_en = models.CharField(_("英文说明"), max_length=MAX_MEMO, blank=True)
     at = models.DateTimeField(_("时间"))
     actor_id = models.BigIntegerField(_("操作者编号"), null=True)
 
@@ -128,6 +132,11 @@ class PointsEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ref} {self.amount:+}"
+
+    @property
+    def told(self) -> str:
+        """What the points were for, in the reader's language."""
+        return in_language(self.memo, self.memo_en)
 
 
 class PointsLot(models.Model):

@@ -45,7 +45,6 @@ from membership.selectors.points import (
     points_balance,
     points_of,
     points_statement,
-    told_entries,
 )
 from membership.selectors.prices import (
     HigherPrice,
@@ -85,7 +84,6 @@ __all__ = [
     "standing_and_person",
     "step_from",
     "tasks_of",
-    "told_entries",
     "TierNews",
     "has_heard_of",
     "tier_news",

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Exists, QuerySet
 from django.utils.translation import gettext_lazy
 
 from common.clock import SHANGHAI, day_of
@@ -45,9 +45,10 @@ def nudge_choices(chosen: EarningPreference) -> tuple[NudgeChoice, ...]:
 
 
 def shown_lately(*, user_id: int, kind: str, subject: str, at: datetime) -> Nudge | None:
-    """The nudge about this subject that the page just showed."""
+    """The nudge about this subject that the page just showed; None once its kind was turned off."""
+    off = EarningPreference.objects.filter(pk=user_id, **{f"nudge_{kind}": False})
     rows = Nudge.objects.filter(user=user_id, kind=kind, subject=subject, shown_at__gt=at - SAME_SHOWING)
-    return rows.order_by("-id").first()
+    return rows.exclude(Exists(off)).order_by("-id").first()
 
 
 def is_evening(at: datetime) -> bool:

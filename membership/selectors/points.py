@@ -1,16 +1,13 @@
 """Reading points: what a person can spend, what ends soon, and whether the books are right."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import QuerySet, Sum
-from django.utils.translation import gettext as _
 
 from common.findings import Findings, find
-from common.texts import in_language
-from membership.models import PassOffer, PointsAccount, PointsEntry, Task
+from membership.models import PointsAccount, PointsEntry
 from membership.selectors.person import Person, usable_lots
 
 SOON = timedelta(days=30)
@@ -62,28 +59,6 @@ def _shown(lots: Iterable[tuple[datetime, int]], owed: int, at: datetime) -> Poi
 def points_statement(user_id: int) -> QuerySet[PointsEntry]:
     """The person's entries, newest first."""
     return PointsEntry.objects.filter(account=user_id).order_by("-id")
-
-
-def told_entries(entries: Iterable[PointsEntry]) -> list[PointsEntry]:
-    """The entries with `told`: the memo in the reader's language, as far as what it names has a name there.
-
-    A memo is stored as it was said in Chinese. Two statements for readers of English, none for others.
-    """
-    found = list(entries)
-    names = _english_names({entry.memo for entry in found}) if in_language("", "en") else {}
-    for entry in found:
-        entry.told = _told(entry, names)
-    return found
-
-
-def _english_names(memos: set[str]) -> dict[str, str]:
-    rows = [*Task.objects.filter(name__in=memos), *PassOffer.objects.filter(name__in=memos)]
-    return {row.name: row.name_en for row in rows if row.name_en}
-
-
-def _told(entry: PointsEntry, names: Mapping[str, str]) -> str:
-    days = re.fullmatch(r"连续 (\d+) 天", entry.memo) if entry.cause == PointsEntry.Cause.STREAK else None
-    return _("连续 %(days)s 天") % {"days": days[1]} if days else names.get(entry.memo, entry.memo)
 
 
 def audit_points() -> dict[str, Findings]:

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.db.models import QuerySet, Subquery
+from django.utils.translation import gettext as _
 
 from common import clock
 from membership.engine.book import Book, Snapshot
@@ -42,6 +43,11 @@ class NextTier:
     todo: str
     parts: tuple[Part, ...]
     benefits: tuple[BenefitText, ...]
+
+    @property
+    def told(self) -> str:
+        """What is missing; where nothing is, why the tier is not held all the same."""
+        return self.todo or (_("条件已满足，等级由人工调整限制") if self.parts else _("由店铺授予"))
 
 
 @dataclass(frozen=True)
@@ -182,11 +188,10 @@ def benefit_texts(tier: TierRule | None) -> tuple[BenefitText, ...]:
 
 
 def _day_shown(member: MemberTier) -> date:
-    """Today, as long as nothing can have changed since the evaluation; else the day of the evaluation."""
-    at = clock.now()
-    if member.next_check_at is None or at < member.next_check_at:
-        return clock.day_of(at)
-    return evaluation_day(member)
+    """Today, as long as nothing can have changed since the evaluation; else the last day of which that holds."""
+    at, check = clock.now(), member.next_check_at
+    last = at if check is None or at < check else check - timedelta(microseconds=1)
+    return max(clock.day_of(last), evaluation_day(member))
 
 
 def _moved(trace: TierTrace, day: date) -> TierTrace:

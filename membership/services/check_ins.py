@@ -91,7 +91,7 @@ def _reward(member: MemberTier, made: CheckIn, rewards: Iterable[CheckInReward],
                 cause=cause,
                 ref=ref,
                 at=at,
-                memo=str(reward) if reward.streak else "",
+                memo=reward if reward.streak else "",
             ).amount
         if reward.offer is not None and reward.offer.is_active:
             passes.append(give_pass(user_id=made.user_id, offer=reward.offer, ref=ref, at=at))

@@ -50,7 +50,7 @@ def buy_pass(*, user: User, offer_id: int, key: str) -> Pass:
         ref = f"pass:{user.pk}:{key}"[:80]
         # The lock on the points keeps twins apart while the limit is counted.
         paid = spend_points(
-            user_id=user.pk, amount=offer.price, cause=PointsEntry.Cause.PASS, ref=ref, at=at, memo=offer.name
+            user_id=user.pk, amount=offer.price, cause=PointsEntry.Cause.PASS, ref=ref, at=at, memo=offer
         )
         if paid.is_new:
             bought = Pass.objects.filter(user=user, offer=offer, price__gt=0, got_at__gt=at - LIMIT_OVER)

@@ -16,8 +16,10 @@ from audit.services import record
 from common import clock
 from common.clock import day_of, start_of_day, today_range
 from common.locks import lock_one
+from common.texts import in_both
 from membership.exceptions import BadPoints, InsufficientPoints, PointsReasonNeeded, PointsRefReused
 from membership.models import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
+from membership.models.points import MAX_MEMO
 
 Kind, Cause = PointsEntry.Kind, PointsEntry.Cause
 MAX_POINTS = 1_000_000
@@ -46,13 +48,14 @@ def grant_points(
     cause: str,
     ref: str,
     at: datetime,
-    memo: str = "",
+    memo: object = "",
     expires_at: datetime | None = None,
     actor: User | None = None,
 ) -> Booked:
     """Give points that end at `expires_at`, or after the months that the rules say.
 
-    Check-ins and tasks are cut to what the day's and the week's cap leave. What the person owes is paid first.
+    Check-ins and tasks are cut to what the day's and the week's cap leave. What the person owes is paid first. `memo` is
+    what they are for, as a text or as what names itself in the reader's language: it is kept in both.
     Raises BadPoints, PointsRefReused.
     """
     _check_amount(amount)
@@ -76,7 +79,7 @@ def grant_points(
     return Booked(entry, True)
 
 
-def spend_points(*, user_id: int, amount: int, cause: str, ref: str, at: datetime, memo: str = "") -> Booked:
+def spend_points(*, user_id: int, amount: int, cause: str, ref: str, at: datetime, memo: object = "") -> Booked:
     """Take points, those that end first before the others. Raises InsufficientPoints, BadPoints, PointsRefReused."""
     _check_amount(amount)
     with transaction.atomic():
@@ -99,7 +102,7 @@ def reverse_points(
     ref: str,
     at: datetime,
     amount: int | None = None,
-    memo: str = "",
+    memo: object = "",
     actor: User | None = None,
 ) -> Booked:
     """Undo what was booked as `of_ref`, or `amount` of it: points that were spent come back, points that were earned go.
@@ -131,7 +134,7 @@ def adjust_points(
 
     Raises PointsReasonNeeded, BadPoints, InsufficientPoints, PointsRefReused.
     """
-    reason = reason.strip()[:200]
+    reason = reason.strip()[:MAX_MEMO]
     if not reason:
         raise PointsReasonNeeded
     _check_amount(abs(amount))
@@ -225,7 +228,7 @@ def _write(
     amount: int,
     *,
     at: datetime,
-    memo: str = "",
+    memo: object = "",
     reverses: str = "",
     short: int = 0,
     actor: User | None = None,
@@ -233,6 +236,7 @@ def _write(
     account.balance += amount
     account.owed += short
     account.save(update_fields=["balance", "owed"])
+    chinese, english = in_both(memo)
     entry = PointsEntry.objects.create(
         ref=ref,
         account=account,
@@ -242,7 +246,8 @@ def _write(
         short=short,
         balance_after=account.balance,
         reverses=reverses,
-        memo=memo[:200],
+        memo=chinese[:MAX_MEMO],
+        memo_en=english[:MAX_MEMO],
         at=at,
         actor_id=actor.pk if actor else None,
     )

@@ -219,7 +219,7 @@ def _complete(member: MemberTier, progress: TaskProgress, *, at: datetime, heard
                 cause=PointsEntry.Cause.TASK,
                 ref=ref,
                 at=heard_at,
-                memo=task.name,
+                memo=task,
             ).amount
         if task.offer is not None and task.offer.is_active:
             # One that was used is not given again for what was taken back and done anew.
@@ -234,7 +234,7 @@ def _take_back(member: MemberTier, progress: TaskProgress, at: datetime) -> None
     if progress.activity:
         take_back_activity(member=member, of_ref=ref, ref=f"{ref}:back", at=at)
     if progress.points:
-        reverse_points(user_id=member.user_id, of_ref=ref, ref=f"{ref}:back", at=at, memo=progress.task.name)
+        reverse_points(user_id=member.user_id, of_ref=ref, ref=f"{ref}:back", at=at, memo=progress.task)
     Pass.objects.filter(ref=_pass_ref(progress), redeemed_at=None).delete()
     progress.completed_at, progress.points, progress.activity = None, 0, 0
     progress.save(update_fields=["completed_at", "points", "activity"])

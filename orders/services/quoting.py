@@ -4,6 +4,7 @@ Each stage is a named function that leaves a step: what, how much on the whole l
 it costs.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -116,9 +117,8 @@ def quote(*, storefront: Storefront, user_id: int | None, items: Sequence[Item],
     `coupon` is the public id of one of the member's, AUTO for the best, "" for none. Raises EmptyOrder, TooManyLines,
     SkuUnknown, SkuUnavailable, BadQuantity, BadField, TotalTooLarge; CouponNotFound, CouponGone, CouponUnusable.
     """
-    asked = _merged(items)
-    skus = _sellable([item.sku for item in asked])
-    checked = [replace(item, fields=clean_fields(skus[item.sku].product, item.fields)) for item in asked]
+    skus = _sellable([item.sku for item in items])
+    checked = _merged([replace(item, fields=clean_fields(skus[item.sku].product, item.fields)) for item in items])
     return with_coupon(_priced(storefront, user_id, checked, skus), storefront, user_id, coupon)
 
 
@@ -127,9 +127,9 @@ def preview(*, storefront: Storefront, user_id: int | None, items: Sequence[Item
 
     Raises what `quote` raises, but BadField.
     """
-    asked = _merged(items)
-    quoted = _priced(storefront, user_id, asked, _sellable([item.sku for item in asked]))
-    return with_coupon(quoted, storefront, user_id, coupon)
+    skus = _sellable([item.sku for item in items])
+    asked = _merged([replace(item, fields=asked_fields(skus[item.sku].product, item.fields)) for item in items])
+    return with_coupon(_priced(storefront, user_id, asked, skus), storefront, user_id, coupon)
 
 
 def _priced(storefront: Storefront, user_id: int | None, items: Sequence[Item], skus: Mapping[str, Sku]) -> Quote:
@@ -250,13 +250,16 @@ def _check_access(
 ) -> None:
     """Whether the buyer may have these goods yet, and so many. Their tier is asked for only where it makes a difference.
 
-    Raises NotYetOnSale, BadQuantity.
+    The most is that of the whole order, for however many accounts it is. Raises NotYetOnSale, BadQuantity.
     """
+    whole = Counter[str]()
+    for item in items:
+        whole[item.sku] += item.quantity
     for item in items:
         sku = skus[item.sku]
-        if item.quantity < sku.min_quantity or item.quantity > sku.max_quantity:
+        if item.quantity < sku.min_quantity or whole[item.sku] > sku.max_quantity:
             most = most_of(sku, storefront, user_id)
-            if not sku.min_quantity <= item.quantity <= most:
+            if item.quantity < sku.min_quantity or whole[item.sku] > most:
                 raise BadQuantity(min=sku.min_quantity, max=most)
         opens = sku.product.on_sale_from
         if opens is not None and opens > at:
@@ -273,16 +276,20 @@ def most_of(sku: Sku, storefront: Storefront, user_id: int | None) -> int:
 
 def clean_fields(product: Product, given: Mapping[str, str]) -> dict[str, str]:
     """The buyer fields that the product asks for, stripped and checked. Raises BadField naming the first bad one."""
-    cleaned = {}
+    answers = asked_fields(product, given)
     for spec in product.buyer_fields:
-        value = str(given.get(spec["name"], "")).strip()
+        value = answers.get(spec["name"], "")
         if not _answers(spec, value):
             raise BadField(
                 label=in_language(spec.get("label", spec["name"]), spec.get("label_en", "")), field=spec["name"]
             )
-        if value:
-            cleaned[spec["name"]] = value
-    return cleaned
+    return answers
+
+
+def asked_fields(product: Product, given: Mapping[str, str]) -> dict[str, str]:
+    """What was answered of what the product asks for, stripped; whatever else was given makes no difference."""
+    answers = {spec["name"]: str(given.get(spec["name"], "")).strip() for spec in product.buyer_fields}
+    return {name: value for name, value in answers.items() if value}
 
 
 def _answers(spec: Mapping[str, Any], value: str) -> bool:

@@ -2,11 +2,11 @@
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
 
 from catalog.models import Category, Label, Product, Sku
-from catalog.selectors import by_label, category_tree, filtered, on_sale, search
+from catalog.selectors import by_label, category_tree, category_with_children, filtered, on_sale, search
 from common import clock
 from membership.selectors import Holding
 from orders.selectors import recent_skus
@@ -58,15 +58,17 @@ def categories(request: HttpRequest) -> HttpResponse:
 
 @kept_for_guests
 def category(request: HttpRequest, slug: str) -> HttpResponse:
-    found = get_object_or_404(Category, slug=slug, is_active=True)
-    members = Category.objects.filter(pk=found.pk) | Category.objects.filter(parent=found, is_active=True)
+    try:
+        found, children = category_with_children(slug)
+    except Category.DoesNotExist as error:
+        raise Http404 from error
     held = visitor.holding(request)
     products = on_sale(storefront=request.storefront, until=clock.now() + visitor.early(held)).filter(
-        category__in=members
+        category__in=[found, *children]
     )
     context = {
         "category": found,
-        "children": found.children.filter(is_active=True),
+        "children": children,
         **_list(request, filtered(products, read_filters(request.GET)), held),
     }
     return render(request, "shop/category.html", context)

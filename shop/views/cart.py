@@ -1,6 +1,8 @@
 """The cart. A guest's hangs on the device, a member's on the account."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from django.contrib import messages
@@ -16,7 +18,7 @@ from common import clock
 from common.device import ensure_device
 from common.exceptions import DomainError
 from common.origin import same_origin_post
-from membership.selectors import NO_PERKS
+from membership.selectors import Perks
 from orders.models import CartItem
 from orders.selectors import cart_items
 from orders.services import Item, QuoteLine, add_to_cart, preview, set_cart_quantity
@@ -28,11 +30,14 @@ from shop.refusals import private
 
 @dataclass(frozen=True)
 class Row:
-    """One item as the cart shows it; `line` is None for what is no longer for sale."""
+    """One item as the cart shows it. `gone` is what cannot be bought any more, or not in this quantity; `line` is None for
+    it, and for all while the cart as a whole cannot be priced. `limit` is the most that this visitor may buy at once."""
 
     item: CartItem
     line: QuoteLine | None
     stock: Stock
+    gone: bool
+    limit: int
 
     @property
     def price_was(self) -> Decimal | None:
@@ -42,8 +47,8 @@ class Row:
 
     @property
     def most(self) -> int:
-        """The most that the field takes; whether a tier allows more is the service's to say."""
-        return max(self.item.quantity, self.item.sku.max_quantity)
+        """The most that the field takes: a quantity that was allowed once is shown as it is."""
+        return max(self.item.quantity, self.limit)
 
     @property
     def short(self) -> bool:
@@ -61,16 +66,19 @@ def cart(request: HttpRequest) -> HttpResponse:
         except DomainError as refusal:
             messages.error(request, str(refusal))
     items = cart_items(found) if found else []
-    wanted = wanted_items(request, items)
-    rows = _rows(request, items, wanted)
+    perks, at = visitor.perks(request), clock.now()
+    wanted = wanted_items(items, perks, at)
+    lines, refusal = _priced(request, wanted)
+    rows = _rows(items, perks, lines, wanted)
     return render(
         request,
         "shop/cart.html",
         {
             "rows": rows,
-            "total": sum(row.line.cash for row in rows if row.line),
+            "refusal": refusal,
+            "total": sum(line.cash for line in lines),
             "can_buy": _can_buy(rows),
-            "waiting": nudges.before_order(request, wanted, clock.now()),
+            "waiting": nudges.before_order(request, wanted, at),
             "cart_count": len(items),
             "waiting_query": "from=cart",
         },
@@ -99,13 +107,9 @@ def add(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"message": message, "count": visitor.cart_count(request)}, status=status)
 
 
-def wanted_items(request: HttpRequest, items: list[CartItem]) -> list[Item]:
-    """What of the cart this visitor can buy now."""
-    at = clock.now()
-    coming = any(one.sku.product.on_sale_from and one.sku.product.on_sale_from > at for one in items)
-    shown_until = visitor.shelf_time(request) if coming else at
-    over = any(item.quantity > item.sku.max_quantity for item in items)
-    perks = visitor.perks(request) if over else NO_PERKS
+def wanted_items(items: Sequence[CartItem], perks: Perks, at: datetime) -> list[Item]:
+    """What of the cart a visitor with these perks can buy now."""
+    shown_until = at + perks.early
     return [
         Item(item.sku.public_id, item.quantity, item.fields)
         for item in items
@@ -116,11 +120,29 @@ def wanted_items(request: HttpRequest, items: list[CartItem]) -> list[Item]:
     ]
 
 
-def _rows(request: HttpRequest, items: list[CartItem], wanted: list[Item]) -> list[Row]:
-    quoted = preview(storefront=request.storefront, user_id=request.user.pk, items=wanted) if wanted else None
-    lines = {line.sku.pk: line for line in quoted.lines} if quoted else {}
+def _priced(request: HttpRequest, wanted: Sequence[Item]) -> tuple[Sequence[QuoteLine], DomainError | None]:
+    """The lines of what can be bought, or why it cannot be bought as one order, such as for its total."""
+    if not wanted:
+        return (), None
+    try:
+        return preview(storefront=request.storefront, user_id=request.user.pk, items=wanted).lines, None
+    except DomainError as refusal:
+        return (), refusal
+
+
+def _rows(items: Sequence[CartItem], perks: Perks, lines: Sequence[QuoteLine], wanted: Sequence[Item]) -> list[Row]:
     left = shown_stock([item.sku for item in items])
-    return [Row(item, lines.get(item.sku_id), Stock(left[item.sku_id])) for item in items]
+    priced, there = {line.sku.pk: line for line in lines}, {one.sku for one in wanted}
+    return [
+        Row(
+            item,
+            priced.get(item.sku_id),
+            Stock(left[item.sku_id]),
+            gone=item.sku.public_id not in there,
+            limit=perks.most_of(item.sku.max_quantity),
+        )
+        for item in items
+    ]
 
 
 def _can_buy(rows: list[Row]) -> bool:

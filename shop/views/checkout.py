@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from catalog.selectors import shown_stock
+from common import clock
 from common.device import device_of, ensure_device
 from common.exceptions import DomainError
 from common.ids import public_id
@@ -112,7 +113,8 @@ def asked(request: HttpRequest) -> Wanted:
     """From the address: the cart, or a SKU and a quantity."""
     if request.GET.get("from") == FROM_CART:
         found = visitor.cart(request)
-        return Wanted(wanted_items(request, cart_items(found)) if found else [], FROM_CART)
+        items = cart_items(found) if found else []
+        return Wanted(wanted_items(items, visitor.perks(request), clock.now()), FROM_CART)
     return Wanted([Item(request.GET.get("sku", ""), read_quantity(request.GET.get("quantity", "1")))])
 
 

@@ -11,6 +11,7 @@ from marketing.exceptions import CouponLimitReached, CouponsSoldOut, NotClaimabl
 from marketing.models import Coupon
 from marketing.services import buy_coupon, claim_coupon, give_birthday_gifts
 from membership.exceptions import InsufficientPoints
+from membership.models import MemberTier
 from membership.selectors import month_days, points_balance
 from membership.services import correct_birthday, grant_points, tell_birthday
 from tenancy.models import MAIN_ID
@@ -136,6 +137,23 @@ class TestBirthdays:
         assert Coupon.objects.filter(owner=charlie).count() == 1
         last, first = datetime(2028, 8, 15, 15, 59, 59, tzinfo=UTC), datetime(2028, 8, 15, 16, 0, tzinfo=UTC)
         assert [give_birthday_gifts(at=last), give_birthday_gifts(at=first)] == [0, 1]
+
+    def test_another_tier_and_another_birthday_bring_no_second_gift(self, alice):
+        """Silver gives points, gold a coupon: who rises, and has the birthday corrected, had this year's gift already."""
+        made = template(code="birthday-10", source="gift")
+        publish([], [{"kind": "birthday_gift", "value": Decimal(50)}], [{"kind": "birthday_gift", "code": made.code}])
+        tell_birthday(user_id=hold(alice, 1).pk, day=date(1995, 12, 30))
+        day = date(2027, 12, 30)
+        MemberTier.objects.filter(user=alice).update(rank=1)  # still, a year later
+        assert self.run(day) == 1
+        MemberTier.objects.filter(user=alice).update(rank=2)
+        assert self.run(day, 5) == 0
+        for told, celebrated in ((date(1995, 12, 31), date(2027, 12, 31)), (date(1995, 1, 1), date(2028, 1, 1))):
+            with clock.travel(clock.start_of_day(celebrated)):
+                correct_birthday(user_id=alice.pk, day=told)
+            assert self.run(celebrated) == 0
+        assert not Coupon.objects.exists()
+        assert self.run(date(2029, 1, 1)) == 1
 
     def test_a_leapling_has_one_gift_in_every_year(self, born, charlie):
         hold(charlie, 2)

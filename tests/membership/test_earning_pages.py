@@ -5,11 +5,14 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils.translation import override
 
 from common import clock
 from events.services import relay
+from marketing.services import buy_coupon
 from membership.models import (
     CheckIn,
+    CheckInReward,
     EarningPreference,
     EarningRules,
     Feedback,
@@ -23,8 +26,9 @@ from membership.models import (
     TaskShown,
 )
 from membership.selectors import points_balance
-from membership.services import check_in, ensure_member, grant_points, invite_code_for
+from membership.services import buy_pass, check_in, ensure_member, grant_points, invite_code_for
 from tenancy.models import MAIN_ID
+from tests.marketing.coupons import template
 
 pytestmark = pytest.mark.django_db
 
@@ -139,17 +143,38 @@ def test_the_statement(alice, bob):
     )
     page = see(browser(alice), "/member/points/")
     assert "+30" in page and "12 积分将于" in page and "&lt;b&gt;看" in page
-    streak = {"cause": PointsEntry.Cause.STREAK, "at": clock.now(), "memo": "连续 7 天"}
-    grant_points(user_id=alice.pk, amount=1, ref="week", **streak)
-    task = Task.objects.exclude(name_en="").first()
-    done = {"cause": PointsEntry.Cause.TASK, "at": clock.now(), "memo": task.name}
-    grant_points(user_id=alice.pk, amount=1, ref="done", **done)
-    english = browser(alice)
-    english.cookies["lang"] = "en"
-    told = see(english, "/member/points/")
-    assert "7 days in a row" in told and task.name_en in told and task.name not in told and "连续" not in told
     assert "还没有积分" in see(browser(bob), "/member/points/")
     assert browser(alice).get("/member/points/?page=nonsense").status_code == 200
+
+
+@pytest.mark.parametrize("spoken", ["zh-hans", "en"])
+def test_the_statement_reads_in_both_languages_whoever_did_it_in_which(alice, spoken):
+    """Tasks, streaks, passes and coupons are named as the reader names them, on the page and for programs."""
+    task = Task.objects.exclude(name_en="").first()
+    offer = PassOffer.objects.create(
+        kind=PassOffer.Kind.values[0], name="升级券甲", name_en="Upgrade A", days=7, price=10
+    )
+    coupon = template(source="points", points_price=10, name="十元券", name_en="Ten off")
+    CheckInReward.objects.all().delete()
+    CheckInReward.objects.create(streak=1, points=5)
+    enrich(alice, 30)
+    with override(spoken):
+        check_in(user_id=alice.pk, storefront_id=MAIN_ID)
+        grant_points(user_id=alice.pk, amount=1, cause=PointsEntry.Cause.TASK, ref="done", at=clock.now(), memo=task)
+        buy_pass(user=alice, offer_id=offer.pk, key="once")
+        buy_coupon(user_id=alice.pk, template=coupon.public_id, storefront_id=MAIN_ID, ref="click")
+    names = {
+        "zh-hans": [task.name, "升级券甲", "十元券", "连续 1 天"],
+        "en": [task.name_en, "Upgrade A", "Ten off", "1 day"],
+    }
+    for read, other in (("zh-hans", "en"), ("en", "zh-hans")):
+        visitor = browser(alice)
+        visitor.cookies["lang"] = read
+        page = see(visitor, "/member/points/")
+        told = {one["memo"] for one in visitor.get("/api/me/points", headers={"accept-language": read}).json()["items"]}
+        for name, foreign in zip(names[read], names[other], strict=True):
+            assert name in page and foreign not in page
+            assert any(name in one for one in told) and not any(foreign in one for one in told)
 
 
 # Passes

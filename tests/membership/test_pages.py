@@ -5,7 +5,7 @@ from django.test import Client
 
 from common import clock
 from events.services import relay
-from membership.models import MemberTier, Program
+from membership.models import Birthday, MemberTier, Program
 from membership.selectors import member_standing, public_rules
 from membership.services import draft_rule_set, publish_rule_set, recalculate
 from tenancy.models import MAIN_ID
@@ -159,7 +159,7 @@ def test_windows_are_shown_as_of_today_until_a_day_leaves_them():
 
     assert shown("2026-03-30") == ("2026-03-30", "50.00", "2026-03-01", "2026-03-30")
     # Now the first of March has left the window, and the nightly pass was not there yet.
-    assert shown("2026-03-31") == ("2026-03-01", "50.00", "2026-01-31", "2026-03-01")
+    assert shown("2026-03-31") == ("2026-03-30", "50.00", "2026-03-01", "2026-03-30")
     with clock.travel(on("2026-03-31")):
         recalculate(everyone=False)
     assert shown("2026-03-31") == ("2026-03-31", "0.00", "2026-03-02", "2026-03-31")
@@ -228,3 +228,15 @@ def test_english_readers_get_english_names(alice):
     relay()
     _, html = page(alice, language="en")
     assert "Gold" in html and "黄金会员" not in html
+
+
+def test_the_birthday_is_told_once_by_its_form_only(alice):
+    client = Client()
+    client.force_login(alice)
+    assert [getattr(client, method)("/member/birthday/").status_code for method in ("put", "patch", "delete")] == [
+        405
+    ] * 3
+    for day, known in (("2000-02-30", 0), ("3000-01-01", 0), ("2000-02-29", 1), ("2000-03-01", 1)):
+        client.post("/member/birthday/", {"day": day})
+        assert Birthday.objects.filter(user=alice).count() == known
+    assert str(Birthday.objects.get(user=alice).day) == "2000-02-29"

@@ -11,12 +11,12 @@ from common import clock
 from membership.models import MemberTier, ProductTierRate, Program, SkuTierPrice
 from orders import selectors, services
 from orders.exceptions import BadQuantity, NotYetOnSale, TooManyUnpaid
-from orders.services import Item, add_to_cart, cart_saving, month_saving, quote
+from orders.services import Item, add_to_cart, cart_saving, month_saving, preview, quote
 from orders.services.carts import set_cart_quantity
 from tenancy.selectors import main_storefront
 from tests.architecture.source import ROOT, imported
 from tests.desk import at_desk
-from tests.marketing.coupons import give
+from tests.marketing.coupons import give, template
 from tests.membership.perks import hold, publish
 from tests.people import Visitor
 from tests.shelf import books
@@ -119,6 +119,32 @@ class TestLimits:
             set_cart_quantity(cart=cart, item_id=cart.items.get().pk, quantity=8)
         assert shelf.buy(alice, (sku, 7), from_wallet=True).total == Decimal("7.00")
 
+    def test_what_nobody_asked_for_opens_no_second_limit(self, shelf, alice):
+        publish([], [{"kind": "quantity_limit", "value": Decimal(2)}])
+        sku = shelf.sku("1.00", keys=9, max_quantity=3)
+        sku.breaks.create(min_quantity=4, unit_price=Decimal("0.5000"))
+        split = [Item(sku.public_id, 2, {"x": str(n)}) for n in range(2)]
+        for ask in (quote, preview):
+            with pytest.raises(BadQuantity):
+                ask(storefront=main_storefront(), user_id=alice.pk, items=split)
+        hold(alice, 1)
+        for ask in (quote, preview):
+            [line] = ask(storefront=main_storefront(), user_id=alice.pk, items=split).lines
+            assert (line.quantity, line.fields, line.cash) == (4, {}, Decimal("2.00"))
+
+    def test_the_limit_is_that_of_the_whole_order(self, shelf, alice, bob):
+        """Also where each piece is for another account."""
+        publish([], [{"kind": "quantity_limit", "value": Decimal(2)}])
+        asks = [{"name": "account", "label": "账号"}]
+        sku = shelf.sku("1.00", kind=Product.Kind.TOP_UP, buyer_fields=asks, max_quantity=3)
+        for user, most in ((bob, 3), (hold(alice, 1), 6)):
+            items = [Item(sku.public_id, 1, {"account": f"{n}"}) for n in range(most)]
+            assert len(quote(storefront=main_storefront(), user_id=user.pk, items=items).lines) == most
+            with pytest.raises(BadQuantity) as caught:
+                more = [*items, Item(sku.public_id, 1, {"account": "one more"})]
+                quote(storefront=main_storefront(), user_id=user.pk, items=more)
+            assert caught.value.params == {"min": 1, "max": most}
+
     def test_more_unpaid_orders(self, shelf, alice, bob, settings):
         settings.UNPAID_CAPS = {"account": 1, "device": 1, "address": 99}
         publish([], [{"kind": "unpaid_limit", "value": Decimal(3)}])
@@ -211,8 +237,48 @@ class TestNextTier:
         found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
         # 10 − 8, 30 − 10.00, nothing beside the quantity price, 20 − 18, and half of 20 − 16.
         assert (found.saved, found.lines) == (Decimal("26.00"), 5)
-        assert (found.spent, found.points) == (Decimal("150.00"), 75)
+        # Half a point for each yuan of the 124.00 that are left to pay.
+        assert (found.spent, found.points) == (Decimal("150.00"), 62)
         assert month_saving(storefront=main_storefront(), user_id=hold(alice, 4).pk, at=clock.now()) is None
+
+    @pytest.mark.parametrize(
+        ("coupon", "paid", "saved"),
+        [
+            ({"off": "20.00"}, "80.00", "10.00"),
+            ({"rate": "0.9"}, "90.00", "9.00"),
+            ({"rate": "0.5", "max_off": "20.00"}, "80.00", "10.00"),
+            # The better of the two: 80 with the coupon, 90 with the tier's price.
+            ({"off": "20.00", "with_member_price": False}, "80.00", "0.00"),
+            ({"off": "4.00", "with_member_price": False}, "96.00", "6.00"),
+            # At the tier's price it is not enough for the coupon any more.
+            ({"off": "20.00", "min_spend": "95.00"}, "80.00", "0.00"),
+        ],
+    )
+    def test_the_last_month_is_true_beside_coupons(self, shelf, alice, coupon, paid, saved):
+        """As the same order would cost at the tier, bought with the same coupon or the better of the two."""
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])
+        made = template(**{**coupon, "min_spend": Decimal(coupon.get("min_spend", 0))})
+        items = [(shelf.sku("60.00", keys=2), 1), (shelf.sku("40.00", keys=2), 1)]
+        give(alice, made)
+        order = shelf.buy(alice, *items, from_wallet=True, coupon="auto")
+        assert order.total == Decimal(paid)
+        found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        assert found.saved == Decimal(saved)
+        give(hold(alice, 1), template(**{**coupon, "min_spend": made.min_spend}))
+        then = shelf.buy(alice, *items, from_wallet=True, coupon="auto").total
+        assert found.saved == max(order.total - then, 0)
+
+    def test_the_last_month_on_top_of_quantity_prices(self, shelf, alice):
+        publish([], [{"kind": "price_rate", "value": Decimal("0.9"), "stacking": "add"}])
+        sku, own = shelf.sku("10.00", keys=20), shelf.sku("10.00", keys=20)
+        for one in (sku, own):
+            one.breaks.create(min_quantity=10, unit_price=Decimal("8.0000"))
+        program = Program.objects.get(storefront=None)
+        SkuTierPrice.objects.create(program=program, sku=own, rank=1, unit_price=Decimal("7.5000"))
+        order = shelf.buy(alice, (sku, 10), (own, 10), from_wallet=True)
+        found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        assert found.saved == Decimal("13.00")
+        assert shelf.buy(hold(alice, 1), (sku, 10), (own, 10), from_wallet=True).total == order.total - found.saved
 
     def test_it_asks_a_handful_of_questions(self, shelf, alice, django_assert_max_num_queries):
         publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])

@@ -1,3 +1,4 @@
+import re
 from decimal import Decimal
 
 import pytest
@@ -5,6 +6,9 @@ from django.test import Client
 
 from catalog.models import Product, Sku
 from orders.models import Cart, CartItem
+from orders.services import add_to_cart
+from tenancy.selectors import main_storefront
+from tests.membership.perks import hold, publish
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +120,44 @@ def test_more_than_there_is_cannot_go_to_the_checkout(guest, shelf):
     html = guest.see("/cart/")
     assert "库存只剩 2 件" in html
     assert 'href="/checkout/?from=cart"' not in html
+
+
+def test_what_is_too_much_for_one_order_is_told_and_can_be_taken_out(as_member, alice, shelf):
+    browser = as_member(alice)
+    for _ in range(2):
+        browser.add_to_cart(shelf.sku("60000.00", max_quantity=1000), 1000)
+    html = browser.see("/cart/")
+    assert "单笔订单不能超过" in html and "已下架" not in html
+    assert 'href="/checkout/?from=cart"' not in html
+    item = CartItem.objects.first()
+    html = browser.client.post("/cart/", {"item": item.pk, "quantity": 0}).content.decode()
+    assert "单笔订单不能超过" not in html and "60,000,000.00" in html
+
+
+def test_two_full_carts_are_one_that_is_too_long(guest, alice, shelf, monkeypatch):
+    """What was collected before signing in comes along, however much there is already."""
+    monkeypatch.setattr("orders.services.quoting.MAX_LINES", 2)
+    for _ in range(2):
+        guest.add_to_cart(shelf.sku(keys=1))
+    add_to_cart(
+        storefront=main_storefront(),
+        user=alice,
+        device="",
+        sku=shelf.sku(keys=1).public_id,
+        quantity=1,
+        fields={},
+    )
+    guest.client.force_login(alice)
+    html = guest.see("/cart/")
+    assert html.count("测试商品") >= 3 and "最多" in html
+    assert guest.get("/checkout/?from=cart")["Location"] == "/cart/"
+
+
+def test_the_field_takes_as_many_as_the_tier_allows(as_member, alice, bob, shelf):
+    publish([], [{"kind": "quantity_limit", "value": Decimal("2.5")}])
+    sku = shelf.sku("1.00", keys=9, max_quantity=3)
+    for user, most in ((hold(alice, 1), 7), (bob, 3)):
+        browser = as_member(user)
+        browser.add_to_cart(sku, 2)
+        [field] = re.findall(r'<input id="quantity-[^>]*>', browser.see("/cart/"))
+        assert f'max="{most}"' in field

@@ -7,7 +7,7 @@ from django.db import connection
 from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 
-from catalog.models import Label, QuantityBreak
+from catalog.models import Category, Label, Product, QuantityBreak
 from events.services import relay
 from membership.models import CheckIn, TaskShown
 from membership.services import check_in
@@ -18,6 +18,8 @@ PAGES = (
     "/member/",
     "/",
     "/categories/",
+    "/c/test-cards/",
+    "/c/below-test-cards/",
     "/account/",
     "/orders/",
     "/cart/",
@@ -43,9 +45,11 @@ def without_cache(settings):
 def settled(alice, shelf, as_member):
     """Alice, who checked in, bought a few things and has one in the cart; the goods stand on shelves, some in quantity."""
     label = Label.objects.create(code="hot", name="热卖")
+    below = Category.objects.create(slug="below-test-cards", code="below", name="下级", parent=shelf.category)
     for _ in range(3):
         sku = shelf.sku("30.00", keys=4)
         label.products.add(sku.product)
+        Product.objects.filter(pk=sku.product_id).update(category=below)
         QuantityBreak.objects.create(sku=sku, min_quantity=2, unit_price="29.00")
         shelf.buy(alice, (sku, 1), from_wallet=True)
     relay()

@@ -11,7 +11,7 @@ from django.db import IntegrityError, transaction
 from common import clock
 from common.clock import SHANGHAI
 from events.services import relay
-from membership.models import CheckIn, Dwell, MemberTier, Nudge, Program
+from membership.models import CheckIn, Dwell, MemberTier, Nudge, Program, SkuTierPrice
 from membership.rules.evaluate import gaps
 from membership.rules.traces import load_tier_trace
 from membership.selectors import nudge_effects
@@ -168,6 +168,17 @@ class TestCart:
         with at(NOON + timedelta(seconds=200)):
             assert shopper.ask().status_code == 204
 
+    def test_what_is_too_little_for_a_rate_is_said_in_money(self, shopper, shelf):
+        sku = shelf.sku("9999.00", keys=1)
+        program = Program.objects.get(storefront=None)
+        SkuTierPrice.objects.create(program=program, sku=sku, rank=4, unit_price="9998.50")
+        path = f"/nudges/waiting/?sku={sku.public_id}&quantity=1"
+        with at(NOON):
+            shopper.visitor.client.post(path)
+        with at(NOON + timedelta(seconds=120)):
+            told = text_of(shopper.visitor.client.post(path).content.decode())
+        assert "成为钻石会员，这一单更便宜" in told and "省 ¥0.50" in told and "折" not in told
+
     def test_clicks_and_orders_are_counted(self, shopper, alice, bob, as_member, shelf):
         with at(NOON):
             shopper.open()
@@ -227,6 +238,25 @@ class TestOrder:
         relay()
         assert "¥200.00" in text_of(browser.see(f"/orders/{order.public_id}/").split('id="nudge-order"')[1])
 
+    def test_turned_off_it_is_gone_at_once(self, as_member, alice, shelf, platinum_at_a_thousand):
+        browser = as_member(alice)
+        order = shelf.buy(alice, (shelf.sku("800.00", keys=1), 1), from_wallet=True)
+        relay()
+        assert "即可成为白金" in browser.see(f"/orders/{order.public_id}/")
+        browser.client.post("/nudges/choose/", {"off": "order"})
+        assert "即可成为白金" not in browser.see(f"/orders/{order.public_id}/")
+
+    def test_a_tier_that_is_given_by_hand_is_no_distance(self, as_member, alice, shelf):
+        publish([], [])
+        browser = as_member(alice)
+        order = shelf.buy(alice, (shelf.sku("8.00", keys=1), 1), from_wallet=True)
+        relay()
+        for path in (f"/orders/{order.public_id}/", "/member/", "/member/earn/"):
+            html = browser.see(path)
+            assert "即可成为" not in html
+            assert "距离白银会员： 由店铺授予" in text_of(html).replace("：由", "： 由")
+        assert not Nudge.objects.exists()
+
     def test_once_a_day_and_the_bar_stays(self, as_member, alice, shelf, platinum_at_a_thousand):
         browser = as_member(alice)
         for price in ("300.00", "100.00"):
@@ -272,6 +302,13 @@ class TestStreak:
             assert "今天还没签" not in browser.see("/account/")
         nudge = Nudge.objects.get()
         assert (nudge.kind, nudge.converted_at) == ("streak", NOON.replace(hour=18))
+
+    def test_turned_off_it_is_gone_at_once(self, as_member, alice, yesterday):
+        browser = as_member(alice)
+        with at(NOON.replace(hour=18)):
+            assert "今天还没签" in browser.see("/") and "今天还没签" in browser.see("/account/")
+            browser.client.post("/nudges/choose/", {"off": "streak"})
+            assert "今天还没签" not in browser.see("/")
 
     def test_a_single_day_is_no_streak(self, as_member, alice, yesterday):
         CheckIn.objects.update(streak=1)
