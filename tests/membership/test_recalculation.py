@@ -13,7 +13,8 @@ from common.clock import start_of_day
 from kameng.celery import app
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Recalculation
-from membership.services import recalculate
+from membership.selectors.evaluations import evaluation_traces
+from membership.services import passing, recalculate
 from membership.services.recalculation import LOCK
 from membership.tasks import recalculate_tiers
 from tests.membership.club import Club, at_least, causes, on, rank
@@ -127,6 +128,36 @@ def test_a_pass_of_an_earlier_night_is_finished_and_then_tonight_is_taken(club):
     assert run.pk != left.pk and run.finished_at is not None
     left.refresh_from_db()
     assert left.finished_at is not None
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_what_a_pass_was_killed_before_showing_is_shown_by_the_next_one_of_the_night(club, monkeypatch, everyone):
+    """A step of yesterday, which no pass took: the figures of today come after it, and the member is due no more."""
+    member = club.join()
+    club.buy(member, "60.00", paid=on("2026-03-01"))
+    club.buy(member, "30.00", paid=on("2026-03-20"))
+    gone = club.join()
+    club.buy(gone, "50.00", paid=on("2026-03-01"))
+    monkeypatch.setattr(passing, "WORTH_A_STATEMENT", 1)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(passing, "evaluate_those_behind", killed)
+        recalculated(on("2026-04-01", "03:10"))
+    member.refresh_from_db()
+    gone.refresh_from_db()
+    # Their steps were stored, and the next one is weeks away, or never.
+    assert gone.next_check_at is None
+    assert member.folded_to == start_of_day(on("2026-03-31").date())
+    assert member.next_check_at == start_of_day(on("2026-04-19").date())
+    run = recalculated(on("2026-04-01", "03:40"), everyone=everyone)
+    assert (run.evaluated, run.differences) == (2 * everyone, 0)
+    for one, value in ((member, "30.00"), (gone, "0.00")):
+        one.refresh_from_db()
+        [tier] = evaluation_traces(one)[0]
+        assert (one.evaluation["day"], str(tier.enter.value)) == ("2026-04-01", value)
 
 
 def test_a_second_start_is_refused(club):
