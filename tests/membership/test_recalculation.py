@@ -10,11 +10,14 @@ from django.db import connection, connections
 
 from common import clock
 from common.clock import start_of_day
+from common.locks import lock
 from kameng.celery import app
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Recalculation
 from membership.selectors.evaluations import evaluation_traces
+from membership.selectors.rules import published_versions
 from membership.services import passing, recalculate
+from membership.services.evaluation import evaluate_locked
 from membership.services.recalculation import LOCK
 from membership.tasks import recalculate_tiers
 from tests.membership.club import Club, at_least, causes, on, rank
@@ -58,6 +61,27 @@ def test_new_rules_reach_everybody_in_the_next_pass(club):
     assert causes(member) == ["default", "rules"]
     club.version.refresh_from_db()
     assert club.version.status == "retired"
+
+
+def test_what_becomes_of_a_member_does_not_depend_on_who_is_evaluated_with_them():
+    """Whoever was long without an evaluation is judged on the day on which new rules began, by the window of that day."""
+    club = Club(at_least("spend", "life", "500.00"), at_least("spend", "60d", "900.00"))
+    alone, together, early = club.join(), club.join(), club.join()
+    club.buy(early, "10.00", paid=on("2026-01-25"))
+    for member in (alone, together):
+        club.buy(member, "100.00", paid=on("2026-03-01"))
+    # Published after they were evaluated, so that nothing that is stored tells of its beginning.
+    window = {"enter": at_least("spend", "30d", "100.00")}
+    club.publish(
+        window, window | {"enter": at_least("spend", "30d", "900.00")}, at=on("2026-03-02"), starts=on("2026-03-25")
+    )
+    now, versions = on("2026-04-05"), published_versions(club.program.pk)
+    for members in ([alone], [together, early]):
+        locked = lock(MemberTier.objects.filter(pk__in=[member.pk for member in members]))
+        evaluate_locked(locked, versions, at=now)
+    standing = [(rank(one), one.since, one.stage, one.next_check_at, causes(one)) for one in (alone, together)]
+    assert standing[0] == standing[1]
+    assert standing[0][0] == 1 and alone.since == on("2026-03-25")
 
 
 def test_everyone_in_batches_with_progress(club):
