@@ -31,7 +31,7 @@ def welcome(event: UserRegistered, *, at: datetime) -> None:
 def count_lines(event: OrderDelivered, *, at: datetime) -> None:
     at = clock.now()
     services.record_order(order=event, at=at)
-    services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
+    services.tell_inviter(user_id=event.user_id, order_id=event.order_id, at=at)
 
 
 @subscribe(OrderDelivered, "membership.give_points_back")
@@ -53,7 +53,7 @@ def take_points(event: OrderRefunded, *, at: datetime) -> None:
 def take_back(event: OrderRefunded, *, at: datetime) -> None:
     at = clock.now()
     services.record_refund(refund=event, at=at)
-    services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
+    services.tell_inviter(user_id=event.user_id, order_id=event.order_id, at=at)
 
 
 @subscribe(UserRegistered, "membership.note_inviter")

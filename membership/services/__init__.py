@@ -1,3 +1,4 @@
+from membership.services.acting import tell_inviter
 from membership.services.check_ins import CheckedIn, check_in
 from membership.services.differences import close_difference
 from membership.services.evaluation import evaluate_member
@@ -9,7 +10,6 @@ from membership.services.invites import (
     note_inviter,
     open_invite,
     reward_referral,
-    tell_inviter,
 )
 from membership.services.members import ensure_member
 from membership.services.nudges import (

@@ -6,7 +6,7 @@ from datetime import datetime
 from common.clock import day_of
 from common.locks import lock_by_statement, lock_one
 from common.sql import fetch
-from events.contracts import InviteeActive
+from events.contracts import InviteeActive, InviteeSpent
 from events.services import emit
 from membership.models import ActiveDay, Activity, EarningRules, MemberTier, Referral
 from membership.selectors.rules import published_versions
@@ -75,6 +75,22 @@ def tell_when_active(*, user_id: int, at: datetime) -> None:
     if days >= EarningRules.objects.get().invite_days:
         emit(
             InviteeActive(referral_id=referral.pk, invitee_id=user_id, active_days=days, reached_at=at),
+            at=at,
+        )
+
+
+def tell_inviter(*, user_id: int | None, order_id: int, at: datetime) -> None:
+    """Called in the transaction that changed what an order of somebody counts for: if they were invited, the inviter's turn
+    comes next.
+
+    In a transaction of its own, because two MemberTiers are never locked in one.
+    """
+    if user_id is None:
+        return
+    referral = Referral.objects.filter(invitee=user_id, active_at__isnull=False).first()
+    if referral is not None:
+        emit(
+            InviteeSpent(invitee_id=user_id, storefront_id=referral.storefront_id, order_id=order_id, heard_at=at),
             at=at,
         )
 

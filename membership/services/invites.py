@@ -12,13 +12,13 @@ from common.clock import day_of, start_of_day
 from common.crypto import fingerprint
 from common.exceptions import Conflict, TooManyRequests
 from common.locks import lock_one
-from events.contracts import InviteeSpent, RewardGranted
+from events.contracts import RewardGranted
 from events.services import emit
-from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
+from membership.models import Activity, ActivityMark, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
 from membership.selectors.invites import inviter_of_code, masked
 from membership.selectors.rules import program_for
 from membership.services.acting import append_facts, locked_member
-from membership.services.facts import record_activity
+from membership.services.facts import mark_alike, record_activity
 from membership.services.points import grant_points
 from membership.services.tasks import count_step
 
@@ -156,18 +156,6 @@ def _give(referral: Referral, user_id: int, points: int, what: str, at: datetime
     return given.amount
 
 
-def tell_inviter(*, user_id: int | None, storefront_id: int, order_id: int, at: datetime) -> None:
-    """Called in the transaction that counted an order of somebody: if they were invited, the inviter's turn comes next.
-
-    In a transaction of its own, because two MemberTiers are never locked in one.
-    """
-    if user_id is not None and Referral.objects.filter(invitee=user_id, active_at__isnull=False).exists():
-        emit(
-            InviteeSpent(invitee_id=user_id, storefront_id=storefront_id, order_id=order_id, heard_at=at),
-            at=at,
-        )
-
-
 def mirror_order(*, invitee_id: int, order_id: int, at: datetime) -> None:
     """Bring the inviter's figures into line with what an order of the friend counts for. Locks the inviter's MemberTier."""
     referral = Referral.objects.filter(invitee=invitee_id, active_at__isnull=False).first()
@@ -178,7 +166,8 @@ def mirror_order(*, invitee_id: int, order_id: int, at: datetime) -> None:
 def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None:
     """Repeat what an active friend's ledger says of their spend (all of it, or of one order) in the inviter's, row by row.
 
-    The same dates, so that a refund lowers the inviter's figures on the day that it had raised; each row once.
+    The same dates, so that a refund lowers the inviter's figures on the day that it had raised; each row once. What was
+    found not to count of the friend, such as a wash trade, does not count for the inviter either, until it is cleared.
     """
     program = program_for(referral.storefront_id)
     rows = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
@@ -186,6 +175,12 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
         rows = rows.filter(subject=subject)
     with transaction.atomic():
         member = locked_member(user_id=referral.inviter_id, storefront_id=referral.storefront_id, at=at)
+        known = list(rows.order_by("id"))
+        found = ActivityMark.objects.filter(
+            member__in={row.member_id for row in known}, ref__in=[row.source_ref for row in known]
+        )
+        marks = {_mirrored(mark.ref): mark for mark in found.order_by("id")}
+        mark_alike(member=member, marks=marks, at=at)
         mirrored = [
             Activity(
                 source_ref=_mirrored(row.source_ref),
@@ -200,7 +195,7 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
                 valid=row.valid,
                 invalid_reason=row.invalid_reason,
             )
-            for row in rows.order_by("id")
+            for row in known
         ]
         append_facts(member=member, rows=mirrored, at=at)
 
