@@ -1,6 +1,6 @@
 """Decisions: what changed, why, on what figures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -83,6 +83,8 @@ def _deciding(
     judge: Judge, earlier: Judge, from_rank: int | None, to_rank: int, cause: Cause, jump: str
 ) -> tuple[LeafTrace, ...]:
     before = to_rank if from_rank is None else from_rank
+    # Of whoever falls, every tier that was passed says why it does not hold.
+    passed = judge.between(to_rank, before)
     match cause:
         case Cause.DEFAULT:
             above = judge.rules.tier_after(to_rank)
@@ -90,12 +92,16 @@ def _deciding(
         case Cause.JUMP:
             return (*judge.jump_leaves(jump), *judge.gate_leaves(to_rank))
         case Cause.GATE:
-            return earlier.gate_leaves(before)
-        case Cause.WARN | Cause.GRACE | Cause.DOWN:
+            return _of_each(earlier.gate_leaves, passed)
+        case Cause.WARN | Cause.GRACE:
             return earlier.keep_leaves(before)
-        case Cause.REVERSAL if jump:
-            return judge.jump_leaves(jump)
-        case Cause.REVERSAL | Cause.RULES:
-            return judge.entry_leaves(max(before, to_rank))
-        case _:
+        case Cause.DOWN:
+            return (*earlier.keep_leaves(before), *_of_each(earlier.loss_leaves, passed[1:]))
+        case Cause.OVERRIDE:
             return judge.entry_leaves(to_rank)
+    lost = judge.jump_leaves(jump) if jump else ()
+    return (*lost, *_of_each(judge.entry_leaves, passed or [to_rank]))
+
+
+def _of_each(leaves: Callable[[int], tuple[LeafTrace, ...]], ranks: Iterable[int]) -> tuple[LeafTrace, ...]:
+    return tuple(leaf for rank in ranks for leaf in leaves(rank))

@@ -15,7 +15,7 @@ from membership.engine.book import ONE_DAY, Book
 from membership.engine.state import Offer, State
 from membership.rules.dump import dump_value
 from membership.rules.evaluate import Personal
-from membership.rules.nodes import OFFER_DAYS, Leaf, RuleSet, Tier, Value, leaves
+from membership.rules.nodes import OFFER_DAYS, Leaf, RuleSet, Tier, Value, leaves, rounded_up
 
 
 class Stays(Protocol):
@@ -125,12 +125,6 @@ def taken(state: State, rank: int, today: date) -> tuple[Offer, ...]:
         else offer
         for offer in state.offers
     )
-
-
-def rounded_up(leaf: Leaf, value: Decimal) -> Decimal:
-    step = leaf.metric.step
-    whole, rest = divmod(value, step)
-    return (whole + 1 if rest else whole) * step
 
 
 def _lowered(tier: Tier, name: str, factor: Decimal) -> Iterator[tuple[str, str]]:

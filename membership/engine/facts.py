@@ -155,5 +155,12 @@ class History:
         if group:
             yield group[0].fact.at, group
 
+    def before(self, moment: datetime) -> Iterator[Net]:
+        """What counts of what happened earlier, by time."""
+        for at, nets in self.moments():
+            if at >= moment:
+                return
+            yield from nets
+
     def first_at(self) -> datetime | None:
         return self._order[0][0] if self._order else None

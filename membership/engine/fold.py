@@ -1,6 +1,6 @@
 """A member's life as the fold of steps over days and the events within them."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from itertools import pairwise
@@ -44,6 +44,7 @@ class Fold:
     trail: list[Footprint] | None = None
     _day: date | None = None
     _sums: DaySums = field(default_factory=DaySums)
+    _nets: list[Net] = field(default_factory=list)
     _due: datetime | None = None
     _due_known: bool = False
     _moved: bool = True
@@ -80,30 +81,35 @@ class Fold:
     def advance(self, to: datetime) -> None:
         """Take every step that time alone brings, up to and including `to`."""
         while (due := self.due()) is not None and due <= to:
-            self._step(due, "", midnight=due == start_of_day(day_of(due)))
+            self._step(due, midnight=due == start_of_day(day_of(due)))
 
     def hear(self, at: datetime, nets: Sequence[Net], ref: str) -> None:
-        """Take what happened at one moment. What does not count is no step: folded again, nobody would see it."""
+        """Take what happened at one moment, by reference; a member begins with `ref`.
+
+        What does not count is no step: folded again, nobody would see it.
+        """
         if self.state is not None:
             self.advance(at)
+        earlier = self._nets if day_of(at) == self._day else []
         self.count(at, nets)
         if self.state is None:
             self.begin(at, ref)
         if nets:
-            self._step(at, ref, midnight=False)
+            self._step(at, nets, earlier)
 
-    def go_on(self, at: datetime, ref: str) -> None:
-        """Take a step on sums that were moved already."""
-        self._step(at, ref, midnight=False)
+    def go_on(self, at: datetime, nets: Sequence[Net], earlier: Iterable[Net]) -> None:
+        """Take a step on sums that were moved already by `nets`, which came after `earlier` of that day."""
+        self._step(at, nets, earlier)
 
     def count(self, at: datetime, nets: Sequence[Net]) -> None:
         """Add to the sums without a step."""
         day = day_of(at)
         if day != self._day:
-            self._day, self._sums = day, DaySums()
+            self._day, self._sums, self._nets = day, DaySums(), []
         for net in nets:
             self._sums.add(net)
         if nets:
+            self._nets = [*self._nets, *nets]
             self.tally.put_day(day, self._sums)
 
     def run(self, history: History, to: datetime, since: datetime | None = None) -> None:
@@ -127,13 +133,19 @@ class Fold:
         states = [one.state for one in trail]
         self.spells = [_spell(left, came) for left, came in pairwise(states) if left.rank != came.rank]
 
-    def _step(self, at: datetime, ref: str, *, midnight: bool) -> None:
+    def _step(
+        self, at: datetime, nets: Sequence[Net] = (), earlier: Iterable[Net] = (), *, midnight: bool = False
+    ) -> None:
         before = self.state
         if before is None:
             raise ValueError("a fold begins before it steps")
         # Facts from before the beginning count from the beginning on.
         at = max(at, before.at)
+        ref = nets[-1].fact.ref if nets else ""
         self.state, made = step(self.world, before, self.tally.book, at, ref=ref, midnight=midnight)
+        if made and len(nets) > 1:
+            decider = self._decider(before, at, nets, list(earlier), made)
+            made = [replace(one, ref=decider) if one.ref == ref else one for one in made]
         self.decisions += made
         self._due_known = False
         self._moved = not self.state.stands_like(before)
@@ -142,20 +154,43 @@ class Fold:
         if self.state.rank != before.rank:
             self.spells.append(_spell(before, self.state))
 
+    def _decider(
+        self, before: State, at: datetime, nets: Sequence[Net], earlier: Sequence[Net], made: Sequence[Decision]
+    ) -> str:
+        """Of facts of one moment the one that decided: without it and those after it, something else is decided."""
+        day = day_of(nets[0].fact.at)
+        place = len(nets) - 1
+        while place:
+            self.tally.put_day(day, DaySums.of([*earlier, *nets[:place]]))
+            _, without = step(self.world, before, self.tally.book, at)
+            if [_outcome(one) for one in without] != [_outcome(one) for one in made]:
+                break
+            place -= 1
+        self.tally.put_day(day, DaySums.of([*earlier, *nets]))
+        return nets[place].fact.ref
+
+
+def _outcome(decision: Decision) -> tuple:
+    return decision.from_rank, decision.to_rank, decision.stage, decision.cause
+
 
 def _spell(left: State, came: State) -> Spell:
     return Spell(left.rank, (day_of(came.since) - day_of(left.since)).days)
 
 
-def compensation(before: State, after: Fold, *, at: datetime, ref: str, reversal: bool) -> Decision | None:
+def compensation(
+    before: State, after: Fold, *, at: datetime, ref: str, reversal: bool, news: Collection[str] = ()
+) -> Decision | None:
     """The decision that answers a fact which came late: from where the member stood to where the new fold ends.
 
     None when nobody would see a difference. What a reversal moves is of that cause; what a late fact brings, of its own.
+    Of several facts that came, `news`, the one is named that leads to where the member stands, else `ref`.
     """
     state = after.state
     if state is None or (state.shown == before.shown and state.shown_stage in (before.shown_stage, ACTIVE)):
         return None
     brought = [one for one in after.decisions if one.to_rank == state.shown and one.from_rank != one.to_rank][-1]
+    ref = brought.ref if brought.ref in news else ref
     if state.shown == before.shown:
         cause = Cause.GRACE if state.shown_stage == GRACE else Cause.WARN
     elif reversal or brought.cause == Cause.DEFAULT:

@@ -150,10 +150,19 @@ class Judge:
         gates = self._tier_trace(tier).gates if tier is not None else ()
         return tuple(leaf for gate in gates for leaf in leaf_traces(gate))
 
+    def loss_leaves(self, rank: int) -> tuple[LeafTrace, ...]:
+        """What keeps nobody in a tier: its gates where they fail, else what keeping asks for."""
+        tier = self.find(rank)
+        return self.keep_leaves(rank) if tier is None or self.gates(tier) else self.gate_leaves(rank)
+
     def keep_leaves(self, rank: int) -> tuple[LeafTrace, ...]:
         tier = self.find(rank)
         trace = self.keep_trace(tier) if tier is not None else None
         return tuple(leaf_traces(trace)) if trace is not None else ()
+
+    def between(self, low: int, high: int) -> list[int]:
+        """The ranks above one and up to another, from the top."""
+        return [tier.rank for tier in reversed(self.rules.tiers) if low < tier.rank <= high]
 
     def next_above(self, rank: int) -> TierTrace | None:
         tier = self.rules.tier_after(rank)

@@ -1,6 +1,6 @@
 """A member as they are heard of: facts in any order, each answered by the decisions that it leads to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -47,15 +47,24 @@ class Member:
         now = [fact for fact in fresh if fact.at == at and not fact.reverses and not again]
         late = [fact for fact in fresh if fact not in now]
         if now or self.fold.state is None:
-            nets = [net for fact in now if (net := self.history.net(fact.ref)) is not None]
+            by_ref = sorted(now, key=lambda fact: fact.ref)
+            nets = [net for fact in by_ref if (net := self.history.net(fact.ref)) is not None]
             self.fold.hear(at, nets, ref or (now or late)[-1].ref)
             self.started = self.started or at
             self._take()
         moved = [target.at for fact in late if (target := self.history.target(fact)) is not None]
         if moved:
-            self.refold(at, ref or late[-1].ref, reversal=any(fact.reverses for fact in late), since=min(moved))
+            self.refold(
+                at,
+                ref or late[-1].ref,
+                reversal=any(fact.reverses for fact in late),
+                since=min(moved),
+                news={fact.ref for fact in late},
+            )
 
-    def refold(self, at: datetime, ref: str, *, reversal: bool, since: datetime | None = None) -> None:
+    def refold(
+        self, at: datetime, ref: str, *, reversal: bool, since: datetime | None = None, news: Collection[str] = ()
+    ) -> None:
         """Fold the member again: from `since` on, where nothing that happened before is known otherwise than it was."""
         before, started = self.fold.state, self.started
         if before is None or started is None:
@@ -63,7 +72,7 @@ class Member:
         again = refold_since(self.fold, self.history, since, at) if since is not None else None
         if again is None:
             again = refold(self.world, self.history, started, at, trailing=self.trailing)
-        answer = compensation(before, again, at=at, ref=ref, reversal=reversal)
+        answer = compensation(before, again, at=at, ref=ref, reversal=reversal, news=news)
         self.fold = again
         self.fold.decisions.clear()
         if answer is not None:

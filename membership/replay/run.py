@@ -41,6 +41,8 @@ class Replay:
         self.end = as_of or (lines[-1].at if lines else BEGINNING)
         self.lines = [line for line in lines if line.at <= self.end]
         self.by_ref = {line.ref: line for line in self.lines}
+        # The line that told of a fact.
+        self.line_of: dict[str, str] = {}
         self.inviters = self._inviters()
         self.days: dict[str, set[date]] = defaultdict(set)
         self.stays = FileStays()
@@ -57,7 +59,11 @@ class Replay:
         self._pass_time(self.end)
         for name in sorted(self.members):
             self.members[name].advance(self.end)
-        told = [(name, one) for name, member in self.members.items() for one in member.decisions]
+        told = [
+            (name, replace(one, ref=self.line_of.get(one.ref, one.ref)))
+            for name, member in self.members.items()
+            for one in member.decisions
+        ]
         return sorted(told, key=lambda item: (item[1].at, item[0]))
 
     def _inviters(self) -> dict[str, str]:
@@ -110,6 +116,7 @@ class Replay:
                 continue
             for name, fact in self._facts(line):
                 heard.setdefault(name, []).append((fact, line.ref))
+                self.line_of[fact.ref] = line.ref
         refs = {line.member: line.ref for line in lines}
         for name in sorted(heard):
             member = self.members.get(name)

@@ -51,6 +51,9 @@ STEPS = {
     Kind.FLAG: Decimal("1"),
 }
 
+# Where a kind of values ends.
+HIGHEST = {Kind.RATIO: Decimal(1), Kind.SCORE: Decimal(100)}
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -83,6 +86,11 @@ class Window:
             return today - timedelta(days=today.weekday())
         return None
 
+    @property
+    def length(self) -> int | None:
+        """How many days it holds; None where it has no beginning."""
+        return 7 if self.span is Span.WEEK else self.days or None
+
     def covers(self, other: "Window") -> bool:
         """True when whatever falls into `other` also falls into this window, whatever day it is."""
         if self == other or self.span is Span.LIFE:
@@ -106,10 +114,18 @@ class Metric:
     # A longer window never reads less than a shorter one inside it.
     accumulates: bool = True
     takes_weights: bool = False
+    # At most so many on one day, whatever a member does; None where nothing limits it.
+    daily: int | None = None
 
     @property
     def step(self) -> Decimal:
         return STEPS[self.kind]
+
+    def most(self, window: Window) -> Decimal | None:
+        """The most that can ever be read over a window; None where there is always more."""
+        if self.daily is not None and window.length is not None:
+            return Decimal(self.daily * window.length)
+        return HIGHEST.get(self.kind)
 
 
 _WINDOWED = frozenset({Span.DAYS, Span.LIFE})
@@ -141,6 +157,7 @@ METRICS: dict[str, Metric] = {
             _("有订单的天数"),
             ngettext_lazy("%(n)s 天", "%(n)s 天", "n"),
             ngettext_lazy("再有 %(n)s 天下单", "再有 %(n)s 天下单", "n"),
+            daily=1,
         ),
         Metric(
             "streak",
@@ -159,6 +176,7 @@ METRICS: dict[str, Metric] = {
             _("签到"),
             ngettext_lazy("%(n)s 次", "%(n)s 次", "n"),
             ngettext_lazy("再签到 %(n)s 次", "再签到 %(n)s 次", "n"),
+            daily=1,
         ),
         Metric(
             "review",
@@ -177,6 +195,7 @@ METRICS: dict[str, Metric] = {
             _("来访天数"),
             ngettext_lazy("%(n)s 天", "%(n)s 天", "n"),
             ngettext_lazy("再来访 %(n)s 天", "再来访 %(n)s 天", "n"),
+            daily=1,
         ),
         Metric(
             "activity",

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from membership.rules.ceilings import lowered, most
 from membership.rules.logic import implies, satisfiable
-from membership.rules.nodes import RuleSet, Scale, Tier
+from membership.rules.nodes import Condition, RuleSet, Scale, Tier
 
 
 class Level(StrEnum):
@@ -28,7 +30,7 @@ def check(rules: RuleSet) -> list[Finding]:
     of_tiers = (
         finding
         for index, tier in enumerate(rules.tiers[1:], 1)
-        for finding in (*_keep(tier, index), *_reachable(tier, index), *_order(rules, tier, index))
+        for finding in (*_keep(rules, tier, index), *_reachable(rules, tier, index), *_order(rules, tier, index))
     )
     return [*_counts(rules), *of_tiers]
 
@@ -39,20 +41,25 @@ def _counts(rules: RuleSet) -> Iterator[Finding]:
         yield Finding(Level.WARNING, "counts", message)
 
 
-def _keep(tier: Tier, index: int) -> Iterator[Finding]:
+def _possible(rules: RuleSet, *conditions: Condition) -> bool:
+    """Whether a member can meet all of it, after what caps and weights leave and lower thresholds allow."""
+    return satisfiable([lowered(rules, one) for one in conditions], partial(most, rules))
+
+
+def _keep(rules: RuleSet, tier: Tier, index: int) -> Iterator[Finding]:
     if tier.keep is None or isinstance(tier.keep, Scale) or tier.enter is None:
         return
-    if implies(tier.enter, tier.keep) is False:
+    if implies(tier.enter, tier.keep) is False or not _possible(rules, tier.keep):
         message = _("“%(tier)s”的保级条件比升级条件更难：刚升级的会员可能马上不满足保级") % {"tier": tier.name}
         yield Finding(Level.ERROR, f"tiers[{index}].keep", message)
 
 
-def _reachable(tier: Tier, index: int) -> Iterator[Finding]:
+def _reachable(rules: RuleSet, tier: Tier, index: int) -> Iterator[Finding]:
     if tier.enter is None:
         message = _("“%(tier)s”没有升级条件，只能由人工授予") % {"tier": tier.name}
         yield Finding(Level.WARNING, f"tiers[{index}]", message)
-    elif not satisfiable((tier.enter, *tier.gates)):
-        message = _("“%(tier)s”的条件互相矛盾，没有人能达到") % {"tier": tier.name}
+    elif not _possible(rules, tier.enter, *tier.gates):
+        message = _("“%(tier)s”的条件互相矛盾或超过上限，没有人能达到") % {"tier": tier.name}
         yield Finding(Level.ERROR, f"tiers[{index}]", message)
 
 

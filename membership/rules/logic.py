@@ -4,11 +4,11 @@ Conditions that only ask for "at least" are decided exactly within one metric. W
 together (orders and spend, check-ins and points) is answered with None: not decided.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from itertools import product
 
-from membership.rules.catalogue import Kind, Missing, Span
+from membership.rules.catalogue import Kind, Missing
 from membership.rules.nodes import Condition, Leaf, leaves
 
 # More alternatives than this are not multiplied out; the answer is then "not decided".
@@ -21,10 +21,14 @@ _FAMILIES = (
     frozenset({"contrib", "invitee_active", "invitee_spend"}),
     frozenset({"dispute_rate", "positive_rate", "disputes_upheld", "credit", "review", "orders"}),
 )
-# At most one a day.
-_DAILY = frozenset({"buy_days", "online_days"})
 
 Alternative = tuple[Leaf, ...]
+# The most that what a leaf measures can be; None where there is always more.
+Most = Callable[[Leaf], Decimal | None]
+
+
+def by_nature(leaf: Leaf) -> Decimal | None:
+    return leaf.metric.most(leaf.win)
 
 
 def implies(first: Condition, second: Condition) -> bool | None:
@@ -41,10 +45,10 @@ def implies(first: Condition, second: Condition) -> bool | None:
     return _all(_holds(second, alternative) for alternative in alternatives)
 
 
-def satisfiable(conditions: Sequence[Condition]) -> bool:
+def satisfiable(conditions: Sequence[Condition], most: Most = by_nature) -> bool:
     """False when no member can meet all of the conditions at once."""
     alternatives = _alternatives(conditions)
-    return alternatives is None or not all(_contradicts(alternative) for alternative in alternatives)
+    return alternatives is None or not all(_contradicts(alternative, most) for alternative in alternatives)
 
 
 def asks_for_more(condition: Condition) -> bool:
@@ -110,20 +114,16 @@ def _related(known: Leaf, wanted: Leaf) -> bool:
     return any(known.m in family and wanted.m in family for family in _FAMILIES)
 
 
-def _contradicts(alternative: Alternative) -> bool:
-    return any(_too_much(low) or any(_excludes(low, high) for high in alternative) for low in alternative)
+def _contradicts(alternative: Alternative, most: Most) -> bool:
+    return any(_too_much(low, most) or any(_excludes(low, high) for high in alternative) for low in alternative)
 
 
-def _too_much(leaf: Leaf) -> bool:
+def _too_much(leaf: Leaf, most: Most) -> bool:
     """Asks for more than there can be."""
-    if leaf.op not in (">=", ">", "=="):
+    if leaf.op not in (">=", ">", "==") or leaf.metric.kind is Kind.FLAG:
         return False
-    if leaf.metric.kind is Kind.RATIO:
-        return _least(leaf) > 1
-    if leaf.metric.kind is Kind.SCORE:
-        return _least(leaf) > 100
-    days = 7 if leaf.win.span is Span.WEEK else leaf.win.days
-    return leaf.m in _DAILY and days > 0 and _least(leaf) > days
+    ceiling = most(leaf)
+    return ceiling is not None and _least(leaf) > ceiling
 
 
 def _excludes(low: Leaf, high: Leaf) -> bool:

@@ -202,3 +202,10 @@ def scaled(condition: Condition, factor: Decimal) -> Condition:
     if rest and condition.op == ">=":
         whole += 1
     return Leaf(condition.m, condition.win, condition.op, whole * step, condition.w, condition.dyn)
+
+
+def rounded_up(leaf: Leaf, value: Decimal) -> Decimal:
+    """On the step of the leaf's metric, not below `value`."""
+    step = leaf.metric.step
+    whole, rest = divmod(value, step)
+    return (whole + 1 if rest else whole) * step

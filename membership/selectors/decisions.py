@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from common.texts import in_both
 from membership.models import RuleSetVersion, TierDecision
-from membership.rules.evaluate import JumpTrace, TierTrace, leaf_traces
+from membership.rules.evaluate import JumpTrace, TierTrace, Trace, leaf_traces
 from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
 from membership.selectors.evaluations import decision_traces
@@ -118,31 +118,31 @@ def _headline(decision: TierDecision, version: Published) -> str:
 
 
 def _reasons(decision: TierDecision, traces: Sequence[TierTrace], jumps: Sequence[JumpTrace]) -> list[str]:
-    """What was found for the tier in question: the conditions that were met, or those that no longer were."""
+    """What was found: the conditions that were met, or of whoever fell those of every tier passed that no longer were."""
     to = decision.to_rank
     before = to if decision.from_rank is None else decision.from_rank
+    passed = [trace for trace in reversed(traces) if to < trace.rank <= before]
     match decision.cause:
         case Cause.JUMP:
             used = [jump.when for jump in jumps if jump.used and jump.when.passed]
             return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
         case Cause.GATE:
-            gates = [gate for trace in traces if trace.rank == before for gate in trace.gates]
-            return [finding_text(leaf) for gate in gates for leaf in leaf_traces(gate) if not leaf.passed]
+            return _findings((gate for trace in passed for gate in trace.gates), met=False)
         case Cause.WARN | Cause.GRACE:
-            keeps = [trace.keep for trace in traces if trace.rank == to and trace.keep is not None]
-            return [finding_text(leaf) for keep in keeps for leaf in leaf_traces(keep) if not leaf.passed]
-        case Cause.DOWN | Cause.REVERSAL:
-            return _found(traces, before, met=False)
-        case Cause.OVERRIDE | Cause.OVERRIDE_EXPIRED:
+            return _findings((trace.keep for trace in traces if trace.rank == to and trace.keep is not None), met=False)
+        case Cause.OVERRIDE:
             return [_("使用了升级券或加速包")] if decision.activity_ref.startswith("pass:") else []
-    return _found(traces, to, met=True)
-
-
-def _found(traces: Sequence[TierTrace], rank: int, *, met: bool) -> list[str]:
-    trace = next((one for one in traces if one.rank == rank), None)
-    if trace is None or trace.enter is None:
+    if passed:
+        return _findings((part for trace in passed for part in (trace.enter, *trace.gates) if part), met=False)
+    if decision.cause == Cause.OVERRIDE_EXPIRED:
         return []
-    return [finding_text(leaf) for leaf in leaf_traces(trace.enter) if leaf.passed == met]
+    return _findings((trace.enter for trace in traces if trace.rank == to and trace.enter is not None), met=True)
+
+
+def _findings(parts: Iterable[Trace], *, met: bool) -> list[str]:
+    """The comparisons that hold, or those that do not, each once."""
+    found = (finding_text(leaf) for part in parts for leaf in leaf_traces(part) if leaf.passed == met)
+    return list(dict.fromkeys(found))
 
 
 @dataclass(frozen=True)

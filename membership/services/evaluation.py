@@ -6,7 +6,7 @@ compensating decision is stored.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
@@ -116,12 +116,21 @@ def take_locked(
         if fold is None:
             return _first_fold(member, versions, at=at)
         fold.advance(at)
-        return _answer(member, fold, at=at, ref=fresh[-1].source_ref, reversal=any(row.reverses for row in fresh))
+        return _answer(
+            member,
+            fold,
+            at=at,
+            ref=next((row.source_ref for row in reversed(fresh) if row.valid), fresh[-1].source_ref),
+            reversal=any(row.reverses for row in fresh),
+            news={row.source_ref for row in fresh},
+        )
     fold.advance(moment)
     counted = count_day(member, day_of(moment), fold.tally)
     sums = writing(member, fold.tally)
-    if any(counted.net(row.source_ref) is not None for row in fresh):
-        fold.go_on(moment, fresh[-1].source_ref)
+    refs = sorted(row.source_ref for row in fresh)
+    nets = [net for ref in refs if (net := counted.net(ref)) is not None]
+    if nets:
+        fold.go_on(moment, nets, counted.before(moment))
     fold.advance(at)
     return _last(keep(member, fold, at=at, sums=sums))
 
@@ -211,10 +220,14 @@ def _first_fold(member: MemberTier, versions: Sequence[Published], *, at: dateti
     return _last(keep(member, fold, at=at))
 
 
-def _answer(member: MemberTier, fold: Fold, *, at: datetime, ref: str, reversal: bool) -> TierDecision | None:
+def _answer(
+    member: MemberTier, fold: Fold, *, at: datetime, ref: str, reversal: bool, news: Collection[str] = ()
+) -> TierDecision | None:
     """Fold again, and keep what time had brought before together with the answer to what came late."""
     again = folded_again(member, fold.world, at)
-    answer = compensation(fold.state, again, at=at, ref=ref, reversal=reversal) if fold.state is not None else None
+    answer = None
+    if fold.state is not None:
+        answer = compensation(fold.state, again, at=at, ref=ref, reversal=reversal, news=news)
     again.decisions = [*fold.decisions, *([answer] if answer is not None else [])]
     return _last(keep(member, again, at=at))
 

@@ -5,7 +5,7 @@ Every function locks the MemberTier, writes the ledger, its sums and the evaluat
 last decision, if one was made. A reference that is known changes nothing, so that news may come twice and in any order.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -131,23 +131,45 @@ def _mark(
             ActivityMark(member=member, ref=row.source_ref, valid=valid, reason=reason, actor_id=by, at=at)
             for row in rows
         ]
+        ActivityMark.objects.bulk_create(marks)
         action = "membership.activity.clear" if valid else "membership.activity.flag"
         detail = {"refs": [row.source_ref for row in rows], "reason": reason}
         record(action=action, at=at, actor=actor, target=member, detail=detail)
-        for subject in sorted({row.subject for row in rows if row.metric == SPEND and row.subject.startswith(ORDER)}):
-            tell_inviter(user_id=member.user_id, order_id=int(subject.removeprefix(ORDER)), at=at)
-        return mark_locked(member, rows, marks, at=at)
+        for order_id in sorted({int(row.subject.removeprefix(ORDER)) for row in rows if _of_an_order(row)}):
+            tell_inviter(user_id=member.user_id, order_id=order_id, at=at)
+        versions = published_versions(member.program_id)
+        settle(member, touched_days(member, rows), Timeline(versions))
+        return refold_locked(member, versions, at=at, activity_ref=rows[-1].source_ref, reversal=not valid)
 
 
-def mark_locked(
-    member: MemberTier, rows: Sequence[Activity], marks: Sequence[ActivityMark], *, at: datetime
-) -> TierDecision | None:
-    """Store what was found of a locked member's rows, and fold the member by it."""
-    ActivityMark.objects.bulk_create(marks)
-    versions = published_versions(member.program_id)
-    settle(member, touched_days(member, rows), Timeline(versions))
-    reversal = not all(mark.valid for mark in marks)
-    return refold_locked(member, versions, at=at, activity_ref=rows[-1].source_ref, reversal=reversal)
+def _of_an_order(row: Activity) -> bool:
+    return row.metric == SPEND and row.subject.startswith(ORDER)
+
+
+def mark_alike(*, member: MemberTier, marks: Mapping[str, ActivityMark], at: datetime) -> None:
+    """Find of a locked member's facts, by reference, what was found of another's that they repeat.
+
+    Facts that are yet to come are found so as they come. What a person found of the member's own facts stays.
+    """
+    latest = {one.ref: one for one in ActivityMark.objects.filter(member=member, ref__in=marks).order_by("id")}
+    wanted = [
+        (ref, mark)
+        for ref, mark in marks.items()
+        if (known := latest.get(ref)) is None or (known.actor_id is None and known.valid != mark.valid)
+    ]
+    there = set(
+        Activity.objects.filter(member=member, source_ref__in=[ref for ref, _ in wanted]).values_list(
+            "source_ref", flat=True
+        )
+    )
+    ActivityMark.objects.bulk_create(
+        ActivityMark(member=member, ref=ref, valid=mark.valid, reason=mark.reason, at=at)
+        for ref, mark in wanted
+        if ref not in there
+    )
+    for valid, reason in sorted({(mark.valid, mark.reason) for ref, mark in wanted if ref in there}):
+        refs = [ref for ref, mark in wanted if ref in there and (mark.valid, mark.reason) == (valid, reason)]
+        _mark(member.pk, refs, valid=valid, reason=reason, actor=None, at=at)
 
 
 def _check(metric: str, quantity: int, amount: Decimal | None, value: int | None) -> None:

@@ -1,7 +1,6 @@
 """Invite links, who came by them, and what both sides get once the friend has stayed."""
 
 import secrets
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
@@ -27,11 +26,10 @@ from membership.models import (
     Task,
     TaskStep,
 )
-from membership.selectors.books import latest_mark
 from membership.selectors.invites import inviter_of_code, masked
 from membership.selectors.rules import program_for
 from membership.services.acting import append_facts, locked_member
-from membership.services.facts import mark_locked, record_activity
+from membership.services.facts import mark_alike, record_activity
 from membership.services.points import grant_points
 from membership.services.tasks import count_step
 
@@ -39,7 +37,6 @@ CODE_LENGTH = 8
 # No 0/O, 1/I/L: a code is read aloud and typed by people.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 TRIES = 5
-CLEARED = "cleared"
 # Visits to one member's link that are looked at; more are programs.
 OPENINGS = Limit("invite-link", burst=20, every=timedelta(minutes=30))
 
@@ -211,16 +208,21 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
     """Repeat what an active friend's ledger says of their spend (all of it, or of one order) in the inviter's, row by row.
 
     The same dates, so that a refund lowers the inviter's figures on the day that it had raised; each row once. What was
-    found not to count of the friend's does not count for the inviter either.
+    found not to count of the friend, such as a wash trade, does not count for the inviter either, until it is cleared.
     """
     program = program_for(referral.storefront_id)
-    found = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
-    found = found.exclude(invalid_reason=UNSETTLED)
+    rows = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
+    rows = rows.exclude(invalid_reason=UNSETTLED)
     if subject:
-        found = found.filter(subject=subject)
-    rows = list(found.annotate(mark=latest_mark()).order_by("id"))
+        rows = rows.filter(subject=subject)
     with transaction.atomic():
         member = locked_member(user_id=referral.inviter_id, storefront_id=referral.storefront_id, at=at)
+        known = list(rows.order_by("id"))
+        found = ActivityMark.objects.filter(
+            member__in={row.member_id for row in known}, ref__in=[row.source_ref for row in known]
+        )
+        marks = {_mirrored(mark.ref): mark for mark in found.order_by("id")}
+        mark_alike(member=member, marks=marks, at=at)
         mirrored = [
             Activity(
                 source_ref=_mirrored(row.source_ref),
@@ -235,22 +237,9 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
                 valid=row.valid,
                 invalid_reason=row.invalid_reason,
             )
-            for row in rows
+            for row in known
         ]
         append_facts(member=member, rows=mirrored, at=at)
-        _mirror_marks(member, {_mirrored(row.source_ref): row.mark for row in rows if row.mark is not None}, at)
-
-
-def _mirror_marks(member: MemberTier, marked: Mapping[str, str], at: datetime) -> None:
-    """Let the inviter's rows count or not as the friend's do: by reference why not, empty where that was cleared."""
-    mine = Activity.objects.filter(member=member, source_ref__in=marked).annotate(mark=latest_mark()).order_by("id")
-    moved = [row for row in mine if (row.mark or "") != marked[row.source_ref]]
-    if moved:
-        marks = [
-            ActivityMark(member=member, ref=ref, valid=not marked[ref], reason=marked[ref] or CLEARED, at=at)
-            for ref in (row.source_ref for row in moved)
-        ]
-        mark_locked(member, moved, marks, at=at)
 
 
 def _mirrored(ref: str) -> str:

@@ -47,14 +47,13 @@ def propose_override(
 def approve_override(*, override_id: int, approver: User, at: datetime) -> TierDecision | None:
     """Put an override in force, from now on; returns the decision, if the member now stands elsewhere. Audited.
 
-    Raises SamePerson for who proposed it, OverrideRefused for one that was decided or has ended. Locks the MemberTier
-    and the Override.
+    Raises SamePerson for who proposed it, OverrideRefused for one that was decided, has ended, or names a rank that the
+    rules no longer have. Locks the MemberTier and the Override.
     """
     with transaction.atomic():
         member, override = _locked(override_id)
         _decidable(override, approver)
-        if override.expires_at <= at:
-            raise OverrideRefused
+        _check(member, override.kind, override.rank, override.expires_at, override.reason, at)
         override.status, override.decider = Status.APPROVED, approver
         override.decided_at = override.starts_at = at
         override.save(update_fields=["status", "decider", "decided_at", "starts_at"])

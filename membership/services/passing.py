@@ -71,7 +71,7 @@ def _step_all(
                 behind.update(steps.told_ids())
         steps.drop()
         slices.drop()
-    _evaluate_those_behind(sorted(behind - left), timeline, at)
+    evaluate_those_behind(sorted(behind - left), timeline, at)
     return sorted(left), moved
 
 
@@ -108,8 +108,8 @@ def make_room() -> None:
         cursor.execute(ROOM)
 
 
-def _evaluate_those_behind(ids: Sequence[int], timeline: Timeline, at: datetime) -> None:
-    """Members whose last step was that of an earlier day show the figures of today."""
+def evaluate_those_behind(ids: Sequence[int], timeline: Timeline, at: datetime) -> None:
+    """Members whose last step was that of an earlier day show the figures of today. Locks the MemberTier rows."""
     today = day_of(at)
     scope = Scope.of_ids(ids)
     with transaction.atomic():

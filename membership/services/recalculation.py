@@ -11,16 +11,19 @@ from functools import partial
 from itertools import groupby
 from time import monotonic
 
-from django.db.models import Q, QuerySet
+from django.db.models import DateField, Q, QuerySet
+from django.db.models.fields.json import KT
+from django.db.models.functions import Cast, TruncDate
 
 from common import clock
-from common.clock import day_of
+from common.clock import SHANGHAI, day_of
 from common.locks import session_lock
+from membership.engine.versions import Timeline
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Recalculation
 from membership.selectors.rules import programs_with_rules, published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
-from membership.services.passing import pass_time
+from membership.services.passing import evaluate_those_behind, pass_time
 from membership.services.rules import retire_superseded
 from membership.services.side_by_side import HANDS, Hands, several_hands
 from membership.services.stays import fix_mean_stays
@@ -47,6 +50,7 @@ def recalculate(
         if not mine:
             raise AlreadyRunning
         scope = Recalculation.Scope.ALL if everyone else Recalculation.Scope.DUE
+        _catch_up()
         run = _open(scope)
         with several_hands() as hands:
             while ends is None or monotonic() < ends:
@@ -57,6 +61,21 @@ def recalculate(
                     break
                 run = _open(scope)
         return run
+
+
+def _catch_up() -> None:
+    """Show today's figures of those whom a pass that was killed had moved on by a step of an earlier day.
+
+    They are due no more, and the figures come after the steps: nobody else would write them.
+    """
+    at = clock.now()
+    for run in Recalculation.objects.filter(finished_at=None):
+        stepped = MemberTier.objects.filter(pk__gt=run.last_member_id, evaluated_at__gte=run.started_at)
+        shown = Cast(KT("evaluation__day"), DateField())
+        behind = stepped.annotate(shown=shown).filter(shown__lt=TruncDate("evaluated_at", tzinfo=SHANGHAI))
+        for program in programs_with_rules():
+            ids = list(behind.filter(program=program).exclude(_is_due(at)).values_list("pk", flat=True))
+            evaluate_those_behind(ids, Timeline(published_versions(program.pk)), at)
 
 
 def _open(scope: str) -> Recalculation:

@@ -187,14 +187,17 @@ class Town:
 
 def _deciding(row: TierDecision) -> Iterable[dict]:
     tiers = {one["rank"]: one for one in row.trace if "rank" in one}
-    if row.cause == "jump" or row.cause == "reversal" and any("jump" in one for one in row.trace):
-        return [one["when"] for one in row.trace if "jump" in one]
+    jumps = [one["when"] for one in row.trace if "jump" in one]
+    passed = [tiers[rank] for rank in sorted(tiers, reverse=True) if row.to_rank < rank <= (row.from_rank or 0)]
+    if row.cause == "jump":
+        return jumps
     if row.cause == "gate":
-        return tiers[row.from_rank]["gates"]
+        return [gate for tier in passed for gate in tier["gates"]]
     if row.cause in ("warn", "grace"):
         return [tiers[row.to_rank]["keep"]]
-    rank = row.to_rank + 1 if row.cause == "default" else max(row.to_rank, row.from_rank)
-    return [tiers[rank]["enter"], *tiers[rank]["gates"]] if rank in tiers else []
+    looked_at = tiers.get(row.to_rank + 1 if row.cause == "default" else row.to_rank)
+    entries = [part for tier in passed or filter(None, [looked_at]) for part in (tier["enter"], *tier["gates"])]
+    return [*jumps, *entries] if row.cause == "reversal" else entries
 
 
 def _leaves(parts: Iterable[dict]) -> Iterable[dict]:

@@ -14,6 +14,7 @@ from common.clock import day_of
 from events.contracts import OrderRefunded
 from events.models import Event
 from membership.models import Activity, Bucket, MemberTier, TierDecision, Total
+from membership.selectors.decisions import decision_texts
 from membership.services import evaluate_member
 from membership.services.ledger import append
 from tests.membership.club import OPENING, Club, at_least, causes, make_line, on, rank
@@ -425,3 +426,30 @@ def test_refund_of_an_unknown_member_is_not_lost():
     assert Activity.objects.get(member__user=user, valid=False).invalid_reason == "not_counted"
     with clock.travel(on("2026-03-02")):
         assert TierDecision.objects.filter(member__user=user, member__program=club.program).count() == 1
+
+
+def test_of_the_lines_of_an_order_the_one_that_reached_the_tier_is_named():
+    """Not the last line, nor what points paid, which never counts."""
+    club = Club(at_least("spend", "life", "100.00"))
+    member = club.join()
+    lines = [make_line("100.00"), make_line("1.00"), make_line("5.00", points_paid="4.00")]
+    club.buy(member, *lines, paid=on("2026-03-01"))
+    assert member.decisions.latest("id").activity_ref == f"line:{lines[0].id}:spend"
+    # The same of news that comes late.
+    late = club.join()
+    club.buy(late, "1.00", paid=on("2026-03-05"))
+    lines = [make_line("100.00"), make_line("1.00"), make_line("5.00", points_paid="4.00")]
+    club.buy(late, *lines, paid=on("2026-03-01"), heard=on("2026-03-06"))
+    assert late.decisions.latest("id").activity_ref == f"line:{lines[0].id}:spend"
+
+
+def test_whoever_falls_over_several_tiers_is_told_of_each():
+    club = Club(*(at_least("spend", "life", f"{number}00.00") for number in (1, 2, 3)))
+    member = club.join()
+    order = club.buy(member, "300.00", paid=on("2026-03-01"))
+    club.hear(club.refunded(order, {0: "250.00"}), on("2026-03-02"))
+    [told] = decision_texts([member.decisions.latest("id")])
+    assert (told.from_rank, told.to_rank) == (3, 0)
+    assert [amount for amount in ("¥300.00", "¥200.00", "¥100.00") if any(amount in one for one in told.reasons)] == [
+        "¥300.00", "¥200.00", "¥100.00",
+    ]  # fmt: skip

@@ -1,6 +1,6 @@
 """Invites: one inviter, no rings, both rewarded once the friend has been active on thirty days."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -329,6 +329,67 @@ def test_scenario_12_and_13_ten_friends_and_two_thousand(club):
     assert (str(spend_of_friends(inviter)), rank(inviter)) == ("1999.99", 0)
     moves = inviter.decisions.order_by("id").values_list("from_rank", "to_rank", "cause")
     assert list(moves) == [(None, 0, "default"), (0, 2, "jump"), (2, 0, "reversal")]
+
+
+def wash_trade(friend, order, at, cleared=False):
+    """Staff find that an order of the friend does not count, or clear it; what comes of it goes by the outbox."""
+    refs = [f"line:{line.id}:spend" for line in order.lines]
+    with clock.travel(at):
+        if cleared:
+            clear_activity(member_id=friend.pk, refs=refs, reason="appeal", actor=None, at=at)
+        else:
+            flag_activity(member_id=friend.pk, refs=refs, reason="wash_trade", actor=None, at=at)
+        relay()
+
+
+def test_what_a_friend_bought_for_show_lifts_nobody_until_it_is_cleared(club):
+    EarningRules.objects.update(invite_days=1)
+    club.publish(at_least("invitee_spend", "life", "100.00"), at=on("2026-01-02"))
+    inviter = club.join("inviter")
+    friend = invite(club, inviter, "friend")
+    active(club, friend, 1)
+    order = bought(club, friend, "60.00", "60.00", at=START + 2 * DAY)
+    bought(club, friend, "50.00", at=START + 3 * DAY)
+    assert rank(inviter) == 1
+    wash_trade(friend, order, START + 5 * DAY)
+    assert rank(inviter) == 0
+    assert inviter.decisions.latest("id").cause == "reversal"
+    # News of the order that comes once more changes nothing, and neither does a refund of it.
+    hear(club.refunded(order, {0: "10.00"}, at=START + 6 * DAY), START + 6 * DAY)
+    assert rank(inviter) == 0
+    wash_trade(friend, order, START + 7 * DAY, cleared=True)
+    assert rank(inviter) == 1
+    assert inviter.state["since"] == (START + 2 * DAY).astimezone(UTC).isoformat()
+
+
+def test_what_was_found_before_the_friend_was_active_never_counts_for_the_inviter(club):
+    EarningRules.objects.update(invite_days=2)
+    club.publish(at_least("invitee_spend", "life", "100.00"), at=on("2026-01-02"))
+    inviter = club.join("inviter")
+    friend = invite(club, inviter, "friend")
+    order = bought(club, friend, "100.00", at=START + DAY)
+    wash_trade(friend, order, START + 2 * DAY)
+    active(club, friend, 2, first=START + 3 * DAY)
+    assert facts(inviter, "invitee_active") == 1
+    assert list(inviter.decisions.values_list("cause", flat=True)) == ["default"]
+    wash_trade(friend, order, START + 9 * DAY, cleared=True)
+    assert rank(inviter) == 1
+
+
+def test_what_was_found_of_the_inviter_stays_whatever_becomes_of_the_friend(club):
+    EarningRules.objects.update(invite_days=1)
+    club.publish(at_least("invitee_spend", "life", "100.00"), at=on("2026-01-02"))
+    inviter = club.join("inviter")
+    friend = invite(club, inviter, "friend")
+    active(club, friend, 1)
+    order = bought(club, friend, "100.00", at=START + 2 * DAY)
+    refs, at = [f"invitee:line:{order.lines[0].id}:spend"], START + 3 * DAY
+    staff = club.join("risk").user
+    with clock.travel(at):
+        flag_activity(member_id=inviter.pk, refs=refs, reason="closed_loop", actor=staff, at=at)
+    wash_trade(friend, order, START + 4 * DAY)
+    wash_trade(friend, order, START + 5 * DAY, cleared=True)
+    assert rank(inviter) == 0
 
 
 def test_friends_of_friends_do_not_count(club):

@@ -10,7 +10,7 @@ from common import clock
 from common.clock import start_of_day
 from membership.engine.dynamic import NoStays
 from membership.engine.facts import Fact, History
-from membership.engine.fold import refold
+from membership.engine.fold import Fold, refold
 from membership.engine.member import Member
 from membership.engine.state import dump_state, load_state
 from membership.engine.step import World
@@ -234,3 +234,60 @@ def test_what_happens_at_one_moment_is_one_step_however_it_is_heard():
     again = refold(world, History.of(facts), begin, when)
     assert again.state.jumps == (("up", 3),)
     assert members == [again.state, again.state]
+
+
+def sums_of(fold) -> tuple[dict, dict]:
+    book = fold.tally.book
+    days = {
+        (metric, day, category): entry
+        for metric, by_day in book.days.items()
+        for day, entries in by_day.items()
+        for category, entry in entries.items()
+        if any(entry)
+    }
+    totals = {(name, key): entry for name, entries in book.totals.items() for key, entry in entries.items()}
+    return days, {key: entry for key, entry in totals.items() if any(entry)}
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_to_find_which_fact_of_a_moment_decided_moves_nothing(seed, monkeypatch):
+    """State, decisions, sums and the next moment are those of a life in which nobody asked."""
+    chance = random.Random(seed)
+    begin = start_of_day(datetime.fromisoformat(DAY).date())
+    world = World(Timeline([OneVersion(parse_rules(RULES), begin)]), NoStays())
+    member, known = Member(world), []
+    member.begin(begin)
+    for number, minute in enumerate(sorted(chance.sample(range(90 * 24 * 60), 12))):
+        when = begin + timedelta(minutes=minute)
+        facts = [some_fact(chance, f"{number}-{one}", when) for one in range(chance.randint(1, 4))]
+        member.hear(facts, when)
+        known += facts
+    end = begin + timedelta(days=120)
+    member.advance(end)
+    again = refold(world, History.of(known), begin, end)
+    assert dump_state(member.fold.state) == dump_state(again.state)
+    assert sums_of(member.fold) == sums_of(again)
+    assert member.fold.due() == again.due()
+    assert [(one.cause, one.to_rank, one.ref) for one in member.decisions] == [
+        (one.cause, one.to_rank, one.ref) for one in again.decisions
+    ]
+    refs = {fact.ref for fact in known}
+    assert all(not one.ref or one.ref in refs for one in member.decisions)
+    monkeypatch.setattr(Fold, "_decider", lambda fold, before, at, nets, *_: nets[-1].fact.ref)
+    unasked = refold(world, History.of(known), begin, end)
+    assert sums_of(unasked) == sums_of(again)
+    assert dump_state(unasked.state) == dump_state(again.state)
+
+
+def some_fact(chance: random.Random, ref: str, when: datetime) -> Fact:
+    match chance.choice(["spend", "activity", "checkin", "review", "realname", "dispute", "invitee_active"]):
+        case "spend":
+            return Fact(ref, "spend", when, Decimal(chance.randint(50, 900)), category="game_card", subject=ref)
+        case "realname":
+            return Fact(ref, "realname", when, value=chance.randint(0, 1))
+        case "dispute":
+            return Fact(ref, "dispute", when, quantity=1, value=1)
+        case "activity":
+            return Fact(ref, "activity", when, quantity=chance.randint(1, 90))
+        case other:
+            return Fact(ref, other, when, quantity=1)

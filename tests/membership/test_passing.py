@@ -284,7 +284,7 @@ def test_a_pass_that_is_killed_between_a_version_and_its_figures_leaves_what_can
     def killed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(passing, "_evaluate_those_behind", killed)
+    monkeypatch.setattr(passing, "evaluate_those_behind", killed)
     with pytest.raises(KeyboardInterrupt):
         pass_time(club.ids, published_versions(club.program.pk), program_id=club.program.pk, at=NIGHT)
     for member in MemberTier.objects.filter(pk__in=club.ids):

@@ -10,11 +10,14 @@ from django.db import connections
 
 from common import clock
 from common.clock import start_of_day
-from common.locks import is_held
+from common.locks import is_held, lock
 from kameng.celery import app
 from membership.exceptions import AlreadyRunning
 from membership.models import MemberTier, Recalculation
-from membership.services import recalculate
+from membership.selectors.evaluations import evaluation_traces
+from membership.selectors.rules import published_versions
+from membership.services import passing, recalculate
+from membership.services.evaluation import evaluate_locked
 from membership.services.recalculation import LOCK
 from membership.tasks import recalculate_tiers
 from tests.membership.club import Club, at_least, causes, on, rank
@@ -58,6 +61,27 @@ def test_new_rules_reach_everybody_in_the_next_pass(club):
     assert causes(member) == ["default", "rules"]
     club.version.refresh_from_db()
     assert club.version.status == "retired"
+
+
+def test_what_becomes_of_a_member_does_not_depend_on_who_is_evaluated_with_them():
+    """Whoever was long without an evaluation is judged on the day on which new rules began, by the window of that day."""
+    club = Club(at_least("spend", "life", "500.00"), at_least("spend", "60d", "900.00"))
+    alone, together, early = club.join(), club.join(), club.join()
+    club.buy(early, "10.00", paid=on("2026-01-25"))
+    for member in (alone, together):
+        club.buy(member, "100.00", paid=on("2026-03-01"))
+    # Published after they were evaluated, so that nothing that is stored tells of its beginning.
+    window = {"enter": at_least("spend", "30d", "100.00")}
+    club.publish(
+        window, window | {"enter": at_least("spend", "30d", "900.00")}, at=on("2026-03-02"), starts=on("2026-03-25")
+    )
+    now, versions = on("2026-04-05"), published_versions(club.program.pk)
+    for members in ([alone], [together, early]):
+        locked = lock(MemberTier.objects.filter(pk__in=[member.pk for member in members]))
+        evaluate_locked(locked, versions, at=now)
+    standing = [(rank(one), one.since, one.stage, one.next_check_at, causes(one)) for one in (alone, together)]
+    assert standing[0] == standing[1]
+    assert standing[0][0] == 1 and alone.since == on("2026-03-25")
 
 
 def test_everyone_in_batches_with_progress(club):
@@ -128,6 +152,36 @@ def test_a_pass_of_an_earlier_night_is_finished_and_then_tonight_is_taken(club):
     assert run.pk != left.pk and run.finished_at is not None
     left.refresh_from_db()
     assert left.finished_at is not None
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+def test_what_a_pass_was_killed_before_showing_is_shown_by_the_next_one_of_the_night(club, monkeypatch, everyone):
+    """A step of yesterday, which no pass took: the figures of today come after it, and the member is due no more."""
+    member = club.join()
+    club.buy(member, "60.00", paid=on("2026-03-01"))
+    club.buy(member, "30.00", paid=on("2026-03-20"))
+    gone = club.join()
+    club.buy(gone, "50.00", paid=on("2026-03-01"))
+    monkeypatch.setattr(passing, "WORTH_A_STATEMENT", 1)
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(passing, "evaluate_those_behind", killed)
+        recalculated(on("2026-04-01", "03:10"))
+    member.refresh_from_db()
+    gone.refresh_from_db()
+    # Their steps were stored, and the next one is weeks away, or never.
+    assert gone.next_check_at is None
+    assert member.folded_to == start_of_day(on("2026-03-31").date())
+    assert member.next_check_at == start_of_day(on("2026-04-19").date())
+    run = recalculated(on("2026-04-01", "03:40"), everyone=everyone)
+    assert (run.evaluated, run.differences) == (2 * everyone, 0)
+    for one, value in ((member, "30.00"), (gone, "0.00")):
+        one.refresh_from_db()
+        [tier] = evaluation_traces(one)[0]
+        assert (one.evaluation["day"], str(tier.enter.value)) == ("2026-04-01", value)
 
 
 def test_a_second_start_is_refused(club):

@@ -8,14 +8,21 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from audit.models import AuditEntry
 from common import clock
-from membership.exceptions import NotADraft, RulesRefused
+from membership.exceptions import NotADraft, OverrideRefused, RulesRefused
 from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierDecision
 from membership.rules.checks import check
 from membership.rules.dump import dump_rules, fingerprint
 from membership.rules.parse import parse_rules
 from membership.selectors import program_for
 from membership.selectors.rules import published_versions, version_at, version_in_force
-from membership.services import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
+from membership.services import (
+    approve_override,
+    copy_rule_set,
+    draft_rule_set,
+    propose_override,
+    publish_rule_set,
+    revise_draft,
+)
 from tenancy.models import MAIN_ID
 from tests.membership.club import OPENING, Club, at_least, foreseen, on
 
@@ -236,3 +243,22 @@ def test_the_database_keeps_decisions_and_states_sane():
     for attempt in refused:
         with pytest.raises(DatabaseError), transaction.atomic():
             attempt()
+
+
+def test_a_rank_that_the_rules_no_longer_have_is_not_approved():
+    club = Club(at_least("spend", "life", "1.00"), at_least("spend", "life", "2.00"))
+    member, people = club.join(), [club.join().user for _ in range(2)]
+    asked = propose_override(
+        member_id=member.pk,
+        kind="pin",
+        rank=2,
+        expires_at=on("2026-05-01"),
+        reason="补偿",
+        proposer=people[0],
+        at=on("2026-03-01"),
+    )
+    club.publish(at_least("spend", "life", "1.00"), at=on("2026-03-02"))
+    with pytest.raises(OverrideRefused):
+        approve_override(override_id=asked.pk, approver=people[1], at=on("2026-03-03"))
+    member.refresh_from_db()
+    assert member.rank == 0

@@ -1,11 +1,15 @@
 """What is found wrong with a rule set before anybody is evaluated by it."""
 
-from datetime import date
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from membership.engine.book import Snapshot
+from membership.engine.tally import DaySums, Tally
+from membership.rules.ceilings import most
 from membership.rules.checks import Level, check
 from membership.rules.evaluate import evaluate
 from membership.rules.logic import implies, satisfiable
@@ -195,3 +199,131 @@ def test_huge_conditions_are_left_undecided_quickly():
     wide = {"all": [{"any": [orders(n) for n in range(1, 20)]}] * 10}
     assert implies(condition(wide), condition(wide)) is None
     assert satisfiable([condition(wide)])
+
+
+def unreachable(enter, **document):
+    """Whether the only tier above the default one is refused because nobody can reach it."""
+    rules = parse_rules({**document, "tiers": [{"rank": 0, "name": "普通"}, tier(1, enter)]})
+    return (Level.ERROR, "tiers[1]") in [(finding.level, finding.path) for finding in check(rules)]
+
+
+def activity(v, win="7d", **extra):
+    return leaf("activity", win, ">=", v, **extra)
+
+
+@pytest.mark.parametrize(
+    ("enter", "ceiling"),
+    [
+        (leaf("checkin", "30d", ">=", 31), True),
+        (leaf("checkin", "30d", ">=", 30), False),
+        (leaf("checkin", "week", ">", 7), True),
+        (leaf("checkin", "life", ">=", 1000), False),
+        (leaf("buy_days", "7d", "==", 8), True),
+        (leaf("online_days", "1d", ">=", 2), True),
+        (leaf("online_days", "1d", "<=", 2), False),
+        (leaf("streak", "now", ">=", 400), False),
+        ({"any": [leaf("checkin", "30d", ">=", 31), spend("1.00")]}, False),
+        ({"all": [leaf("checkin", "30d", ">=", 31), spend("1.00")]}, True),
+    ],
+)
+def test_what_happens_once_a_day_is_limited_by_the_days_of_the_window(enter, ceiling):
+    assert unreachable(enter) is ceiling
+
+
+DAILY = {"m": "activity", "per": "day", "max": 30}
+WEEKLY = {"m": "activity", "per": "week", "max": 100}
+MONTHLY = {"m": "activity", "per": "month", "max": 200}
+BUNDLE = {"id": "b", "window": "week", "needs": {"checkin": 5}, "grants": {"activity": 50}}
+DOUBLE = {"m": "activity", "factor": "2", "from": "2026-05-01", "to": "2026-05-31"}
+
+
+@pytest.mark.parametrize(
+    ("highest", "window", "document"),
+    [
+        (210, "7d", {"caps": [DAILY]}),
+        (200, "7d", {"caps": [DAILY, WEEKLY]}),
+        (100, "1d", {"caps": [WEEKLY]}),
+        (600, "30d", {"caps": [MONTHLY]}),
+        (400, "2d", {"caps": [MONTHLY]}),
+        # Double points stand under the cap, what bundles grant beside it: seven days touch two weeks.
+        (210, "7d", {"caps": [DAILY], "multipliers": [DOUBLE]}),
+        (310, "7d", {"caps": [DAILY], "bundles": [BUNDLE]}),
+        (80, "1d", {"caps": [DAILY], "bundles": [BUNDLE]}),
+    ],
+)
+def test_a_cap_ends_what_a_window_can_hold(highest, window, document):
+    assert not unreachable(activity(highest, window), **document)
+    assert unreachable(activity(highest + 1, window), **document)
+
+
+def test_a_cap_says_nothing_of_the_whole_life_and_of_other_metrics():
+    assert not unreachable(activity(10_000, "life"), caps=[DAILY])
+    assert not unreachable(leaf("contrib", "7d", ">=", 10_000), caps=[DAILY])
+    assert unreachable(leaf("checkin", "30d", ">=", 19), caps=[{"m": "checkin", "per": "week", "max": 3}])
+    assert not unreachable(leaf("checkin", "30d", ">=", 18), caps=[{"m": "checkin", "per": "week", "max": 3}])
+    assert unreachable(leaf("review", "week", ">=", 4), caps=[{"m": "review", "per": "week", "max": 3}])
+
+
+def test_a_threshold_that_may_be_lowered_is_out_of_reach_only_when_it_is_lowered_too():
+    document = {"caps": [DAILY], "dynamic": {"stall": {"factor": "0.8"}}}
+    assert not unreachable(activity(262, dyn="stall"), **document)
+    assert unreachable(activity(263, dyn="stall"), **document)
+
+
+@pytest.mark.parametrize(
+    ("table", "zero"),
+    [
+        ({"default": "0"}, True),
+        ({"default": "0", "game_card": "0"}, True),
+        ({"default": "0", "gift_card": "2"}, True),
+        ({"default": "0", "game_card": "0.1"}, False),
+        ({"game_card": "0"}, False),
+    ],
+)
+def test_spend_that_weighs_nothing_reaches_nothing(table, zero):
+    document = {"weights": {"w1": table}, "exclude": [{"reason": "gift_cards", "category": "gift_card"}]}
+    assert unreachable(spend("0.01", w="w1"), **document) is zero
+    assert not unreachable(spend("0.00", w="w1"), **document)
+
+
+def test_keeping_what_nobody_can_reach_is_an_error():
+    keep = activity(211)
+    rules = {
+        "caps": [DAILY],
+        "tiers": [{"rank": 0, "name": "普通"}, tier(1, leaf("checkin", "30d", ">=", 20), keep=keep)],
+    }
+    assert [finding.path for finding in check(parse_rules(rules))] == ["tiers[1].keep"]
+
+
+@settings(max_examples=60)
+@given(st.data())
+def test_no_member_reaches_more_than_the_ceiling_of_a_window(data):
+    """Everybody earns as much as there is every day; what the tally makes of it stays under what the rules allow."""
+    caps = data.draw(
+        st.lists(
+            st.builds(
+                lambda per, most: {"m": "activity", "per": per, "max": most},
+                st.sampled_from(["day", "week", "month"]),
+                st.integers(1, 300),
+            ),
+            min_size=1,
+            max_size=3,
+        )
+    )
+    bundles = [
+        {"id": window, "window": window, "needs": {"checkin": data.draw(st.integers(1, 7))}, "grants": {"activity": 50}}
+        for window in data.draw(st.sets(st.sampled_from(["day", "week", "month"])))
+    ]
+    days = data.draw(st.integers(1, 70))
+    document = {"caps": caps, "bundles": bundles, "multipliers": [DOUBLE]}
+    rules = parse_rules({**document, "tiers": [{"rank": 0, "name": "a"}, tier(1, activity(1, f"{days}d"))]})
+    tally = Tally(lambda day: rules)
+    first = date(2026, 3, 1) + timedelta(days=data.draw(st.integers(0, 60)))
+    quiet = data.draw(st.sets(st.integers(0, days - 1)))
+    for number in range(days):
+        day = first + timedelta(days=number)
+        if number not in quiet:
+            tally.put_day(day, DaySums({("activity", ""): (Decimal(0), 10_000), ("checkin", ""): (Decimal(0), 1)}))
+    [entered] = leaves(rules.tiers[1].enter)
+    last = first + timedelta(days=days - 1)
+    assert Snapshot(tally.book, rules, last).value("activity", entered.win, None) <= most(rules, entered)

@@ -225,7 +225,8 @@ def test_13_a_refund_below_the_line_takes_the_jump_back(play):
     decisions = play(CLIMB, [*lines, refund])
     assert path(decisions) == [("default", 0, DAY), ("jump", 2, plus(DAY, 1)), ("reversal", 0, plus(DAY, 5))]
     assert (decisions[-1]["from"], decisions[-1]["ref"]) == (2, refund["ref"])
-    assert [leaf.get("gap") for leaf in decisions[-1]["trace"]] == [None, "0.01"]
+    # The jump, and then why neither of the two tiers is held without it.
+    assert [leaf.get("gap") for leaf in decisions[-1]["trace"]] == [None, "0.01", "5000.00", "500.00"]
 
 
 def test_14_wholesale_becomes_diamond_directly(play):

@@ -9,7 +9,19 @@ from django.core.management import CommandError, call_command
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.membership.scenarios import at, event, ladder, least, order, path, plus, replayed, standing, taken_back
+from tests.membership.scenarios import (
+    at,
+    event,
+    exactly,
+    ladder,
+    least,
+    order,
+    path,
+    plus,
+    replayed,
+    standing,
+    taken_back,
+)
 
 DAY = "2026-03-02"
 SAMPLE = {
@@ -377,3 +389,74 @@ def test_decisions_join_up_and_every_line_down_goes_one_level(seed):
             if after["cause"] == "down":
                 assert after["to"] == after["from"] - 1
     assert standing(decisions) in (None, 0, 1, 2)
+
+
+def leaves_of(decision: dict) -> list[tuple]:
+    return [(leaf["m"], leaf["v"], leaf["pass"]) for leaf in decision["trace"]]
+
+
+def test_a_reversal_over_several_tiers_says_why_none_of_them_holds():
+    rules = ladder(*(least("spend", "life", f"{number}00.00") for number in (1, 2, 3)))
+    small, large = order("50.00", at(DAY)), order("260.00", at(DAY, "11:00:00"))
+    decisions = replayed(rules, [small, large, taken_back(large, at(plus(DAY, 1)))])
+    assert (decisions[-1]["cause"], decisions[-1]["from"], decisions[-1]["to"]) == ("reversal", 3, 0)
+    assert leaves_of(decisions[-1]) == [
+        ("spend", "300.00", False), ("spend", "200.00", False), ("spend", "100.00", False),
+    ]  # fmt: skip
+
+
+def test_a_gate_that_drops_over_several_tiers_says_which_gates_fail():
+    calm, verified = exactly("disputes_upheld", "90d", 0), exactly("realname", "now", True)
+    rules = ladder(
+        least("spend", "life", "1.00"),
+        {"enter": least("spend", "life", "2.00"), "gates": [calm]},
+        {"enter": least("spend", "life", "3.00"), "gates": [calm, verified]},
+    )
+    lines = [
+        event("realname", at(DAY, "09:00:00"), value=True),
+        order("3.00", at(DAY)),
+        event("dispute", at(plus(DAY, 1)), order="o", upheld=True),
+    ]
+    gate = replayed(rules, lines)[-1]
+    assert (gate["cause"], gate["from"], gate["to"]) == ("gate", 3, 1)
+    assert leaves_of(gate) == [("disputes_upheld", 0, False), ("realname", True, True), ("disputes_upheld", 0, False)]
+
+
+def test_a_step_down_past_a_tier_whose_gate_fails_says_so():
+    rules = ladder(
+        least("spend", "life", "1.00"),
+        {"enter": least("spend", "life", "2.00"), "gates": [exactly("disputes_upheld", "90d", 0)]},
+        {"enter": least("spend", "30d", "3.00")},
+    )
+    lines = [order("3.00", at(DAY)), event("dispute", at(plus(DAY, 1)), order="o", upheld=True)]
+    down = replayed(rules, lines, at(plus(DAY, 60)))[-1]
+    assert (down["cause"], down["from"], down["to"]) == ("down", 3, 1)
+    assert leaves_of(down) == [("spend", "2.70", False), ("disputes_upheld", 0, False)]
+
+
+def test_an_override_that_ends_says_why_the_tiers_above_are_not_reached():
+    rules = ladder(*(least("spend", "life", f"{number}00.00") for number in (1, 2)))
+    pin = event("override", at(DAY), kind="pin", rank=2, until=at(plus(DAY, 3)))
+    over = replayed(rules, [pin, order("50.00", at(plus(DAY, 1)))], at(plus(DAY, 4)))[-1]
+    assert (over["cause"], over["from"], over["to"]) == ("override_expired", 2, 0)
+    assert leaves_of(over) == [("spend", "200.00", False), ("spend", "100.00", False)]
+    assert over["gap"] == {"spend:life": "50.00"}
+
+
+@pytest.mark.parametrize(
+    ("amounts", "decider"),
+    [(("100.00", "1.00"), "a"), (("1.00", "100.00"), "b"), (("50.00", "50.00"), "b")],
+)
+def test_of_orders_of_one_moment_the_one_that_reached_the_tier_is_named(amounts, decider):
+    rules = ladder(least("spend", "life", "100.00"))
+    lines = [order(amount, at(DAY), ref=ref) for ref, amount in zip("ab", amounts, strict=True)]
+    quiet = event("checkin", at(DAY), ref="z")
+    decisions = replayed(rules, [event("checkin", at(plus(DAY, -1))), *lines, quiet])
+    assert (decisions[-1]["cause"], decisions[-1]["ref"]) == ("enter", decider)
+
+
+def test_of_facts_of_one_moment_about_a_friend_the_line_that_decided_is_named():
+    rules = ladder(least("invitee_spend", "life", "100.00"))
+    lines = [order("100.00", at(DAY), "friend", ref="a", inviter="m1"), event("review", at(DAY), "m1", ref="b")]
+    [decided] = [one for one in replayed(rules, lines) if one["cause"] == "enter"]
+    assert (decided["member"], decided["ref"]) == ("m1", "a")
