@@ -1,0 +1,60 @@
+"""Pages of a member on a phone in English, where words are longest: every target fits a finger, every word its place."""
+
+import pytest
+
+from common import clock
+from events.services import relay
+from membership.models import PointsEntry
+from membership.services import grant_points
+from tests.browser.test_pages import small_targets
+from tests.marketing.coupons import give, template
+from tests.membership.perks import publish
+from tests.opinions import published, ticket_of
+
+PATHS = [
+    "/member/",
+    "/member/earn/",
+    "/member/spending/",
+    "/member/decisions/",
+    "/member/points/",
+    "/member/passes/",
+    "/member/invite/",
+    "/points/",
+    "/coupons/",
+    "/coupons/?tab=used",
+    "/reviews/",
+    "/reviews/?tab=todo",
+    "/messages/",
+    "/cart/",
+]
+# Boxes that are seen as such, and whose words stick out of them.
+OVERFULL = """() => [...document.querySelectorAll("main :is(.panel, .ticket-figure, .btn, .badge, .tab)")]
+    .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 100))"""
+
+
+@pytest.fixture
+def busy(shelf, alice):
+    """Somebody with something on every page."""
+    publish([], [{"kind": "price_rate", "value": "0.9"}])
+    published(alice, shelf.sku("120.00", keys=1))
+    ticket_of(alice, shelf.sku("10.00", keys=1))
+    grant_points(user_id=alice.pk, amount=500, cause=PointsEntry.Cause.GIFT, ref="gift", at=clock.now())
+    give(alice, template("10.00", name_en="Birthday coupon", source="gift"))
+    template(rate="0.9", name_en="10% off", source="points", points_price=150)
+    template(rate="0.95", name_en="5% off")
+    relay()
+    return alice
+
+
+def test_pages_of_a_member_on_a_phone(visit, busy, shelf):
+    phone = visit(390)
+    phone.sign_in(busy)
+    phone.choose(lang="en")
+    phone.go(f"/p/{shelf.sku('5.00', keys=2).product.slug}/").locator("[data-add-to-cart]").click()
+    phone.page.locator(".count").wait_for()
+    wrong = {}
+    for path in PATHS:
+        page = phone.go(path)
+        if found := phone.faults() + small_targets(page) + page.evaluate(OVERFULL):
+            wrong[path] = found
+    assert wrong == {}
