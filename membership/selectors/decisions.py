@@ -1,6 +1,6 @@
 """Decisions in plain language, each with everything that it found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from common.texts import in_both
 from membership.models import RuleSetVersion, TierDecision
-from membership.rules.evaluate import JumpTrace, TierTrace, leaf_traces
+from membership.rules.evaluate import JumpTrace, LeafTrace, TierTrace, Trace, leaf_traces, unmet
 from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
 from membership.selectors.evaluations import decision_traces
@@ -127,22 +127,26 @@ def _reasons(decision: TierDecision, traces: Sequence[TierTrace], jumps: Sequenc
             return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
         case Cause.GATE:
             gates = [gate for trace in traces if trace.rank == before for gate in trace.gates]
-            return [finding_text(leaf) for gate in gates for leaf in leaf_traces(gate) if not leaf.passed]
+            return [finding_text(leaf) for gate in gates for leaf in unmet(gate)]
         case Cause.WARN | Cause.GRACE:
             keeps = [trace.keep for trace in traces if trace.rank == to and trace.keep is not None]
-            return [finding_text(leaf) for keep in keeps for leaf in leaf_traces(keep) if not leaf.passed]
+            return [finding_text(leaf) for keep in keeps for leaf in unmet(keep)]
         case Cause.DOWN | Cause.REVERSAL:
-            return _found(traces, before, met=False)
+            return _found(traces, before, unmet)
         case Cause.OVERRIDE | Cause.OVERRIDE_EXPIRED:
             return [_("使用了升级券或加速包")] if decision.activity_ref.startswith("pass:") else []
-    return _found(traces, to, met=True)
+    return _found(traces, to, _met)
 
 
-def _found(traces: Sequence[TierTrace], rank: int, *, met: bool) -> list[str]:
+def _found(traces: Sequence[TierTrace], rank: int, telling: Callable[[Trace], Iterable[LeafTrace]]) -> list[str]:
     trace = next((one for one in traces if one.rank == rank), None)
     if trace is None or trace.enter is None:
         return []
-    return [finding_text(leaf) for leaf in leaf_traces(trace.enter) if leaf.passed == met]
+    return [finding_text(leaf) for leaf in telling(trace.enter)]
+
+
+def _met(trace: Trace) -> Iterable[LeafTrace]:
+    return (leaf for leaf in leaf_traces(trace) if leaf.passed)
 
 
 @dataclass(frozen=True)

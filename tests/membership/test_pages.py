@@ -127,6 +127,20 @@ def test_a_refund_is_told_in_plain_words():
     assert told.reasons == ("累计有效消费 ¥0.00（要求达到 ¥200.00）",)
 
 
+def test_a_warning_does_not_name_what_another_condition_makes_needless():
+    either = {"any": [at_least("orders", "life", 1), at_least("review", "life", 2)]}
+    enter = {"all": [at_least("spend", "30d", "200.00"), either]}
+    club = Club({"enter": enter, "keep": {"scale": "0.9"}, "grace_days": 14})
+    member = club.join()
+    club.buy(member, "200.00", paid=on("2026-03-01"))
+    with clock.travel(on("2026-04-05")):
+        recalculate(everyone=False)
+    standing = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk)
+    grace, warned = standing.decisions[:2]
+    assert (warned.cause, grace.cause) == ("warn", "grace")
+    assert warned.reasons == grace.reasons == ("近 30 天有效消费 ¥0.00（要求达到 ¥180.00）",)
+
+
 def test_new_rules_are_told_as_such():
     club = Club(at_least("spend", "life", "200.00"))
     member = club.join()
