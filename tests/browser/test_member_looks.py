@@ -1,4 +1,4 @@
-"""Pages of a member on a phone in English, where words are longest: every target fits a finger, every word its place."""
+"""Pages of a member on a phone: every target fits a finger, every word its place, and the keyboard sees where it is."""
 
 import pytest
 
@@ -32,6 +32,16 @@ OVERFULL = """() => [...document.querySelectorAll("main :is(.panel, .ticket-figu
     .filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.outerHTML.slice(0, 100))"""
 
 
+# The element with the focus where a bar covers it, "" where it is in sight, nothing when the focus left the page.
+BENEATH = """() => {
+    const one = document.activeElement, bars = ".site-header, .bottom-nav, .buy-bar";
+    if (one === document.body) return null;
+    const box = one.getBoundingClientRect();
+    const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+    return !one.closest(bars + ", .skip") && (!top || top.closest(bars)) ? one.outerHTML.slice(0, 100) : "";
+}"""
+
+
 @pytest.fixture
 def busy(shelf, alice):
     """Somebody with something on every page."""
@@ -47,6 +57,7 @@ def busy(shelf, alice):
 
 
 def test_pages_of_a_member_on_a_phone(visit, busy, shelf):
+    """In English, where words are longest."""
     phone = visit(390)
     phone.sign_in(busy)
     phone.choose(lang="en")
@@ -58,3 +69,20 @@ def test_pages_of_a_member_on_a_phone(visit, busy, shelf):
         if found := phone.faults() + small_targets(page) + page.evaluate(OVERFULL):
             wrong[path] = found
     assert wrong == {}
+
+
+@pytest.mark.parametrize("path", ["/member/", "/messages/", "/p/"])
+def test_what_the_keyboard_reaches_is_in_sight(visit, busy, shelf, path):
+    """Nothing that has the focus lies beneath the bars at the top and at the bottom."""
+    visitor = visit(390)
+    visitor.sign_in(busy)
+    page = visitor.go(path if path != "/p/" else f"/p/{shelf.sku('5.00', keys=2).product.slug}/")
+    reached, hidden = 0, []
+    while True:
+        page.keyboard.press("Tab")
+        found = page.evaluate(BENEATH)
+        if found is None:
+            break
+        reached += 1
+        hidden += [found] if found else []
+    assert reached > 10 and hidden == []
