@@ -86,3 +86,15 @@ def test_what_the_keyboard_reaches_is_in_sight(visit, busy, shelf, path):
         reached += 1
         hidden += [found] if found else []
     assert reached > 10 and hidden == []
+
+
+def test_the_price_of_a_coupon_stays_on_its_side_of_the_ticket(visit, busy):
+    phone = visit(320)
+    phone.sign_in(busy)
+    phone.choose(lang="en")
+    page = phone.go("/points/")
+    sides = page.eval_on_selector_all(
+        ".ticket-end",
+        "ends => ends.map(end => [end, end.firstElementChild].map(one => one.getBoundingClientRect().left))",
+    )
+    assert sides and all(end <= price for end, price in sides)
