@@ -30,7 +30,10 @@ class Contract:
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """One order line as others need to know it. Amounts in yuan for the whole line."""
+    """One order line as others need to know it. Amounts in yuan for the whole line.
+
+    `settles_at` is when the time to complain of what was delivered ends; None before delivery, and in older events.
+    """
 
     id: int
     product_id: int
@@ -43,6 +46,7 @@ class Line:
     cash: Decimal
     points_paid: Decimal
     discount: Decimal
+    settles_at: datetime | None = None
 
 
 @contract("user.registered")
@@ -111,6 +115,19 @@ class OrderRefunded(Contract):
     amount: Decimal
     complete: bool
     lines: tuple[RefundedLine, ...]
+
+
+@contract("order.settled")
+class OrderSettled(Contract):
+    """The time to complain of these delivered lines has ended. Lines without a warranty are settled by delivery: `settles_at`
+    of OrderDelivered says so, and nothing more is told."""
+
+    order_id: int
+    user_id: int | None
+    storefront_id: int
+    paid_at: datetime
+    settled_at: datetime
+    lines: tuple[Line, ...]
 
 
 @contract("order.closed")

@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
     "mails that wait to be sent": every(30, "notifications.tasks.send_due_mails"),
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
+    "lines whose warranty has ended": every(300, "orders.tasks.settle_due_lines"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
     "what-ifs that lost their worker": every(60, "membership.tasks.resume_what_ifs"),

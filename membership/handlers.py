@@ -11,6 +11,7 @@ from events.contracts import (
     OrderDelivered,
     OrderPaid,
     OrderRefunded,
+    OrderSettled,
     ReviewPublished,
     ReviewWithdrawn,
     UserRegistered,
@@ -18,7 +19,7 @@ from events.contracts import (
 from events.registry import News, handles_many, subscribe
 from membership import services
 from membership.models import Task
-from membership.selectors import nudged_users, orders_for_tasks
+from membership.selectors import nudged_users, orders_for_tasks, orders_that_wait
 from membership.selectors.differences import count_differences, pass_ages, passes_open
 
 
@@ -54,6 +55,18 @@ def take_back(event: OrderRefunded, *, at: datetime) -> None:
     at = clock.now()
     services.record_refund(refund=event, at=at)
     services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
+
+
+@subscribe(OrderSettled, "membership.record_settlement")
+def count_settled(event: OrderSettled, *, at: datetime) -> None:
+    at = clock.now()
+    services.record_settlement(order=event, at=at)
+    services.tell_inviter(user_id=event.user_id, storefront_id=event.storefront_id, order_id=event.order_id, at=at)
+
+
+@handles_many("membership.record_settlement")
+def count_many_settled(news: Sequence[News]) -> Collection[News]:
+    return _left(news, orders_that_wait(one.event for one in news))
 
 
 @subscribe(UserRegistered, "membership.note_inviter")

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core import signing
-from django.db.models import BigIntegerField, Case, F, Max, OuterRef, Q, QuerySet, Subquery, When, Window
+from django.db.models import BigIntegerField, Case, F, Func, Max, OuterRef, Q, QuerySet, Subquery, Value, When, Window
 from django.db.models.functions import Cast, RowNumber, Substr
 from django.utils.crypto import constant_time_compare
 
@@ -123,6 +123,13 @@ def with_order_names(rows: QuerySet, *, subject: str) -> QuerySet:
     return rows.annotate(
         order_public_id=Subquery(order.values("public_id")[:1]), order_number=Subquery(order.values("number")[:1])
     )
+
+
+def with_settling(rows: QuerySet, *, ref: str) -> QuerySet:
+    """The rows with `settles_at` of the order line that column `ref` names as `line:12:unsettled`; None else."""
+    number = Cast(Func(F(ref), Value(":"), Value(2), function="split_part"), BigIntegerField())
+    rows = rows.alias(line_pk=Case(When(**{f"{ref}__regex": r"^line:\d{1,18}:unsettled$"}, then=number)))
+    return rows.annotate(settles_at=Subquery(OrderLine.objects.filter(pk=OuterRef("line_pk")).values("settles_at")[:1]))
 
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:

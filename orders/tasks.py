@@ -11,3 +11,8 @@ def expire_due_orders() -> int:
 @shared_task
 def refund_overdue_short_lines() -> int:
     return services.refund_overdue_short()
+
+
+@shared_task
+def settle_due_lines() -> int:
+    return services.settle_due()

@@ -10,6 +10,7 @@ from membership.rules.nodes import RuleSet
 
 NOTHING = Decimal(0)
 POINTS_PAID = "points_paid"
+UNSETTLED = "unsettled"
 # From this many stars on, a review is a good one.
 GOOD_STARS = 4
 

@@ -25,11 +25,18 @@ class Finding:
 
 def check(rules: RuleSet) -> list[Finding]:
     """Everything that is wrong or odd, by tier. A rule set with an error must not be published."""
-    return [
+    of_tiers = (
         finding
         for index, tier in enumerate(rules.tiers[1:], 1)
         for finding in (*_keep(tier, index), *_reachable(tier, index), *_order(rules, tier, index))
-    ]
+    )
+    return [*_counts(rules), *of_tiers]
+
+
+def _counts(rules: RuleSet) -> Iterator[Finding]:
+    if rules.counts == "settled":
+        message = _("结算后计入只影响生效之后付款的订单：已计入的消费不变，推演里也看不出差别")
+        yield Finding(Level.WARNING, "counts", message)
 
 
 def _keep(tier: Tier, index: int) -> Iterator[Finding]:

@@ -30,6 +30,7 @@ EXCLUSIONS = {
     "points_paid": gettext_lazy("用积分支付的部分"),
     "gift_cards": gettext_lazy("礼品卡"),
     "not_counted": gettext_lazy("对应的消费未计入"),
+    "unsettled": gettext_lazy("还在质保期内"),
     "wash_trade": gettext_lazy("虚假交易"),
     "refund_cycle": gettext_lazy("反复购买又退款"),
     "closed_loop": gettext_lazy("互相邀请套取奖励"),
@@ -129,7 +130,7 @@ def exclusion_text(reason: str) -> str:
 
 def _counts(rules: RuleSet) -> str:
     if rules.counts == "settled":
-        return _("消费在结算后计入，日期以付款时间为准；退款会从付款当日扣回")
+        return _("消费在结算后计入（质保期满即结算，没有质保的发货即结算），日期以付款时间为准；退款会从付款当日扣回")
     return _("消费在发货后计入，日期以付款时间为准；退款会从付款当日扣回")
 
 

@@ -58,6 +58,7 @@ from membership.selectors.prices import (
 )
 from membership.selectors.published import PublicRules, public_rules
 from membership.selectors.rules import Holding, holding_of, program_for
+from membership.selectors.settling import orders_that_wait
 from membership.selectors.spending import counted_spend, own_programs
 from membership.selectors.standing import (
     Standing,
@@ -94,6 +95,7 @@ __all__ = [
     "nudge_effects",
     "nudged_users",
     "orders_for_tasks",
+    "orders_that_wait",
     "shown_lately",
     "streak_at_risk",
     "CheckInShown",

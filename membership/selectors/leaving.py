@@ -20,6 +20,7 @@ from membership.rules.nodes import RuleSet
 from membership.rules.render import value_text
 from membership.selectors.bars import Bar, Leaving, Part
 from membership.selectors.books import latest_mark, load_sums
+from membership.selectors.settling import without_settled_waits
 from membership.selectors.standing import Standing
 
 # A ratio or a streak does not lose a sum.
@@ -112,8 +113,8 @@ def spend_of(standing: Standing, *, excluded: bool = False) -> QuerySet[Activity
 
     `excluded`: only those that do not count.
     """
-    rows = Activity.objects.filter(member=standing.member, metric="spend", reverses="")
-    back = Activity.objects.filter(member=OuterRef("member"), reverses=OuterRef("source_ref")).order_by()
+    rows = without_settled_waits(Activity.objects.filter(member=standing.member, metric="spend", reverses=""))
+    back = Activity.objects.filter(member=OuterRef("member"), reverses=OuterRef("counts_as")).order_by()
     named = Category.objects.filter(code=OuterRef("category"))
     rows = rows.annotate(
         mark=Coalesce(latest_mark(), Value("")),

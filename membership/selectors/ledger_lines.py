@@ -7,7 +7,7 @@ from datetime import datetime
 from django.utils.translation import gettext as _
 
 from catalog.models import Category
-from membership.engine.facts import Fact, History
+from membership.engine.facts import UNSETTLED, Fact, History
 from membership.models import MemberTier
 from membership.rules.describe import exclusion_text
 from membership.selectors.books import load_history
@@ -58,7 +58,12 @@ def ledger_of(member: MemberTier) -> Ledger:
     history = load_history(member.pk)
     facts = sorted(history.facts.values(), key=lambda fact: fact.key, reverse=True)
     names = {one.code: str(one) for one in Category.objects.only("code", "name", "name_en")}
-    return Ledger([_line(fact, history, names) for fact in facts])
+    return Ledger([_line(fact, history, names) for fact in facts if not _was_settled(fact, history)])
+
+
+def _was_settled(fact: Fact, history: History) -> bool:
+    """Whether a fact only waited for a settlement that has come: the spend itself stands beside it."""
+    return fact.reason == UNSETTLED and fact.ref.replace(UNSETTLED, fact.metric) in history.facts
 
 
 def _line(fact: Fact, history: History, names: Mapping[str, str]) -> FactLine:

@@ -49,7 +49,7 @@ from membership.services.points import (
     spend_points,
 )
 from membership.services.recalculation import recalculate
-from membership.services.recording import record_order, record_order_lines, record_refund
+from membership.services.recording import record_order, record_order_lines, record_refund, record_settlement
 from membership.services.reviews import record_review
 from membership.services.rules import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
 from membership.services.tasks import (
@@ -116,6 +116,7 @@ __all__ = [
     "record_order_lines",
     "record_refund",
     "record_review",
+    "record_settlement",
     "record_view",
     "redeem_pass",
     "refresh_task_arms",

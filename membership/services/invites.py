@@ -14,6 +14,7 @@ from common.exceptions import Conflict, TooManyRequests
 from common.locks import lock_one
 from events.contracts import InviteeSpent, RewardGranted
 from events.services import emit
+from membership.engine.facts import UNSETTLED
 from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task
 from membership.selectors.invites import inviter_of_code, masked
 from membership.selectors.rules import program_for
@@ -182,6 +183,7 @@ def mirror_spend(*, referral: Referral, at: datetime, subject: str = "") -> None
     """
     program = program_for(referral.storefront_id)
     rows = Activity.objects.filter(member__user=referral.invitee_id, member__program=program, metric="spend")
+    rows = rows.exclude(invalid_reason=UNSETTLED)
     if subject:
         rows = rows.filter(subject=subject)
     with transaction.atomic():

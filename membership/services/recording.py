@@ -1,16 +1,18 @@
 """What orders mean for members: delivered lines count, refunds take back, in whatever order the news comes.
 
 One row a line: `line:<id>:spend` for the cash, `line:<id>:points` for what points paid. Everything is dated by the
-payment. An order counts as one while some of its spend does.
+payment. An order counts as one while some of its spend does. Where rules count what is settled, `line:<id>:unsettled` says
+until then what waits, and `line:<id>:spend` comes with the settlement.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
 
-from events.contracts import Line, OrderDelivered, OrderRefunded, RefundedLine
-from membership.engine.facts import spend_facts
+from events.contracts import Line, OrderDelivered, OrderRefunded, OrderSettled, RefundedLine
+from membership.engine.facts import UNSETTLED, Fact, spend_facts
 from membership.models import Activity, MemberTier, TierDecision
 from membership.rules.nodes import RuleSet
 from membership.selectors.rules import published_versions, version_at
@@ -57,8 +59,23 @@ def _take_lines(
     """Write what a locked member bought, after `others` of the same moment."""
     versions = published_versions(member.program_id)
     rules = version_at(versions, order.paid_at).rules
-    rows = [row for line in order.lines for row in _line_rows(member, rules, order, line, at)]
+    rows = [_row(member, fact, at) for line in order.lines for fact in _delivered_facts(rules, order, line)]
     return take_locked(member, [*others, *rows], versions, at=at)
+
+
+def record_settlement(*, order: OrderSettled, at: datetime) -> TierDecision | None:
+    """Count settled lines that waited for it, on the day of the payment; returns the decision, if one was made.
+
+    Lines that count already change nothing. Locks the MemberTier.
+    """
+    if order.user_id is None:
+        return None
+    with transaction.atomic(savepoint=False):
+        member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=at)
+        versions = published_versions(member.program_id)
+        rules = version_at(versions, order.paid_at).rules
+        rows = [_row(member, fact, at) for line in order.lines for fact in _line_facts(rules, order, line)]
+        return take_locked(member, rows, versions, at=at)
 
 
 def record_refund(*, refund: OrderRefunded, at: datetime) -> TierDecision | None:
@@ -80,10 +97,17 @@ def _subject(order_id: int) -> str:
     return f"order:{order_id}"
 
 
-def _line_rows(
-    member: MemberTier, rules: RuleSet, order: OrderDelivered, line: Line, at: datetime
-) -> Iterable[Activity]:
-    for fact in spend_facts(
+def _delivered_facts(rules: RuleSet, order: OrderDelivered, line: Line) -> Iterable[Fact]:
+    """What a delivered line says; its spend waits where it counts once it is settled, and that is not yet."""
+    waits = rules.counts == "settled" and line.settles_at is not None and line.settles_at > order.delivered_at
+    for fact in _line_facts(rules, order, line):
+        if waits and not fact.reason:
+            fact = replace(fact, ref=f"line:{line.id}:{UNSETTLED}", reason=UNSETTLED)
+        yield fact
+
+
+def _line_facts(rules: RuleSet, order: OrderDelivered | OrderSettled, line: Line) -> Iterable[Fact]:
+    return spend_facts(
         rules,
         ref=f"line:{line.id}:spend",
         points_ref=f"line:{line.id}:points",
@@ -92,19 +116,22 @@ def _line_rows(
         points_paid=line.points_paid,
         category=line.category,
         subject=_subject(order.order_id),
-    ):
-        yield Activity(
-            source_ref=fact.ref,
-            member=member,
-            metric=SPEND,
-            subject=fact.subject,
-            occurred_at=fact.at,
-            recorded_at=at,
-            amount=fact.amount,
-            category=fact.category,
-            valid=not fact.reason,
-            invalid_reason=fact.reason,
-        )
+    )
+
+
+def _row(member: MemberTier, fact: Fact, at: datetime) -> Activity:
+    return Activity(
+        source_ref=fact.ref,
+        member=member,
+        metric=SPEND,
+        subject=fact.subject,
+        occurred_at=fact.at,
+        recorded_at=at,
+        amount=fact.amount,
+        category=fact.category,
+        valid=not fact.reason,
+        invalid_reason=fact.reason,
+    )
 
 
 def _spent_lines(member: MemberTier, refund: OrderRefunded) -> dict[str, Activity]:

@@ -204,8 +204,6 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
     for finding in check(rules):
         if finding.level is Level.ERROR:
             yield finding.path, finding.message
-    if rules.counts != "delivered":
-        yield "counts", _("结算还没有消息来源，消费只能在发货后计入")
     ranks = {tier.rank for tier in rules.tiers}
     held = MemberTier.objects.filter(program=version.program_id).values_list("rank", flat=True).distinct()
     for rank in sorted(set(held.order_by("rank")) - ranks):

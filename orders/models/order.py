@@ -174,6 +174,9 @@ class OrderLine(models.Model):
         ReusableSecret, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("通用卡密")
     )
     delivered_at = models.DateTimeField(_("发货时间"), null=True)
+    # The end of the warranty, from delivery on; a line without one is settled by its delivery.
+    settles_at = models.DateTimeField(_("质保截止"), null=True)
+    settled_at = models.DateTimeField(_("结算时间"), null=True)
 
     class Meta:
         verbose_name = _("订单商品")
@@ -192,9 +195,16 @@ class OrderLine(models.Model):
                 condition=Q(coupon_off__gte=0) & Q(coupon_off__lte=F("list_total") - F("cash")),
                 name="line_coupon_within_discount",
             ),
+            models.CheckConstraint(
+                condition=Q(settled_at=None) | Q(settles_at__isnull=False, settled_at__gte=F("settles_at")),
+                name="line_settled_in_time",
+            ),
         ]
         indexes = [
             models.Index(fields=["state", "id"], condition=Q(state__in=["queued", "held", "short"]), name="line_open"),
+            models.Index(
+                fields=["settles_at"], condition=Q(settled_at=None, settles_at__isnull=False), name="line_unsettled"
+            ),
         ]
 
     def __str__(self) -> str:

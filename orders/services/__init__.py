@@ -8,6 +8,7 @@ from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_paym
 from orders.services.placing import Buyer, place
 from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, coupon_offers, preview, quote, with_offer
 from orders.services.refunding import refund, refund_overdue_short
+from orders.services.settling import settle_due
 from orders.services.staff import reveal, set_note
 
 __all__ = [
@@ -46,5 +47,6 @@ __all__ = [
     "reveal",
     "set_cart_quantity",
     "set_note",
+    "settle_due",
     "with_offer",
 ]

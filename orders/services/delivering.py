@@ -39,6 +39,7 @@ def line_facts(lines: Sequence[OrderLine]) -> tuple[Line, ...]:
             cash=line.cash,
             points_paid=line.points_paid,
             discount=line.discount,
+            settles_at=line.settles_at,
         )
         for line in lines
     )

@@ -1,6 +1,6 @@
 """Moving an order or line: compare-and-set, and the history row in the same transaction."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from orders.exceptions import IllegalMove
 from orders.models import Order, OrderLine, OrderMove
@@ -40,11 +40,22 @@ def note_act(order: Order, *, at: datetime, cause: str, actor_id: int | None, no
 
 
 def move_line(line: OrderLine, to: str, **changes) -> None:
-    """Move `line` from the state that it was read in. Raises IllegalMove like `move_order`."""
+    """Move `line` from the state that it was read in; a delivered one settles at the end of its warranty.
+
+    Raises IllegalMove like `move_order`.
+    """
     if to not in OrderLine.MOVES[line.state]:
         raise IllegalMove
+    if to == OrderLine.State.DELIVERED:
+        changes |= _settling(line, changes["delivered_at"])
     if not OrderLine.objects.filter(pk=line.pk, state=line.state).update(state=to, **changes):
         raise IllegalMove
     line.state = to
     for name, value in changes.items():
         setattr(line, name, value)
+
+
+def _settling(line: OrderLine, delivered_at: datetime) -> dict[str, datetime]:
+    if not line.warranty_days:
+        return {"settles_at": delivered_at, "settled_at": delivered_at}
+    return {"settles_at": delivered_at + timedelta(days=line.warranty_days)}

@@ -1,6 +1,7 @@
 """会员中心: where the member stands, what is missing, what there is to do and to get. Joins the tier with orders and money."""
 
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -28,7 +29,7 @@ from membership.selectors import (
     with_leaving,
 )
 from membership.services import note_shown
-from orders.selectors import with_order_names
+from orders.selectors import with_order_names, with_settling
 from orders.services import MonthSaving, month_saving
 from shop import nudges
 from shop.refusals import private
@@ -88,13 +89,17 @@ def spending(request: HttpRequest) -> HttpResponse:
 
 
 def _purchases(standing: Standing, *, excluded: bool) -> QuerySet:
-    return with_order_names(spend_of(standing, excluded=excluded), subject="subject")
+    rows = with_order_names(spend_of(standing, excluded=excluded), subject="subject")
+    return with_settling(rows, ref="source_ref")
 
 
-def _told(rows: QuerySet) -> list[tuple[Spent, dict[str, str] | None]]:
-    """Purchases in words, each with the public id and the number of its order."""
+def _told(rows: QuerySet) -> list[tuple[Spent, dict[str, Any] | None]]:
+    """Purchases in words, each with the public id and the number of its order, and when it settles if it waits for that."""
     found = list(rows)
-    orders = [
-        {"public_id": row.order_public_id, "number": row.order_number} if row.order_public_id else None for row in found
-    ]
-    return list(zip(spent(found), orders, strict=True))
+    return list(zip(spent(found), map(_order_of, found), strict=True))
+
+
+def _order_of(row: Any) -> dict[str, Any] | None:
+    if not row.order_public_id:
+        return None
+    return {"public_id": row.order_public_id, "number": row.order_number, "settles_at": row.settles_at}

@@ -125,7 +125,6 @@ def test_times_before_the_first_version_use_the_first(platform):
     [
         ([silver(), {"rank": 2, "name": "黄金", "enter": at_least("spend", "life", "50.00")}], {}, "tiers[2].enter"),
         ([silver(keep=at_least("spend", "life", "100.01"))], {}, "tiers[1].keep"),
-        ([silver()], {"counts": "settled"}, "counts"),
     ],
 )
 def test_what_is_unsound_or_would_not_be_done_is_not_published(platform, tiers, extra, problem):

@@ -186,6 +186,11 @@ def test_an_impossible_tier_is_an_error_and_one_without_rule_a_warning():
     assert levels({"rank": 1, "name": "荣誉"}) == [(Level.WARNING, "tiers[1]")]
 
 
+def test_counting_what_is_settled_warns_that_it_changes_nothing_of_the_past():
+    rules = parse_rules({"counts": "settled", "tiers": [{"rank": 0, "name": "普通"}]})
+    assert [(one.level, one.path) for one in check(rules)] == [(Level.WARNING, "counts")]
+
+
 def test_huge_conditions_are_left_undecided_quickly():
     wide = {"all": [{"any": [orders(n) for n in range(1, 20)]}] * 10}
     assert implies(condition(wide), condition(wide)) is None
