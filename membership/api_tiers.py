@@ -101,6 +101,9 @@ class MyTierOut(serializers.Serializer):
     rank = serializers.IntegerField()
     name = serializers.CharField()
     since = serializers.DateTimeField(allow_null=True)
+    lifted_until = serializers.DateTimeField(
+        allow_null=True, help_text=_("升级券或店铺把等级提高到何时；按规则得到时为 null")
+    )
     day = serializers.DateField(help_text=_("数据截至哪一天（北京时间）"))
     benefits = BenefitOut(many=True)
     next = NextTierOut(allow_null=True, help_text=_("最高等级时为 null"))

@@ -179,11 +179,12 @@ def _tier_note(news: News, found: TierNews | None) -> services.Note:
 
 def tell_author(event: ReviewPublished | ReviewRejected | ReviewWithdrawn, kind: Kind, *, at: datetime) -> None:
     """Tell what became of a review: once for each publication, rejection and removal."""
+    product = Product.objects.get(pk=event.product_id)
     services.tell(
         ref=f"{kind}:{event.review_id}:{event.occurred_at.isoformat()}",
         user_id=event.user_id,
         kind=kind,
-        params={"product": Product.objects.get(pk=event.product_id).name},
+        params={"product": product.name, "product_en": product.name_en},
         link=reverse("shop:reviews"),
         at=at,
     )

@@ -1,6 +1,6 @@
 """Decisions in plain language, each with everything that it found."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from common.texts import in_both
 from membership.models import RuleSetVersion, TierDecision
-from membership.rules.evaluate import JumpTrace, TierTrace, Trace, leaf_traces
+from membership.rules.evaluate import JumpTrace, LeafTrace, TierTrace, Trace, leaf_traces, unmet
 from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
 from membership.selectors.evaluations import decision_traces
@@ -127,22 +127,25 @@ def _reasons(decision: TierDecision, traces: Sequence[TierTrace], jumps: Sequenc
             used = [jump.when for jump in jumps if jump.used and jump.when.passed]
             return [finding_text(leaf) for when in used for leaf in leaf_traces(when)]
         case Cause.GATE:
-            return _findings((gate for trace in passed for gate in trace.gates), met=False)
+            return _findings((gate for trace in passed for gate in trace.gates), unmet)
         case Cause.WARN | Cause.GRACE:
-            return _findings((trace.keep for trace in traces if trace.rank == to and trace.keep is not None), met=False)
+            return _findings((trace.keep for trace in traces if trace.rank == to and trace.keep is not None), unmet)
         case Cause.OVERRIDE:
             return [_("使用了升级券或加速包")] if decision.activity_ref.startswith("pass:") else []
     if passed:
-        return _findings((part for trace in passed for part in (trace.enter, *trace.gates) if part), met=False)
+        return _findings((part for trace in passed for part in (trace.enter, *trace.gates) if part), unmet)
     if decision.cause == Cause.OVERRIDE_EXPIRED:
         return []
-    return _findings((trace.enter for trace in traces if trace.rank == to and trace.enter is not None), met=True)
+    return _findings((trace.enter for trace in traces if trace.rank == to and trace.enter is not None), _met)
 
 
-def _findings(parts: Iterable[Trace], *, met: bool) -> list[str]:
-    """The comparisons that hold, or those that do not, each once."""
-    found = (finding_text(leaf) for part in parts for leaf in leaf_traces(part) if leaf.passed == met)
-    return list(dict.fromkeys(found))
+def _findings(parts: Iterable[Trace], telling: Callable[[Trace], Iterable[LeafTrace]]) -> list[str]:
+    """What is told of the comparisons of these conditions, each once."""
+    return list(dict.fromkeys(finding_text(leaf) for part in parts for leaf in telling(part)))
+
+
+def _met(trace: Trace) -> Iterable[LeafTrace]:
+    return (leaf for leaf in leaf_traces(trace) if leaf.passed)
 
 
 @dataclass(frozen=True)

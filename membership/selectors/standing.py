@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from django.db.models import QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from common import clock
 from membership.engine.book import Book, Snapshot
-from membership.models import Activity, Benefit, MemberTier, PointsAccount, Program, TierRule
+from membership.models import Activity, Benefit, MemberTier, Override, PointsAccount, Program, TierRule
 from membership.rules.catalogue import Span
 from membership.rules.evaluate import GroupTrace, TierTrace, Trace, evaluate_tiers, leaf_traces
 from membership.rules.render import gap_sentence, tier_gap_sentence
@@ -82,7 +82,8 @@ class Standing:
     """A member in a program. `day` is the Shanghai day whose figures are shown, `next` None at the top.
 
     `version` is the one that evaluated, `given` the one in force, whose benefits hold. `keeping` is None where nothing that
-    time does can take the tier; `member` until the registration was heard of.
+    time does can take the tier; `member` until the registration was heard of. `lifted_until` is when the coupon or the shop's
+    word ends that holds the member above what the rules say; None where the rules alone give the tier.
     """
 
     program: Program
@@ -92,6 +93,7 @@ class Standing:
     rank: int
     name: str
     since: datetime | None
+    lifted_until: datetime | None
     day: date
     next: NextTier | None
     keeping: Keeping | None
@@ -106,7 +108,8 @@ def member_standing(*, user_id: int, storefront_id: int, decisions: int = SHOWN_
     Somebody whose registration was not heard of yet stands where everybody begins.
     """
     program, versions = rules_for(storefront_id)
-    return _standing_of(program, versions, _members(user_id, program).first(), decisions)
+    member = _with_lift(_members(user_id, program), clock.now()).first()
+    return _standing_of(program, versions, member, decisions)
 
 
 def standing_and_person(
@@ -114,7 +117,7 @@ def standing_and_person(
 ) -> tuple[Standing, Person]:
     """The standing, and what pages ask about the person beside it; the member is read once for both."""
     program, versions = rules_for(storefront_id)
-    rows = _members(user_id, program).select_related("user")
+    rows = _with_lift(_members(user_id, program), at).select_related("user")
     member = rows.annotate(**person_columns(user_id, at)).first()
     if member is None:
         return _standing_of(program, versions, None, 0), person_of(user_id=user_id, at=at)
@@ -145,6 +148,20 @@ def _members(user_id: int, program: Program) -> QuerySet[MemberTier]:
     return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points)
 
 
+def _with_lift(rows: QuerySet[MemberTier], at: datetime) -> QuerySet[MemberTier]:
+    """The members, with `lift_ends`: when the last override ends that holds the shown rank at a time."""
+    holding = Override.objects.filter(
+        member=OuterRef("pk"),
+        rank=OuterRef("rank"),
+        kind__in=[Override.Kind.FLOOR, Override.Kind.PIN],
+        status=Override.Status.APPROVED,
+        starts_at__lte=at,
+        expires_at__gt=at,
+        ended_at=None,
+    )
+    return rows.annotate(lift_ends=Subquery(holding.order_by("-expires_at").values("expires_at")[:1]))
+
+
 def has_heard_of(standing: Standing, *, order_id: int) -> bool:
     """Whether an order is among what the standing was made from."""
     return Activity.objects.filter(member=standing.member, subject=f"order:{order_id}").exists()
@@ -171,6 +188,7 @@ def _of_member(program: Program, member: MemberTier, versions: Sequence[Publishe
         member=member,
         rank=member.rank,
         since=member.since,
+        lifted_until=member.lift_ends if member.state.get("rank", member.rank) < member.rank else None,
         day=day,
         traces=[_moved(trace, day) for trace in evaluated_tiers(member)],
         decisions=tuple(
@@ -212,7 +230,16 @@ def _beginning(program: Program, version: Published) -> Standing:
     traces = evaluate_tiers(version.rules, Snapshot(Book(), version.rules, today), today)
     rank = version.rules.default_tier.rank
     return _standing(
-        program, version, given=version, member=None, rank=rank, since=None, day=today, traces=traces, decisions=()
+        program,
+        version,
+        given=version,
+        member=None,
+        rank=rank,
+        since=None,
+        lifted_until=None,
+        day=today,
+        traces=traces,
+        decisions=(),
     )
 
 
@@ -224,6 +251,7 @@ def _standing(
     member: MemberTier | None,
     rank: int,
     since: datetime | None,
+    lifted_until: datetime | None,
     day: date,
     traces: Sequence[TierTrace],
     decisions: tuple[DecisionText, ...],
@@ -239,6 +267,7 @@ def _standing(
         rank=rank,
         name=tier_called(version, rank),
         since=since,
+        lifted_until=lifted_until,
         day=day,
         next=_next(version, given, above) if above is not None else None,
         keeping=_keeping(version, member, held) if member is not None and held is not None else None,

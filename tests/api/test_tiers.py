@@ -7,6 +7,7 @@ from membership.models import Program, TierDecision
 from membership.rules.parse import parse_rules
 from membership.services import draft_rule_set, publish_rule_set
 from tests.membership.club import at_least
+from tests.membership.perks import hold
 
 
 @pytest.fixture
@@ -29,7 +30,13 @@ def test_my_tier_says_each_condition(as_alice, silver):
     assert month["leaving"]["text"] == "¥212.00"
     assert life["since"] is None and life["leaving"] is None
     assert [one["layer"] for one in mine["benefits"]] == ["everyday", "status"]
-    assert mine["keeping"] is None
+    assert mine["keeping"] is None and mine["lifted_until"] is None
+
+
+def test_my_tier_says_until_when_it_is_held_up(as_alice, alice):
+    hold(alice, 2)
+    mine = as_alice.get("/me/tier/")[1]
+    assert (mine["rank"], mine["lifted_until"] > mine["since"]) == (2, True)
 
 
 def test_my_tier_in_english(as_alice, silver):

@@ -1,15 +1,18 @@
 """会员中心 and the public rules, as Alice sees them."""
 
 import pytest
+from django.template.loader import render_to_string
 from django.test import Client
 
 from common import clock
 from events.services import relay
 from membership.models import Birthday, MemberTier, Program
 from membership.selectors import member_standing, public_rules
+from membership.selectors.bars import Bar, Part
 from membership.services import draft_rule_set, publish_rule_set, recalculate
 from tenancy.models import MAIN_ID
 from tests.membership.club import Club, at_least, on
+from tests.membership.perks import hold
 
 pytestmark = pytest.mark.django_db
 
@@ -25,6 +28,10 @@ def page(user, path="/member/", language="zh-hans"):
 
 def standing_of(user):
     return member_standing(user_id=user.pk, storefront_id=MAIN_ID)
+
+
+def bar_of(key, todo) -> Bar:
+    return Bar(key, "review", "life", 0, 2, 2, not todo, 0, key, "0 条", "2 条", todo, since=None, until=None)
 
 
 def bars(parts):
@@ -91,6 +98,25 @@ def test_after_the_climb_the_page_says_why_and_what_comes_next(shelf, alice):
     assert "近 30 天有效消费" in html
 
 
+def test_until_when_a_tier_is_held_up_is_on_the_card(alice):
+    hold(alice, 2)
+    until = clock.start_of_day(standing_of(alice).lifted_until.astimezone(clock.SHANGHAI).date())
+    assert f"这一等级保留到 {until:%Y-%m-%d}" in page(alice)[1]
+    assert f"You keep this tier until {until:%Y-%m-%d}" in page(alice, language="en")[1]
+
+
+def test_where_one_condition_is_enough_the_others_are_not_asked_for(alice):
+    met, unmet = Part("leaf", True, bar_of("a", todo="")), Part("leaf", False, bar_of("b", todo="再发布 2 条评价"))
+
+    def shown(part):
+        return render_to_string("membership/part.html", {"part": part})
+
+    assert "再发布 2 条评价" in shown(Part("all", False, parts=(met, unmet)))
+    assert "再发布 2 条评价" in shown(Part("any", False, parts=(unmet, unmet)))
+    assert "再发布 2 条评价" not in shown(Part("any", True, parts=(met, unmet)))
+    assert "再发布 2 条评价" not in shown(Part("any", True, parts=(met, Part("all", False, parts=(unmet,)))))
+
+
 def test_a_refund_is_told_in_plain_words():
     club = Club(at_least("spend", "life", "200.00"))
     member = club.join()
@@ -99,6 +125,20 @@ def test_a_refund_is_told_in_plain_words():
     told = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk).decisions[0]
     assert told.title == "退款或撤销后重新评定，调整为普通会员"
     assert told.reasons == ("累计有效消费 ¥0.00（要求达到 ¥200.00）",)
+
+
+def test_a_warning_does_not_name_what_another_condition_makes_needless():
+    either = {"any": [at_least("orders", "life", 1), at_least("review", "life", 2)]}
+    enter = {"all": [at_least("spend", "30d", "200.00"), either]}
+    club = Club({"enter": enter, "keep": {"scale": "0.9"}, "grace_days": 14})
+    member = club.join()
+    club.buy(member, "200.00", paid=on("2026-03-01"))
+    with clock.travel(on("2026-04-05")):
+        recalculate(everyone=False)
+    standing = member_standing(user_id=member.user_id, storefront_id=club.storefront.pk)
+    grace, warned = standing.decisions[:2]
+    assert (warned.cause, grace.cause) == ("warn", "grace")
+    assert warned.reasons == grace.reasons == ("近 30 天有效消费 ¥0.00（要求达到 ¥180.00）",)
 
 
 def test_new_rules_are_told_as_such():

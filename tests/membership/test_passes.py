@@ -15,7 +15,7 @@ from membership.exceptions import (
     PointsRefReused,
 )
 from membership.models import Override, Pass, PassOffer, PointsEntry, Task
-from membership.selectors import audit_points, points_balance
+from membership.selectors import audit_points, member_standing, points_balance
 from membership.services import buy_pass, check_in, give_pass, grant_points, let_overrides_end, redeem_pass
 from tests.membership.club import Club, at_least, causes, on, rank
 
@@ -89,6 +89,19 @@ def test_scenario_16_what_a_pass_lent_ends_at_its_time_and_not_with_the_night(cl
         assert let_overrides_end(at=later) == 0
     assert (rank(rich), rank(other)) == (0, 0)
     assert causes(rich) == ["default", "override", "override_expired"]
+
+
+def test_the_page_says_until_when_a_coupon_holds_the_tier(club, rich):
+    def lifted(at):
+        with clock.travel(at):
+            return member_standing(user_id=rich.user_id, storefront_id=club.storefront.pk).lifted_until
+
+    assert lifted(NOW) is None
+    mine = use(club, rich, buy(rich, offer()))
+    assert lifted(NOW) == mine.until
+    # The rules now give the same tier: nothing ends.
+    club.buy(rich, "1000.00", paid=NOW + DAY)
+    assert lifted(NOW + DAY) is None
 
 
 def test_one_click_buys_once(rich):

@@ -18,6 +18,7 @@ from notifications.models import Mail, Message
 from orders import services as orders
 from orders.selectors import delivered_of
 from tests.membership.club import Club, at_least, on
+from tests.opinions import published
 from tests.orders.test_buying import pay
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,18 @@ def test_what_a_tier_takes_next_and_what_keeps_it():
         ),
     ]
     assert all("再消费" not in body for _title, body in messages_of(member.user, "en"))
+
+
+def test_a_message_about_a_review_calls_the_product_as_its_reader_does(shelf, alice):
+    sku = shelf.sku(keys=1)
+    sku.product.name_en = "Test card"
+    sku.product.save()
+    published(alice, sku)
+    relay()
+    message = Message.objects.get(user=alice, kind="review_published")
+    assert selectors.words(message).title == f"你对「{sku.product.name}」的评价已发布"
+    with translation.override("en"):
+        assert selectors.words(message).title == "Your review of Test card is published"
 
 
 def test_a_mail_that_fails_is_tried_again_and_given_up_at_last(shelf, settings):

@@ -232,7 +232,7 @@ class TestTheProductPage:
 
 class TestMessages:
     def titles(self, browser) -> list[str]:
-        return re.findall(r'<a href="/reviews/">([^<]+)</a>', browser.see("/messages/"))
+        return re.findall(r'<a class="row" href="/reviews/">([^<]+)</a>', browser.see("/messages/"))
 
     def test_the_author_is_told_what_became_of_it(self, alice, as_member, olga):
         review, browser = write(ticket_of(alice)), as_member(alice)
