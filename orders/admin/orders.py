@@ -16,7 +16,7 @@ from accounts.models import User
 from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
-from common.texts import listed
+from common.texts import clauses, listed
 from membership.selectors import with_priority
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.credits import CreditActs
@@ -147,7 +147,7 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
 
     @display(description=_("商品"))
     def plain_goods(self, order: Order) -> str:
-        return "；".join(str(line) for line in order.lines.all())
+        return clauses(order.lines.all())
 
     @display(description=_("买家"))
     def who(self, order: Order) -> str:
