@@ -45,6 +45,7 @@ act_names.update(
 @admin.register(Program)
 class ProgramAdmin(ModelAdmin):
     list_display = ["__str__", "storefront"]
+    list_select_related = ["storefront"]
     list_filter = ["storefront"]
     export_columns = ["name", "name_en", "storefront"]
     fields = ["name", "name_en", "storefront"]

@@ -45,7 +45,7 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
         ("paid_at", DayRangeFilter),
         "storefront",
     ]
-    list_select_related = ["buyer"]
+    list_select_related = ["buyer", "storefront"]
     search_fields = ["number", "contact", "buyer__username"]
     search_help_text = _("按订单号（可只填开头）、联系方式、买家用户名或手机号查找")
     ordering = ["-id"]
