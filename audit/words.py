@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
-from common.texts import listed
+from common.texts import clauses, listed
 
 # Every key that a room writes; what changed in a row goes by the names of its model's fields.
 WORDS: dict[str, Any] = {
@@ -113,7 +113,7 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return gettext("是") if value else gettext("否")
     if isinstance(value, Mapping):
-        return "；".join(f"{_name(key)} {_plain(one)}" for key, one in value.items())
+        return clauses(f"{_name(key)} {_plain(one)}" for key, one in value.items())
     if isinstance(value, list):
         return listed(map(_plain, value))
     return {"True": gettext("是"), "False": gettext("否"), "None": "–"}.get(str(value), str(value))

@@ -32,6 +32,21 @@ def listed(items: Iterable[Any]) -> str:
     return gettext("、").join(map(str, items))
 
 
+def clauses(items: Iterable[Any]) -> str:
+    """Several half-sentences in one line, parted as the reader's language parts them."""
+    return gettext("；").join(map(str, items))
+
+
+def led_by(heading: Any, text: Any) -> str:
+    """`标题：文字` with the reader's colon; the heading alone where there is no text."""
+    return f"{heading}{gettext('：')}{text}" if text else str(heading)
+
+
+def with_remark(text: Any, remark: Any) -> str:
+    """`文字（附注）` with the reader's brackets; the text alone where there is nothing to remark."""
+    return gettext("%(text)s（%(more)s）") % {"text": text, "more": remark} if remark else str(text)
+
+
 def _told(form: Any, **values: Any) -> str:
     return str(form) % {name: str(value) for name, value in values.items()}
 

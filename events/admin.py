@@ -35,6 +35,7 @@ TONES = {Delivery.State.PENDING: "info", Delivery.State.DONE: "success", Deliver
 @admin.register(Event)
 class EventAdmin(ReadOnlyAdmin):
     list_display = ["number", "kind", "shown_at", "fanned_out"]
+    export_columns = ["number", "kind", "occurred_at", "fanned_out_at"]
     list_filter = [("occurred_at", DayRangeFilter)]
     search_fields = ["=kind", "=id"]
     search_help_text = _("按事件类型（例如 order.paid）或编号精确查找")
@@ -62,6 +63,7 @@ class EventAdmin(ReadOnlyAdmin):
 @admin.register(Delivery)
 class DeliveryAdmin(ReadOnlyAdmin):
     list_display = ["number", "shown_state", "subscriber", "kind", "attempts", "next_try", "last_error"]
+    export_columns = ["number", "state", "subscriber", "kind", "attempts", "next_try", "last_error"]
     list_filter = ["state"]
     search_fields = ["=subscriber", "=event__kind", "=event__id"]
     search_help_text = _("按订阅者、事件类型或事件编号精确查找")

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from common import clock
 from common.admin import DayRangeFilter, ModelAdmin, ReadOnlyAdmin, allowed, chip, display, moment
+from common.texts import listed
 from insights.models import Spell, WinBackPlan
 from insights.selectors.away import Row, win_back_report
 from insights.services import save_win_back_plan
@@ -120,9 +121,7 @@ class SpellAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("依据"))
     def signs(self, spell: Spell) -> str:
-        return "、".join(
-            text for is_so, text in ((spell.quiet, _("久未来访")), (spell.no_order, _("久未下单"))) if is_so
-        )
+        return listed(text for is_so, text in ((spell.quiet, _("久未来访")), (spell.no_order, _("久未下单"))) if is_so)
 
     @display(description=gettext_lazy("原因"), ordering="reason")
     def shown_reason(self, spell: Spell):

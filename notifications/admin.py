@@ -29,6 +29,7 @@ def mail_chip(mail: Mail):
 @admin.register(Mail)
 class MailAdmin(ReadOnlyAdmin):
     list_display = ["recipient", "kind", "shown_state", "attempts", "last_error", "created"]
+    export_columns = ["recipient", "kind", "state", "attempts", "last_error", "created_at"]
     list_filter = ["state", "kind", ("created_at", DayRangeFilter)]
     search_fields = ["=recipient"]
     search_help_text = _("按收件人邮箱精确查找")

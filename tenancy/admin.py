@@ -10,6 +10,8 @@ from tenancy.selectors import forget
 @admin.register(Storefront)
 class StorefrontAdmin(ModelAdmin):
     list_display = ["name", "shown_host", "shown_status"]
+    list_filter = ["status"]
+    export_columns = ["name", "host", "status"]
     fields = ["name", "name_en", "host", "status"]
     ordering = ["id"]
 

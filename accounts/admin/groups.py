@@ -20,7 +20,7 @@ from audit.services import record
 from common import clock
 from common.admin import ModelAdmin, display
 from common.registries import act_names
-from common.texts import listed
+from common.texts import led_by, listed
 
 act_names["group.permissions"] = _("更改员工组权限")
 ACTS = {"view": _("查看"), "add": _("新增"), "change": _("修改"), "delete": _("删除")}
@@ -161,6 +161,7 @@ class GroupAdmin(ModelAdmin):
 
     form = GroupForm
     list_display = ["name", "member_count", "summary"]
+    export_columns = list_display
     ordering = ["name"]
     deletable = True
     compressed_fields = False
@@ -215,5 +216,5 @@ class GroupAdmin(ModelAdmin):
         for room, rows in table([one for one in meaningful() if one.pk in held]).items():
             for row in rows:
                 allowed = [words(one) for one in [*row.acts.values(), *row.special]]
-                lines.append((room, row.name, listed(allowed)))
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {}：{}</li>", lines))
+                lines.append((room, led_by(row.name, listed(allowed))))
+        return format_html("<ul>{}</ul>", format_html_join("", "<li>{} · {}</li>", lines))

@@ -68,6 +68,7 @@ class UserAdmin(ReadOnlyAdmin):
         (_("联系方式"), {"fields": ["shown_email", "shown_phone"]}),
         (_("员工权限"), {"fields": ["group_names"]}),
     ]
+    export_columns = ["username", "display_name", "contact", "chips", "home_storefront", "date_joined", "last_login"]
     actions_list = ["add_staff"]
     actions_detail = ["block", "unblock", "rights", "reset_password"]
     has_block_permission = allowed("accounts.block_user")

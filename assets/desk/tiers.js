@@ -20,18 +20,20 @@ export function tierCards(desk) {
 function card(desk, tier, path, isLowest, drop) {
   const { words } = desk;
   const set = (key, value) => { tier[key] = value; desk.changed(); };
-  const title = el("span", { class: "desk-chip desk-chip-vip" }, String(tier.name || "–"));
+  const called = () => String((desk.english && tier.name_en) || tier.name || "–");
+  const title = el("span", { class: "desk-chip desk-chip-vip" }, called());
+  const retitle = () => { title.textContent = called(); };
   const names = el(
     "div",
     { class: "desk-rule-row" },
     labelled(words.rank, field(tier.rank, { inputmode: "numeric", "data-path": `${path}.rank`, class: "desk-rule-control desk-rule-short", oninput: (event) => set("rank", whole(event.target.value)) })),
-    labelled(words.tierName, field(tier.name, { "data-path": `${path}.name`, "data-key": `${path}#name`, oninput: (event) => { title.textContent = event.target.value || "–"; set("name", event.target.value); } })),
-    labelled(words.tierNameEn, field(tier.name_en, { "data-path": `${path}.name_en`, lang: "en", oninput: (event) => { if (event.target.value) tier.name_en = event.target.value; else delete tier.name_en; desk.changed(); } })),
+    labelled(words.tierName, field(tier.name, { "data-path": `${path}.name`, "data-key": `${path}#name`, oninput: (event) => { set("name", event.target.value); retitle(); } })),
+    labelled(words.tierNameEn, field(tier.name_en, { "data-path": `${path}.name_en`, lang: "en", oninput: (event) => { if (event.target.value) tier.name_en = event.target.value; else delete tier.name_en; desk.changed(); retitle(); } })),
   );
   const bare = isLowest && !("enter" in tier) && !("keep" in tier) && !(tier.gates || []).length;
   return el(
     "article",
-    { class: "desk-rule-card", "data-slot": path, "aria-label": `${words.tier} ${tier.name || ""}` },
+    { class: "desk-rule-card", "data-slot": path, "aria-label": `${words.tier} ${called()}` },
     el("header", { class: "desk-rule-head" }, title, isLowest ? el("span", { class: "desk-rule-hint" }, words.lowest) : null, remover(words.removeTier, () => desk.act(drop, "tiers#add"))),
     names,
     say(path),

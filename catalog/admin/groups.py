@@ -24,6 +24,7 @@ TONES = {"primary": "info", "danger": "danger", "warn": "warning", "success": "s
 @admin.register(Category)
 class CategoryAdmin(ModelAdmin):
     list_display = ["shown_name", "code", "slug", "product_count", "position", "is_active"]
+    export_columns = list_display
     list_filter = ["is_active"]
     list_select_related = ["parent"]
     search_fields = ["name", "name_en", "code"]
@@ -56,6 +57,8 @@ class CategoryAdmin(ModelAdmin):
 @admin.register(Label)
 class LabelAdmin(ModelAdmin):
     list_display = ["shown_label", "name_en", "code", "product_count", "position"]
+    list_filter = ["tone"]
+    export_columns = list_display
     search_fields = ["name", "name_en", "code"]
     fields = ["name", "name_en", "code", "tone", "position"]
 

@@ -37,7 +37,7 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.registries import Panel, act_names, panels, timelines
-from common.texts import listed
+from common.texts import led_by, listed
 
 act_names.update(
     {
@@ -165,7 +165,7 @@ class ReviewAdmin(ReadOnlyAdmin):
 
     @display(description=_("原因"))
     def why(self, review: Review) -> str:
-        return "：".join(filter(None, [review.get_reason_display(), review.reason_note])) or "–"
+        return led_by(review.get_reason_display() or "–", review.reason_note)
 
     @display(description=_("商家回复"))
     def shown_reply(self, review: Review) -> SafeString | str:
@@ -321,7 +321,7 @@ def preview_of(
     if len(fit) < len(chosen):
         facts.append(Fact(skipped, len(chosen) - len(fit)))
     if reason := answer.data.get("reason"):
-        why = "：".join(filter(None, [str(Review.Reason(reason).label), answer.data["note"]]))
+        why = led_by(Review.Reason(reason).label, answer.data["note"])
         facts.append(Fact(_("原因（作者会看到）"), why))
     flagged = sum(one.is_flagged for one in fit)
     warnings = [gettext("其中 %(count)s 条有提示，请细看。") % {"count": flagged}] if flagged else []

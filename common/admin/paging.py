@@ -9,6 +9,8 @@ from django.utils.functional import cached_property
 from unfold.views import ChangeList
 
 COUNT_UP_TO = 2000
+# No list is that long, and PostgreSQL counts rows in 64 bits.
+LAST_PAGE = 10_000_000
 
 
 class BoundedPage(Page):
@@ -45,7 +47,7 @@ class BoundedPaginator(Paginator):
     def validate_number(self, number: int | str) -> int:
         if self.is_capped:
             # Page numbers past the count are allowed: such a page may turn out to be empty.
-            return max(1, int(number)) if str(number).isdigit() else 1
+            return min(max(1, int(number)), LAST_PAGE) if str(number).isdecimal() else 1
         return super().validate_number(number)
 
     def page(self, number: int | str) -> Page:

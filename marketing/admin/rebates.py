@@ -36,6 +36,7 @@ from common.exceptions import DomainError
 from common.money import ZERO, parse_money
 from common.queue import send
 from common.registries import Panel, act_names, panels
+from common.texts import listed
 from marketing.models import Rebate, RebateCorrection, RebateProgram
 from marketing.rebates import load_steps, percent
 from marketing.selectors import due_for
@@ -149,7 +150,7 @@ class RebateProgramAdmin(ModelAdmin):
 
     @display(description=gettext_lazy("档位"))
     def shown_steps(self, program: RebateProgram) -> str:
-        return "、".join(
+        return listed(
             _("满 ¥%(amount)s 返 %(rate)s") % {"amount": f"{step.amount:,}", "rate": percent(step.rate)}
             for step in program.steps.all()
         )

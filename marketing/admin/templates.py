@@ -131,6 +131,7 @@ class CouponTemplateAdmin(ModelAdmin):
                 issued_count=Count("coupons", filter=~Q(coupons__state=State.REVOKED)),
                 used_count=Count("coupons", filter=Q(coupons__state=State.USED)),
             )
+            .prefetch_related("categories", "products")
         )
 
     def save_model(self, request: HttpRequest, obj: CouponTemplate, form: forms.ModelForm, change: bool) -> None:

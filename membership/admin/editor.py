@@ -1,5 +1,6 @@
 """The rule editor: what it offers, the text area that it draws over, and the check that runs while somebody edits."""
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -9,12 +10,14 @@ from django.core.exceptions import ValidationError
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext_lazy, ngettext, pgettext
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from catalog.models import Category
 from common import clock
+from common.locks import lock_one
+from membership.exceptions import NotADraft
 from membership.models import RuleSetVersion
 from membership.rules.catalogue import ACTION_METRICS, ALIASES, METRICS, POINT_METRICS, Kind, Metric, Span
 from membership.rules.describe import PERIODS
@@ -49,6 +52,7 @@ class RuleEditor(UnfoldAdminTextareaWidget):
     def _offered(self) -> dict[str, Any]:
         return {
             "address": reverse("admin:membership_rulesetversion_check"),
+            "english": (get_language() or "").startswith("en"),
             "version": self.version.pk if self.version is not None else "",
             "today": clock.day_of(clock.now()).isoformat(),
             "words": _words(),
@@ -218,7 +222,7 @@ class RuleSetForm(forms.ModelForm):
         if self.instance.pk:
             self.fields["rules"].widget.version = self.instance
             self.fields["rules"].initial = pretty(self.instance)
-            self.fields["opened"].initial = self.instance.sha256
+            self.fields["opened"].initial = mark_of(self.instance)
         else:
             self.fields["rules"].initial = json.dumps(BEGINNING, ensure_ascii=False, indent=2)
 
@@ -233,10 +237,21 @@ class RuleSetForm(forms.ModelForm):
     def clean(self) -> dict[str, Any]:
         found = super().clean()
         opened = found.get("opened")
-        if self.instance.pk and opened and opened != self.instance.sha256:
+        if self.instance.pk is None or not opened:
+            return found
+        # Held until what is typed is stored: nobody else saves in between.
+        stored = lock_one(RuleSetVersion.objects.filter(pk=self.instance.pk))
+        if stored.status != RuleSetVersion.Status.DRAFT:
+            self.add_error(None, str(NotADraft()))
+        elif opened != mark_of(stored):
             message = _("你打开之后，别人改过这个草稿。请复制你的 JSON，刷新页面后合并再保存。")
             self.add_error("rules", message)
         return found
+
+
+def mark_of(version: RuleSetVersion) -> str:
+    """What somebody who opens the draft has before them, in short."""
+    return hashlib.sha256("\n".join([version.sha256, version.note, version.note_en]).encode()).hexdigest()
 
 
 BEGINNING: Mapping[str, Any] = {

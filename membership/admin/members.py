@@ -28,6 +28,7 @@ from common.admin import (
 from common.admin.confirm import Answer
 from common.queue import send
 from common.registries import admin_inlines
+from common.texts import clauses
 from membership.admin.marks import ask_to_clear, ask_to_flag
 from membership.admin.one_member import member_page
 from membership.admin.overrides import ask_to_propose
@@ -74,8 +75,11 @@ class DecisionInline(ReadOnlyInline):
     @display(description=gettext_lazy("依据"))
     def why(self, decision: TierDecision) -> SafeString:
         link = reverse("admin:membership_tierdecision_change", args=[decision.pk])
-        text = "；".join(decision_text(decision, published(decision.version)).reasons) or _("查看依据")
+        text = clauses(decision_text(decision, published(decision.version)).reasons) or _("查看依据")
         return format_html('<a class="desk-link" href="{}">{}</a>', link, text)
+
+
+BESIDE_FACTS = {f"membership_membertier_{name}" for name in ("flag", "clear", "open_activity")}
 
 
 @admin.register(MemberTier)
@@ -130,13 +134,20 @@ class MemberTierAdmin(ReadOnlyAdmin):
     def findings(self, member: MemberTier) -> SafeString:
         return findings_table(stored_findings(member, published(member.version)))
 
-    @action(description=gettext_lazy("重新评定"), icon="refresh", permissions=["evaluate"])
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
+        """What is done with facts is offered beside them, to whoever sees them there."""
+        offered = super().get_actions_detail(request, object_id)
+        if not self.has_activity_permission(request):
+            return offered
+        return [one for one in offered if one.action_name not in BESIDE_FACTS]
+
+    @action(description=pgettext_lazy("act", "重新评定"), icon="refresh", permissions=["evaluate"])
     def evaluate(self, request: HttpRequest, object_id: int) -> HttpResponse:
         member = self.one(request, object_id)
         return ask(
             self,
             request,
-            title=_("重新评定"),
+            title=pgettext("act", "重新评定"),
             preview=partial(self._preview, member),
             run=partial(self._evaluate, member),
             target=member,
@@ -227,7 +238,7 @@ class TierDecisionAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("说明"))
     def title(self, decision: TierDecision) -> str:
         told = decision_text(decision, published(decision.version))
-        return "；".join([told.title, *told.reasons])
+        return clauses([told.title, *told.reasons])
 
     @display(description=gettext_lazy("依据"))
     def findings(self, decision: TierDecision) -> SafeString:

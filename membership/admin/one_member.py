@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from common import clock
 from common.admin import chip, link_to, when
+from common.texts import listed
 from membership.admin.marks import outcome_text
 from membership.admin.overrides import state_of
 from membership.admin.shown import findings_table, published, tier_chip
@@ -61,7 +62,7 @@ def _overrides(request: HttpRequest, member: MemberTier) -> list[tuple[Any, ...]
             tier_chip(member.version, row.rank),
             state_of(row),
             row.reason,
-            "、".join(str(one) for one in (row.proposer, row.decider) if one is not None) or row.ref,
+            listed(one for one in (row.proposer, row.decider) if one is not None) or row.ref,
             when(row.ended_at or row.expires_at),
         )
         for row in rows
@@ -74,6 +75,7 @@ def _ledger(request: HttpRequest, member: MemberTier) -> dict[str, Any]:
     lines = {"counted": found.counted, "not": found.not_counted}.get(kind, found.lines)
     page = Paginator(lines, PER_PAGE).get_page(request.GET.get("p"))
     base = reverse("admin:membership_membertier_change", args=[member.pk]).removesuffix("change/")
+    may_flag = request.user.has_perm("membership.flag_activity")
     return {
         "page": page,
         "kind": kind if kind in KINDS else "all",
@@ -82,7 +84,14 @@ def _ledger(request: HttpRequest, member: MemberTier) -> dict[str, Any]:
             ("counted", KINDS["counted"], len(found.counted)),
             ("not", KINDS["not"], len(found.not_counted)),
         ],
-        "flag_address": f"{base}flag/" if request.user.has_perm("membership.flag_activity") else "",
-        "clear_address": f"{base}clear/" if request.user.has_perm("membership.flag_activity") else "",
+        "flag_address": f"{base}flag/" if may_flag else "",
+        "clear_address": f"{base}clear/" if may_flag else "",
+        "acts": _acts(base, may_flag=may_flag),
         "name": pgettext("plural", "活动记录"),
     }
+
+
+def _acts(base: str, *, may_flag: bool) -> list[tuple[str, str]]:
+    """(text, address) of what is done with facts as such: many at once, or in their own list."""
+    on_many = [(_("判定活动不计入"), f"{base}flag/"), (_("恢复计入"), f"{base}clear/")] if may_flag else []
+    return [*on_many, (pgettext("plural", "活动记录"), f"{base}open_activity/")]

@@ -113,7 +113,7 @@ class EndForm(forms.Form):
 class OverrideAdmin(ReadOnlyAdmin):
     list_display = ["shown_member", "kind", "tier", "state", "reason", "proposer", "shown_proposed", "shown_expires"]
     list_filter = ["status", "kind", ("proposed_at", DayRangeFilter)]
-    list_select_related = ["member__user", "member__version", "proposer"]
+    list_select_related = ["member__user", "member__version", "proposer", "decider"]
     search_fields = ["=member__user__username"]
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]

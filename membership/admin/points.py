@@ -230,6 +230,7 @@ class EarningRulesAdmin(ModelAdmin):
     """One row; changes are in the audit log."""
 
     list_display = ["__str__", "points_months", "daily_points", "weekly_points", "inviter_points", "invitee_points"]
+    export_columns = list_display
     fieldsets = [
         (gettext_lazy("积分"), {"fields": ["points_months", "daily_points", "weekly_points", "quiet_days"]}),
         (gettext_lazy("邀请"), {"fields": ["invite_days", "inviter_points", "invitee_points", "invites_a_month"]}),

@@ -17,11 +17,13 @@ from accounts.models import User
 from common import clock
 from common.admin import Fact, Preview, action, allowed, ask, when
 from common.admin.confirm import Answer
+from common.texts import listed, with_remark
 from membership.models import MemberTier, RuleSetVersion, WhatIf
 from membership.rules.describe import describe_tiers
 from membership.rules.parse import parse_rules
+from membership.selectors import what_if_result
 from membership.services import ask_what_if, publish_rule_set
-from membership.services.rules import approval_problems, policy_problems, publication_problems
+from membership.services.rules import KEPT_WITHIN, approval_problems, policy_problems, publication_problems, writers_of
 from membership.services.what_if import missing_what_if
 
 Policy = RuleSetVersion.Policy
@@ -50,6 +52,8 @@ class PolicyForm(forms.Form):
             self.add_error("policy_until", _("请填写保留到哪一天"))
         if needs_day and until is not None and until <= clock.day_of(clock.now()):
             self.add_error("policy_until", _("请选一个以后的日期"))
+        if needs_day and until is not None and until > clock.day_of(clock.now() + KEPT_WITHIN):
+            self.add_error("policy_until", _("请选十年以内的日期"))
         if not needs_day:
             found["policy_until"] = None
         return found
@@ -143,11 +147,12 @@ def _preview_publication(version: RuleSetVersion, user: User, answer: Answer) ->
     return Preview(
         facts=[
             Fact(_("版本"), version),
-            Fact(_("作者"), version.author or "–"),
+            Fact(_("作者"), listed(writers_of(version)) or "–"),
             Fact(_("批准人"), user),
             Fact(_("生效时间"), when(starts) or _("立即"), strong=True),
             Fact(_("过渡方式"), _policy_text(answer), strong=True),
             Fact(_("推演结果"), _link(shown) if shown is not None else "–"),
+            *(_foreseen(shown) if shown is not None else []),
         ],
         columns=[_("等级"), _("升级条件"), _("保级")],
         rows=[(tier.name, tier.enter or "–", tier.keep or "–") for tier in tiers],
@@ -185,8 +190,18 @@ def _publish(version: RuleSetVersion, approver: User, answer: Answer) -> str:
 
 def _policy_text(answer: Answer) -> str:
     label = str(Policy(answer.data["policy"]).label)
-    until = answer.data["policy_until"]
-    return f"{label}（{until}）" if until else label
+    return with_remark(label, answer.data["policy_until"])
+
+
+def _foreseen(asked: WhatIf) -> list[Fact]:
+    """What becomes of members, as the result tells it of the day on which it was computed."""
+    picture = what_if_result(asked.pk).now
+    if picture is None:
+        return []
+    return [
+        Fact(_("升级"), _("%(count)s 人") % {"count": f"{picture.up:,}"}),
+        Fact(_("降级"), _("%(count)s 人") % {"count": f"{picture.down:,}"}, strong=bool(picture.down)),
+    ]
 
 
 def _link(asked: WhatIf) -> SafeString:
@@ -204,7 +219,7 @@ def steps_of(version: RuleSetVersion) -> SafeString:
         at=clock.now(),
     )
     context = {
-        "version": version,
+        "writers": listed(writers_of(version)),
         "last": last,
         "is_open": last is not None and last.status in (WhatIf.Status.WAITING, WhatIf.Status.RUNNING),
         "missing": missing,

@@ -13,7 +13,7 @@ from catalog.models import Category
 from common.admin import Fact, ModelAdmin, Preview, action, allowed, ask, chip, display, when
 from common.admin.confirm import Answer
 from common.registries import act_names
-from common.texts import in_both, told
+from common.texts import in_both, listed, told, with_remark
 from membership.admin.editor import RuleSetForm, answer_of, pretty
 from membership.admin.publishing import Publishing, steps_of
 from membership.models import Program, RuleSetVersion
@@ -23,6 +23,7 @@ from membership.rules.parse import parse_rules
 from membership.selectors.drafts import read_draft
 from membership.selectors.standing import benefit_texts
 from membership.services import copy_rule_set, draft_rule_set, revise_draft
+from membership.services.rules import writers_of
 
 Status = RuleSetVersion.Status
 STATUS_TONES = {Status.DRAFT: "warning", Status.PUBLISHED: "success", Status.RETIRED: "neutral"}
@@ -31,6 +32,8 @@ act_names.update(
     {
         "membership.rules.publish": gettext_lazy("发布等级规则"),
         "membership.rules.what_if": gettext_lazy("推演等级规则"),
+        "membership.activity.flag": gettext_lazy("判定活动不计入"),
+        "membership.activity.clear": gettext_lazy("恢复计入"),
         "membership.override.propose": gettext_lazy("申请调整等级"),
         "membership.override.approve": gettext_lazy("批准等级调整"),
         "membership.override.refuse": gettext_lazy("驳回等级调整"),
@@ -42,6 +45,9 @@ act_names.update(
 @admin.register(Program)
 class ProgramAdmin(ModelAdmin):
     list_display = ["__str__", "storefront"]
+    list_select_related = ["storefront"]
+    list_filter = ["storefront"]
+    export_columns = ["name", "name_en", "storefront"]
     fields = ["name", "name_en", "storefront"]
 
 
@@ -61,7 +67,16 @@ class RuleSetVersionAdmin(Publishing, ModelAdmin):
             return ["program", "note", "note_en", "rules", "opened"]
         if obj.status == Status.DRAFT:
             return ["state", "steps", "note", "note_en", "rules", "opened", "sentences"]
-        facts = ["state", "shown_effective", "shown_policy", "shown_published", "author", "approver", "note", "note_en"]
+        facts = [
+            "state",
+            "shown_effective",
+            "shown_policy",
+            "shown_published",
+            "writers",
+            "approver",
+            "note",
+            "note_en",
+        ]
         return [*facts, "sha256", "sentences", "shown_document"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: RuleSetVersion | None = None) -> list[str]:
@@ -96,7 +111,7 @@ class RuleSetVersionAdmin(Publishing, ModelAdmin):
         said = {"document": form.cleaned_data["rules"]}
         said |= {name: form.cleaned_data[name] for name in ("note", "note_en")}
         if change:
-            revise_draft(version_id=obj.pk, **said)
+            revise_draft(version_id=obj.pk, editor=request.user, **said)
             return
         drafted = draft_rule_set(program=obj.program, author=request.user, **said)
         obj.pk, obj.number = drafted.pk, drafted.number
@@ -115,8 +130,11 @@ class RuleSetVersionAdmin(Publishing, ModelAdmin):
 
     @display(description=gettext_lazy("过渡方式"))
     def shown_policy(self, version: RuleSetVersion) -> str:
-        label = str(version.get_policy_display())
-        return f"{label}（{version.policy_until}）" if version.policy_until else label
+        return with_remark(version.get_policy_display(), version.policy_until)
+
+    @display(description=gettext_lazy("作者"))
+    def writers(self, version: RuleSetVersion) -> str:
+        return listed(writers_of(version)) or "–"
 
     @display(description=gettext_lazy("进度"))
     def steps(self, version: RuleSetVersion) -> SafeString:

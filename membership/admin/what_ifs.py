@@ -12,11 +12,13 @@ from django.utils.translation import gettext_lazy as _
 from common import clock
 from common.admin import ReadOnlyAdmin, chip, display, link_to, money, when
 from common.registries import label_rows
+from common.texts import with_remark
 from membership.models import MemberTier, RuleSetVersion, WhatIf
 from membership.selectors import WhatIfResult, what_if_result
 from membership.selectors.foreseen import heat_rows, sampled_moves, segment_groups
 from membership.selectors.what_ifs import Cost, Picture
-from membership.services.what_if import FRESH_FOR, draft_fingerprint, too_old
+from membership.services.rules import writers_of
+from membership.services.what_if import FRESH_FOR, why_unfit
 
 Status = WhatIf.Status
 TONES = {Status.WAITING: "neutral", Status.RUNNING: "info", Status.DONE: "success", Status.FAILED: "danger"}
@@ -53,7 +55,6 @@ class WhatIfAdmin(ReadOnlyAdmin):
     def _shown(self, request: HttpRequest, asked: WhatIf) -> dict[str, Any]:
         result = what_if_result(asked.pk)
         picture = _chosen(result, request.GET.get("day", ""))
-        policy = str(asked.get_policy_display())
         return {
             "title": gettext("规则推演 #%(number)s") % {"number": asked.pk},
             "chip": self.state(asked),
@@ -62,7 +63,7 @@ class WhatIfAdmin(ReadOnlyAdmin):
             "percent": round(100 * result.steps_done / result.steps),
             "facts": [
                 (gettext("规则版本"), link_to(asked.version, request.user)),
-                (gettext("过渡方式"), f"{policy}（{asked.policy_until}）" if asked.policy_until else policy),
+                (gettext("过渡方式"), with_remark(asked.get_policy_display(), asked.policy_until)),
                 (gettext("发起人"), result.asked_by or "–"),
                 (gettext("发起时间"), when(asked.asked_at)),
                 (gettext("数据时间"), when(asked.as_of) or "–"),
@@ -70,7 +71,7 @@ class WhatIfAdmin(ReadOnlyAdmin):
             ],
             "acts": _acts(request, asked),
             "stale": _stale(asked) if result.is_done else None,
-            "by_author": asked.version.author_id == request.user.pk,
+            "is_own": request.user in writers_of(asked.version),
             **(self._told(request, result, picture) if picture is not None else {}),
         }
 
@@ -130,9 +131,7 @@ def _stale(asked: WhatIf) -> Any | None:
     """Why publication would not take this result; None while it would."""
     if asked.version.status != RuleSetVersion.Status.DRAFT:
         return gettext("这个版本已经发布；这里是发布前的推演。")
-    if draft_fingerprint(asked.version, asked.policy, asked.policy_until) != asked.draft:
-        return gettext("推演之后草稿或权益改过了：这个结果不能再用于发布，请重新推演。")
-    return too_old(asked, clock.now())
+    return why_unfit(asked, clock.now())
 
 
 def _acts(request: HttpRequest, asked: WhatIf) -> list[tuple[str, str, bool]]:
@@ -145,6 +144,6 @@ def _acts(request: HttpRequest, asked: WhatIf) -> list[tuple[str, str, bool]]:
     if request.user.has_perm("membership.run_whatif"):
         acts.append((gettext("重新推演"), f"{page}try_out/", not fresh))
     may_publish = request.user.has_perm("membership.publish_rulesetversion")
-    if fresh and may_publish and asked.version.author_id != request.user.pk:
+    if fresh and may_publish and request.user not in writers_of(asked.version):
         acts.append((gettext("批准并发布"), f"{page}publish/", True))
     return acts

@@ -77,6 +77,8 @@ class RuleSetVersion(models.Model):
     approver = models.ForeignKey(
         User, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("批准人")
     )
+    # Whoever changed the draft after its author: none of them may approve it.
+    editors = models.ManyToManyField(User, related_name="+", blank=True, verbose_name=_("修改人"))
     created_at = models.DateTimeField(_("创建时间"))
     published_at = models.DateTimeField(_("发布时间"), null=True)
     effective_from = models.DateTimeField(_("生效时间"), null=True)

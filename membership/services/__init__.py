@@ -53,7 +53,7 @@ from membership.services.points import (
 from membership.services.recalculation import recalculate
 from membership.services.recording import record_order, record_order_lines, record_refund, record_settlement
 from membership.services.reviews import record_review
-from membership.services.rules import copy_rule_set, draft_rule_set, publish_rule_set, revise_draft
+from membership.services.rules import copy_rule_set, draft_rule_set, edit_benefits, publish_rule_set, revise_draft
 from membership.services.tasks import (
     choose_task_order,
     count_order_tasks,
@@ -128,6 +128,7 @@ __all__ = [
     "resume_what_ifs",
     "reverse_activity",
     "reverse_points",
+    "edit_benefits",
     "revise_draft",
     "reward_referral",
     "run_what_if",

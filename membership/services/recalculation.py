@@ -20,7 +20,7 @@ from common.clock import SHANGHAI, day_of
 from common.locks import session_lock
 from membership.engine.versions import Timeline
 from membership.exceptions import AlreadyRunning
-from membership.models import MemberTier, Recalculation
+from membership.models import MemberTier, Recalculation, RuleSetVersion
 from membership.selectors.rules import programs_with_rules, published_versions, version_in_force
 from membership.services.differences import audit_sample, compare_standing, end_of_comparison
 from membership.services.passing import evaluate_those_behind, pass_time
@@ -42,8 +42,9 @@ def recalculate(
     """Evaluate members who are due, or everyone; takes up an unfinished run of the same scope.
 
     A run that an earlier day left is followed by another: who has come due since may stand before the place where it goes
-    on. Stops early, unfinished, when `stop_after` is over. Slices of `batch` members are taken two at a time; `progress` is told
-    (done, of how many) after each. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
+    on. So is one during which rules took effect: what their publication asked for was refused while this one ran. Stops
+    early, unfinished, when `stop_after` is over. Slices of `batch` members are taken two at a time; `progress` is told (done,
+    of how many) after each. Holds an advisory lock throughout; raises AlreadyRunning when another process has it.
     """
     ends = monotonic() + stop_after.total_seconds() if stop_after is not None else None
     with session_lock(LOCK, 0) as mine:
@@ -57,7 +58,7 @@ def recalculate(
                 if _take_next(run, batch, hands, progress):
                     continue
                 _finish(run)
-                if day_of(run.started_at) >= day_of(clock.now()):
+                if day_of(run.started_at) >= day_of(clock.now()) and not _rules_came(run.started_at):
                     break
                 run = _open(scope)
         return run
@@ -88,6 +89,12 @@ def _open(scope: str) -> Recalculation:
     run.total = run.evaluated + _members(run.scope, run.last_member_id, clock.now()).count()
     run.save(update_fields=["total"])
     return run
+
+
+def _rules_came(since: datetime) -> bool:
+    """Whether rules took effect after that moment: those who had gone by already stand by the ones before."""
+    published = RuleSetVersion.objects.exclude(status=RuleSetVersion.Status.DRAFT)
+    return published.filter(effective_from__gt=since, effective_from__lte=clock.now()).exists()
 
 
 def _finish(run: Recalculation) -> None:

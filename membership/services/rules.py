@@ -1,7 +1,7 @@
 """Writing rule sets: drafts, copies, publication. A published version is never edited; another takes its place."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -26,6 +26,8 @@ from membership.services.what_if import missing_what_if
 
 Status = RuleSetVersion.Status
 RECALCULATE = "membership.tasks.recalculate_tiers"
+# Later dates are slips of the pen, and no other version could take effect before such a one.
+STARTS_WITHIN, KEPT_WITHIN = timedelta(days=731), timedelta(days=3653)
 COPIED = ("kind", "layer", "value", "text", "text_en", "code", "stacking")
 
 
@@ -61,8 +63,12 @@ def copy_rule_set(*, version: RuleSetVersion, author: User | None, note: str = "
     return draft
 
 
-def revise_draft(*, version_id: int, document: Any, note: str, note_en: str = "") -> RuleSetVersion:
+def revise_draft(
+    *, version_id: int, document: Any, note: str, note_en: str = "", editor: User | None = None
+) -> RuleSetVersion:
     """Replace what a draft says; the benefits of ranks that remain stay. Locks the version.
+
+    `editor` shares the draft with its author from now on and cannot approve it.
 
     Raises NotADraft, RulesRefused.
     """
@@ -76,7 +82,33 @@ def revise_draft(*, version_id: int, document: Any, note: str, note_en: str = ""
         version.tiers.all().delete()
         _write_tiers(version, rules)
         _copy_benefits(benefits, version)
+        _note_editor(version, editor)
     return version
+
+
+def edit_benefits(*, tier_id: int, editor: User) -> None:
+    """Before the benefits of a draft's tier change: locks the version for the transaction and notes who changes it.
+
+    Raises NotADraft, also where the tier is gone because the draft was saved anew meanwhile.
+    """
+    tier = TierRule.objects.filter(pk=tier_id).first()
+    if tier is None:
+        raise NotADraft
+    version = _locked_draft(tier.version_id)
+    if not version.tiers.filter(pk=tier_id).exists():
+        raise NotADraft
+    _note_editor(version, editor)
+
+
+def writers_of(version: RuleSetVersion) -> list[User]:
+    """Who wrote the draft: its author and whoever changed it after that."""
+    editors = [one for one in version.editors.order_by("pk") if one.pk != version.author_id]
+    return [*([version.author] if version.author is not None else []), *editors]
+
+
+def _note_editor(version: RuleSetVersion, editor: User | None) -> None:
+    if editor is not None and editor.pk != version.author_id:
+        version.editors.add(editor)
 
 
 def publish_rule_set(
@@ -87,18 +119,19 @@ def publish_rule_set(
     policy: str = RuleSetVersion.Policy.IMMEDIATE,
     policy_until: date | None = None,
 ) -> RuleSetVersion:
-    """Publish a draft, from now or from a later moment on. Locks the program, then the version.
+    """Publish a draft, from now or from a later moment on. Locks the program, so that versions go out one after the other,
+    and the version.
 
     `policy` says what becomes of members whose tier the new rules would take away; `policy_until` is the first day on
     which grandfathered members are judged by them. What members gain, they gain at once.
-    A person who approves is not the author, and has a fresh what-if of the very draft and policy before them; without an
+    A person who approves wrote none of it, and has a fresh what-if of the very draft and policy before them; without an
     approver it is the system that publishes. Members are evaluated by it in a pass that is asked for at once; if that is
     lost, in the nightly one. Raises NotADraft, RulesRefused.
     """
     with transaction.atomic():
-        at = clock.now()
         # Each publication has to know what others put in force, and when.
         lock_one(Program.objects.filter(versions=version_id))
+        at = clock.now()
         version = _locked_draft(version_id)
         starts = effective_from or at
         problems = publication_problems(version=version, effective_from=starts)
@@ -191,6 +224,8 @@ def approval_problems(
     found: list[tuple[str, Any]] = []
     if version.author_id == approver.pk:
         found.append(("", _("作者不能批准自己的草稿，请由另一位同事发布")))
+    elif version.editors.filter(pk=approver.pk).exists():
+        found.append(("", _("你修改过这个草稿，请由没有修改过它的同事批准")))
     missing = missing_what_if(version=version, policy=policy, policy_until=policy_until, at=clock.now())
     if missing is not None:
         found.append(("", missing))
@@ -201,6 +236,8 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
     rules = _parse(version.document)
     if starts < at:
         yield "", _("生效时间不能早于现在")
+    if starts > at + STARTS_WITHIN:
+        yield "", _("请选两年以内的日期")
     if any(other.effective_from >= starts for other in published_versions(version.program_id)):
         yield "", _("已有更晚生效的版本")
     for finding in check(rules):
@@ -220,4 +257,6 @@ def policy_problems(policy: str, until: date | None, starts: datetime) -> list[t
         return [("policy_until", _("只有保留到指定日期的过渡方式需要日期"))] if until is not None else []
     if until is None or start_of_day(until) <= starts:
         return [("policy_until", _("保留到的日期必须晚于生效时间"))]
+    if start_of_day(until) > clock.now() + KEPT_WITHIN:
+        return [("policy_until", _("请选十年以内的日期"))]
     return []

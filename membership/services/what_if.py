@@ -20,11 +20,11 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.clock import day_of
-from common.locks import is_held, session_lock
+from common.locks import is_held, lock_one, session_lock
 from common.queue import send
 from membership.engine.decisions import Cause, Decision
 from membership.exceptions import AlreadyRunning, NotADraft, WhatIfRefused
-from membership.models import Benefit, MemberTier, RuleSetVersion, WhatIf
+from membership.models import Benefit, MemberTier, Program, RuleSetVersion, WhatIf
 from membership.rules.dump import canonical, dump_rules
 from membership.rules.parse import parse_rules
 from membership.rules.reading import RuleErrors
@@ -52,6 +52,7 @@ SAMPLED, SAMPLES = 3, 30
 # Members whom the engine is asked about at a time.
 BATCH = 500
 FRESH_FOR = timedelta(hours=24)
+CHANGED = _("推演之后草稿、权益或过渡方式改过了，请重新推演")
 WHOLE_BASE = "SET LOCAL work_mem = '256MB'; SET LOCAL jit = off; SET LOCAL enable_nestloop = off"
 USUAL = "SET LOCAL work_mem TO DEFAULT; SET LOCAL jit TO DEFAULT; SET LOCAL enable_nestloop TO DEFAULT"
 
@@ -122,7 +123,10 @@ def run_what_if(*, what_if_id: int) -> WhatIf:
             return _fail(asked, stale)
         asked.status, asked.starts, asked.steps_done = Status.RUNNING, asked.starts + 1, 0
         _save(asked, "status", "starts", "steps_done")
-        asked.as_of = clock.now()
+        with transaction.atomic():
+            # A publication that is under way is over by then: the pictures show it, or it counts as later than they.
+            lock_one(Program.objects.filter(pk=asked.version.program_id))
+            asked.as_of = clock.now()
         result: dict[str, Any] = {}
         mark = ""
         with several_hands(len(WhatIf.AGO)) as hands:
@@ -329,16 +333,17 @@ def missing_what_if(*, version: RuleSetVersion, policy: str, policy_until: date 
     if not finished.exists():
         return _("发布前先推演：这个草稿还没有推演结果")
     same = finished.filter(draft=draft_fingerprint(version, policy, policy_until)).order_by("-as_of").first()
-    if same is None:
-        return _("推演之后草稿、权益或过渡方式改过了，请重新推演")
-    return too_old(same, at)
+    return why_unfit(same, at) if same is not None else CHANGED
 
 
-def too_old(asked: WhatIf, at: datetime) -> Any | None:
-    """Why what a finished computation found can no longer be relied on; None while it can. Reads only."""
+def why_unfit(asked: WhatIf, at: datetime) -> Any | None:
+    """Why a finished computation does not show any more what its draft would do; None while it does. Reads only."""
+    version = asked.version
+    if draft_fingerprint(version, asked.policy, asked.policy_until) != asked.draft:
+        return CHANGED
     if at - asked.as_of > FRESH_FOR:
         return _("推演结果已超过 24 小时，请重新推演")
-    if _rules_moved_on(asked.version.program_id, asked.as_of, at):
+    if _rules_moved_on(version.program_id, asked.as_of, at):
         return _("推演之后又发布或生效了别的规则，请重新推演")
     return None
 

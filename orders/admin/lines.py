@@ -11,9 +11,10 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from catalog.models import Review
 from common import clock
-from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, moment, money
+from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, moment, money
 from common.admin.telling import names_of
 from common.registries import Panel, panels
+from common.texts import clauses
 from membership.selectors import with_priority
 from orders.admin.shown import line_chip, priority_chip
 from orders.admin.timeline import reason_of
@@ -41,6 +42,9 @@ class NoPage(ReadOnlyAdmin):
 @admin.register(OrderLine)
 class OrderLineAdmin(NoPage):
     list_display = ["number", "goods", "bought_for", "queue", "shown_state", "progress", "waits_since"]
+    export_columns = ["number", "goods", "bought_for", "queue", "state", "progress", "order__paid_at"]
+    # What orders hold leaves the shop by this right alone, line by line too.
+    has_export_permission = allowed("orders.export_order")
     list_filter = ["state", "kind"]
     list_select_related = ["order", "product"]
     search_fields = ["=order__number", "=sku__code"]
@@ -65,7 +69,7 @@ class OrderLineAdmin(NoPage):
 
     @display(description=_("购买信息"))
     def bought_for(self, line: OrderLine) -> str:
-        return "；".join(f"{label} {answer}" for label, answer in answers_of(line)) or "–"
+        return clauses(f"{label} {answer}" for label, answer in answers_of(line)) or "–"
 
     @display(description=_("状态"))
     def shown_state(self, line: OrderLine):

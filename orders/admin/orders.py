@@ -16,7 +16,7 @@ from accounts.models import User
 from common import clock
 from common.admin import DayRangeFilter, ReadOnlyAdmin, allowed, chip, display, link_to, moment, money, sub, when
 from common.registries import Panel, panels
-from common.texts import listed
+from common.texts import clauses, listed
 from membership.selectors import with_priority
 from orders.admin.acts import OrderActs, fitting
 from orders.admin.credits import CreditActs
@@ -45,7 +45,7 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
         ("paid_at", DayRangeFilter),
         "storefront",
     ]
-    list_select_related = ["buyer"]
+    list_select_related = ["buyer", "storefront"]
     search_fields = ["number", "contact", "buyer__username"]
     search_help_text = _("按订单号（可只填开头）、联系方式、买家用户名或手机号查找")
     ordering = ["-id"]
@@ -147,7 +147,7 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
 
     @display(description=_("商品"))
     def plain_goods(self, order: Order) -> str:
-        return "；".join(str(line) for line in order.lines.all())
+        return clauses(order.lines.all())
 
     @display(description=_("买家"))
     def who(self, order: Order) -> str:

@@ -87,6 +87,7 @@ class ChannelForm(forms.ModelForm):
 class ChannelAdmin(ModelAdmin):
     form = ChannelForm
     list_display = ["name", "code", "provider", "shown_methods", "limits", "fee", "shown_state", "position"]
+    export_columns = list_display
     list_display_links = ["name"]
     list_filter = ["provider", "is_active", "sandbox"]
     ordering = ["position", "id"]

@@ -55,6 +55,7 @@ def verdict_chip(log: NotifyLog):
 @admin.register(NotifyLog)
 class NotifyLogAdmin(ReadOnlyAdmin):
     list_display = ["shown_at", "channel", "shown_verdict", "reason_text", "address"]
+    export_columns = ["received_at", "channel", "verdict", "reason_text", "address"]
     list_filter = ["verdict", "channel", ("received_at", DayRangeFilter)]
     list_select_related = ["channel"]
     search_fields = ["raw"]

@@ -16,7 +16,7 @@ class TopUpAdmin(ReadOnlyAdmin):
     list_display = ["user", "shown_amount", "shown_credited", "shown_state", "shown_placed", "shown_paid"]
     list_display_links = ["user"]
     list_filter = ["state", ("placed_at", DayRangeFilter), ("paid_at", DayRangeFilter), "storefront"]
-    list_select_related = ["user"]
+    list_select_related = ["user", "storefront"]
     search_fields = ["user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]

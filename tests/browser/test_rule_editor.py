@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from membership.models import RuleSetVersion
-from membership.services import draft_rule_set
+from membership.services import draft_rule_set, revise_draft
 from tests.membership.club import Club, at_least
 
 CHECKED = "[data-rule-editor]:not([aria-busy])"
@@ -138,3 +138,33 @@ def test_nothing_scrolls_sideways_and_nothing_complains(visit, olga, draft, widt
     page.locator(CHECKED).wait_for()
     assert page.evaluate("document.documentElement.scrollWidth - window.innerWidth") <= 0
     assert visitor.troubles == []
+
+
+def test_cards_call_tiers_as_the_reader_does(visit, olga, draft):
+    document = draft.document
+    document["tiers"][1]["name_en"] = "Silver"
+    revise_draft(version_id=draft.pk, document=document, note="")
+    visitor = visit(width=1280)
+    visitor.sign_in(olga)
+    visitor.choose(lang="en")
+    page = visitor.go(f"/admin/membership/rulesetversion/{draft.pk}/change/")
+    title = slot(page, "tiers[1]").locator(".desk-chip").first
+    expect(title).to_have_text("Silver")
+    page.locator('[data-path="tiers[1].name_en"]').fill("Argent")
+    expect(title).to_have_text("Argent")
+    page.locator('[data-path="tiers[1].name_en"]').fill("")
+    expect(title).to_have_text("白银")
+
+
+@pytest.mark.parametrize("language", ["zh-hans", "en"])
+def test_a_page_with_acts_says_whose_it_is(visit, olga, draft, language):
+    """The acts leave the name of the thing its place in the header."""
+    member = Club(at_least("spend", "30d", "100.00")).join("ada")
+    visitor = visit(width=1280)
+    visitor.sign_in(olga)
+    visitor.choose(lang=language)
+    for address in (f"membertier/{member.pk}", f"rulesetversion/{draft.pk}"):
+        name = visitor.go(f"/admin/membership/{address}/change/").locator("#header-inner h1 > :last-child")
+        assert name.evaluate("node => node.scrollWidth <= node.clientWidth + 1 && node.clientWidth > 0"), (
+            name.inner_text()
+        )

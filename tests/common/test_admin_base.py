@@ -56,6 +56,15 @@ def test_small_lists_are_counted_exactly(desk):
     assert "下一页" not in page.content.decode()
 
 
+@pytest.mark.parametrize("page", [10**20, "9" * 20, "²"])
+def test_a_page_that_no_list_has_can_be_asked_for(monkeypatch, page):
+    """Where pages are not counted they go on, but not past what the database can count."""
+    monkeypatch.setattr(paging, "COUNT_UP_TO", 20)
+    entries(60)
+    found = BoundedPaginator(AuditEntry.objects.order_by("-id"), 50).page(page)
+    assert len(found.object_list) in {0, 50}
+
+
 def test_days_are_shanghai_days_and_both_ends_belong(desk):
     first = clock.start_of_day(clock.day_of(clock.now()))
     after = first + timedelta(days=1)

@@ -6,7 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import polib
+from django.apps import apps
 from django.utils.translation import gettext, ngettext, override
+
+from common.registries import act_names
 
 UNFOLD = Path(find_spec("unfold").origin).parent
 CATALOGUE = Path(__file__).parents[2] / "locale/zh_Hans/LC_MESSAGES/django.po"
@@ -64,3 +67,13 @@ def test_the_compiled_catalogue_is_that_of_the_source():
     told = {one.msgid: (one.msgstr, one.msgstr_plural) for one in source.translated_entries()}
     assert told == {one.msgid: (one.msgstr, one.msgstr_plural) for one in compiled}
     assert [one.msgid for one in source.untranslated_entries()] == []
+
+
+def test_every_act_in_the_audit_log_has_words():
+    """Services call their acts by `action="room.act"`, some by one of two."""
+    folder = Path(__file__).parents[2]
+    rooms = [Path(one.path) for one in apps.get_app_configs() if Path(one.path).parent == folder]
+    lines = [line for room in rooms for path in room.rglob("*.py") for line in path.read_text().splitlines()]
+    acts = {act for line in lines if re.search(r"\baction ?= ?", line) for act in re.findall(r'"(\w+\.[\w.]+)"', line)}
+    assert len(acts) > 30, "the acts were not found"
+    assert acts - set(act_names) == set()

@@ -1,6 +1,7 @@
 """Evaluating many: who is due, what is taken up again, who is refused."""
 
 import io
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -182,6 +183,24 @@ def test_what_a_pass_was_killed_before_showing_is_shown_by_the_next_one_of_the_n
         one.refresh_from_db()
         [tier] = evaluation_traces(one)[0]
         assert (one.evaluation["day"], str(tier.enter.value)) == ("2026-04-01", value)
+
+
+def test_rules_published_during_a_pass_reach_those_who_had_gone_by(club):
+    """The pass that their publication asks for is refused while this one runs; nobody waits for the next night."""
+    members = [club.join() for _ in range(3)]
+    club.buy(members[0], "60.00", paid=on("2026-03-01"))
+    club.publish(at_least("spend", "30d", "90.00"), at=on("2026-03-02", "03:00"))
+
+    with ExitStack() as clocks:
+
+        def publish(done: int, total: int) -> None:
+            if clock.now() < on("2026-03-02", "03:12"):
+                club.publish(at_least("spend", "30d", "50.00"), at=on("2026-03-02", "03:11"))
+                clocks.enter_context(clock.travel(on("2026-03-02", "03:12")))
+
+        run = recalculated(on("2026-03-02", "03:10"), batch=1, progress=publish)
+    assert rank(members[0]) == 1 and run.finished_at is not None
+    assert Recalculation.objects.count() == 2
 
 
 def test_a_second_start_is_refused(club):

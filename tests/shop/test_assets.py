@@ -16,7 +16,9 @@ ROOT = Path(__file__).resolve().parents[2]
 ASSETS = ROOT / "assets"
 STATIC = ROOT / "static"
 # The operator's pages are styled by unfold and static/desk.css.
-TEMPLATES = sorted(path for path in (ROOT / "templates").rglob("*.html") if not {"admin", "unfold"} & set(path.parts))
+TEMPLATES = sorted(
+    path for path in (ROOT / "templates").rglob("*.html") if not {"admin", "unfold"} & set(path.relative_to(ROOT).parts)
+)
 BUILT = ["shop.css", "shop.js", "desk.js", "icons.svg"]
 NAME = re.compile(r"[A-Za-z][\w-]*")
 # Set on elements that only scripts look at, or by scripts on the html element.
