@@ -181,9 +181,16 @@ class Override(models.Model):
                 name="override_second_person",
                 violation_error_message=_("提出人不能批准自己的调整"),
             ),
+            models.CheckConstraint(
+                condition=~Q(status="approved") | ~Q(ref="") | Q(proposer__isnull=False, decider__isnull=False),
+                name="override_by_hand_has_two_persons",
+            ),
             models.CheckConstraint(condition=Q(expires_at__gt=F("proposed_at")), name="override_expires_later"),
         ]
-        indexes = [models.Index(fields=["member", "-id"], name="override_by_member")]
+        indexes = [
+            models.Index(fields=["member", "-id"], name="override_by_member"),
+            models.Index(fields=["expires_at"], condition=Q(status="approved"), name="override_by_end"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.rank}"

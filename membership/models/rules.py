@@ -2,7 +2,7 @@
 
 import pgtrigger
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
@@ -11,9 +11,14 @@ from common.texts import in_language
 from membership.benefits import SINGLE, BenefitKind, check_benefit, fits_kind
 from tenancy.models import Storefront
 
+# Nothing of it changes, nothing is added, nothing moves in or out: `old` and `new` are the versions of the row.
 PUBLISHED_STAYS = """
 IF TG_OP = 'UPDATE' AND NEW IS NOT DISTINCT FROM OLD THEN RETURN NEW; END IF;
-IF EXISTS (SELECT 1 FROM membership_rulesetversion WHERE id = {version} AND status <> 'draft') THEN
+IF TG_OP <> 'INSERT' AND EXISTS (
+    SELECT 1 FROM membership_rulesetversion WHERE id = {old} AND status <> 'draft'
+) OR TG_OP <> 'DELETE' AND EXISTS (
+    SELECT 1 FROM membership_rulesetversion WHERE id = {new} AND status <> 'draft'
+) THEN
     RAISE EXCEPTION 'a published rule set is never edited' USING ERRCODE = 'check_violation';
 END IF;
 IF TG_OP = 'DELETE' THEN RETURN OLD; END IF;
@@ -114,6 +119,7 @@ class RuleSetVersion(models.Model):
                 name="rule_set_grandfather_has_date",
                 violation_error_message=_("请填写保留到哪一天"),
             ),
+            models.CheckConstraint(condition=~Q(author=F("approver")), name="rule_set_second_person"),
         ]
         triggers = [
             pgtrigger.FSM(
@@ -167,8 +173,8 @@ class TierRule(models.Model):
             pgtrigger.Trigger(
                 name="published_stays",
                 when=pgtrigger.Before,
-                operation=pgtrigger.Update | pgtrigger.Delete,
-                func=PUBLISHED_STAYS.format(version="OLD.version_id"),
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
+                func=PUBLISHED_STAYS.format(old="OLD.version_id", new="NEW.version_id"),
             )
         ]
 
@@ -222,9 +228,10 @@ class Benefit(models.Model):
             pgtrigger.Trigger(
                 name="published_stays",
                 when=pgtrigger.Before,
-                operation=pgtrigger.Update | pgtrigger.Delete,
+                operation=pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete,
                 func=PUBLISHED_STAYS.format(
-                    version="(SELECT version_id FROM membership_tierrule WHERE id = OLD.tier_id)"
+                    old="(SELECT version_id FROM membership_tierrule WHERE id = OLD.tier_id)",
+                    new="(SELECT version_id FROM membership_tierrule WHERE id = NEW.tier_id)",
                 ),
             )
         ]

@@ -67,6 +67,11 @@ class WhatIf(models.Model):
                 | ~Q(status="done"),
                 name="what_if_done_has_result",
             ),
+            models.CheckConstraint(
+                condition=Q(policy="grandfather_until", policy_until__isnull=False)
+                | Q(~Q(policy="grandfather_until"), policy_until=None),
+                name="what_if_grandfather_has_date",
+            ),
         ]
         indexes = [
             models.Index(fields=["version", "-id"], name="what_if_by_version"),
