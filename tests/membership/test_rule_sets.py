@@ -195,6 +195,10 @@ def test_only_drafts_are_revised_and_published(platform):
         publish_rule_set(version_id=version.pk, approver=None)
 
 
+def _of_a_draft(version: RuleSetVersion) -> RuleSetVersion:
+    return copy_rule_set(version=version, author=None)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -207,6 +211,14 @@ def test_only_drafts_are_revised_and_published(platform):
         lambda version: version.tiers.filter(rank=1).delete(),
         lambda version: Benefit.objects.filter(tier__version=version).update(value=Decimal("0.5")),
         lambda version: Benefit.objects.filter(tier__version=version).delete(),
+        lambda version: version.tiers.create(rank=99, name="多出来的"),
+        lambda version: Benefit.objects.create(
+            tier=version.tiers.get(rank=1), layer="everyday", kind="price_rate", value=Decimal("0.5")
+        ),
+        lambda version: _of_a_draft(version).tiers.filter(rank=1).update(version=version, rank=99),
+        lambda version: Benefit.objects.filter(tier__version=_of_a_draft(version)).update(
+            tier=version.tiers.get(rank=1)
+        ),
     ],
 )
 def test_the_database_keeps_what_was_published(platform, change):
