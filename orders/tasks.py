@@ -1,6 +1,9 @@
 from celery import shared_task
 
+from common.queue import send
 from orders import services
+
+SETTLED_AT_ONCE = 500
 
 
 @shared_task
@@ -15,4 +18,8 @@ def refund_overdue_short_lines() -> int:
 
 @shared_task
 def settle_due_lines() -> int:
-    return services.settle_due()
+    """Goes on at once while there are more."""
+    settled = services.settle_due(limit=SETTLED_AT_ONCE)
+    if settled == SETTLED_AT_ONCE:
+        send(settle_due_lines.name)
+    return settled

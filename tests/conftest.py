@@ -115,6 +115,7 @@ def pytest_runtest_teardown(item, nextitem):
     Without it only the order of tests would decide who finds the main storefront, and several workers have no one order.
     """
     result = yield
+    assert clock.travelled() is None, "the test left the clock at another time"
     marker = item.get_closest_marker("django_db")
     committing = {"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
     # After the last test the database itself is gone.

@@ -123,7 +123,17 @@ def _by_rules(world: World, judge: Judge, now: datetime, midnight: bool) -> Outc
     raised = _raised(judge, now, midnight)
     if raised is not None:
         return raised
-    return _kept(_holder(world, judge), now, midnight)
+    holder = _holder(world, judge)
+    if holder is not judge and _holds(judge):
+        # Older rules protect from newer ones; they take nothing that the rules in force leave.
+        return replace(_forgotten(judge, state), stage=ACTIVE, grace_until=None), Cause.ENTER, ""
+    return _kept(holder, now, midnight)
+
+
+def _holds(judge: Judge) -> bool:
+    """Whether the rules of a judge leave the member the tier that is held."""
+    tier = judge.tier
+    return tier is not None and judge.gates(tier) and judge.keeps(tier)
 
 
 def _raised(judge: Judge, now: datetime, midnight: bool) -> Outcome | None:
@@ -282,11 +292,9 @@ def _judged_anew(judge: Judge, holder: Judge, now: datetime, midnight: bool) -> 
     """The new rules take at once what the old ones would have left. What fails by both goes its usual way."""
     state = replace(judge.state, kept_by=None, kept_until=None)
     judge = judge.with_state(state)
-    tier = judge.tier
-    if tier is not None and judge.gates(tier) and judge.keeps(tier):
+    if _holds(judge):
         return replace(_forgotten(judge, state), stage=ACTIVE, grace_until=None), Cause.RULES, ""
-    old = holder.tier
-    if tier is not None and not (old is not None and holder.gates(old) and holder.keeps(old)):
+    if judge.tier is not None and not _holds(holder):
         return _kept(judge, now, midnight)
     lower = (
         one for one in reversed(judge.rules.tiers) if one.rank < state.rank and judge.gates(one) and judge.keeps(one)

@@ -16,7 +16,7 @@ from membership.selectors.explaining import fact_counts, fact_figure, fact_label
 
 @dataclass(frozen=True)
 class FactLine:
-    """`flagged` where somebody found that it does not count; `can_be_flagged` where it counts by itself."""
+    """`flagged` where somebody found that it does not count; `can_be_flagged` where it counts by itself, or will."""
 
     ref: str
     at: datetime
@@ -79,5 +79,5 @@ def _line(fact: Fact, history: History, names: Mapping[str, str]) -> FactLine:
         counts=counts,
         told=_("不计入：%(reason)s") % {"reason": exclusion_text(mark)} if mark else fact_counts(fact, history),
         flagged=bool(mark),
-        can_be_flagged=counts,
+        can_be_flagged=counts or fact.reason == UNSETTLED and not mark,
     )

@@ -72,8 +72,9 @@ def evaluate_locked(
     decisions = []
     for member in members:
         if member.pk in folds:
-            folds[member.pk].advance(at)
-            decisions += keep(member, folds[member.pk], at=at)
+            now = _not_before(member, at)
+            folds[member.pk].advance(now)
+            decisions += keep(member, folds[member.pk], at=now)
         else:
             made = refold_locked(member, versions, at=at)
             decisions += [made] if made is not None else []
@@ -91,6 +92,7 @@ def refold_locked(
     """Fold a locked member again from the ledger, under the rules of each day, and answer the difference."""
     if not member.state:
         return _first_fold(member, versions, at=at)
+    at = _not_before(member, at)
     fold = open_folds([member], versions, at=at)[member.pk]
     fold.advance(at)
     return _answer(member, fold, at=at, ref=activity_ref, reversal=reversal)
@@ -106,7 +108,7 @@ def take_locked(
     fresh = store(rows)
     if not fresh:
         return None
-    at = max(at, *(row.occurred_at for row in fresh))
+    at = max(_not_before(member, at), *(row.occurred_at for row in fresh))
     timeline = Timeline(versions)
     moment = fresh[0].occurred_at
     # Read before the sums move: time passes on what was known until then.
@@ -139,6 +141,7 @@ def show_locked(member: MemberTier, versions: Sequence[Published], *, at: dateti
     """What overrides that were just given or ended make of a locked member."""
     if not member.state:
         return _first_fold(member, versions, at=at)
+    at = _not_before(member, at)
     fold = open_folds([member], versions, at=at)[member.pk]
     fold.advance(at)
     if fold.state is not None and fold.state.at == at:
@@ -146,6 +149,15 @@ def show_locked(member: MemberTier, versions: Sequence[Published], *, at: dateti
         fold.state, made = show_overrides(fold.world, fold.state, fold.tally.book, at)
         fold.decisions += made
     return _last(keep(member, fold, at=at))
+
+
+def _not_before(member: MemberTier, at: datetime) -> datetime:
+    """Now, for a locked member: never before what was seen already.
+
+    Whoever waited for the lock has read the clock before it, and others have gone on meanwhile: to go back to that time would
+    forget what they brought.
+    """
+    return max(at, member.evaluated_at)
 
 
 def _in_order(rows: Sequence[Activity], fold: Fold, at: datetime) -> bool:

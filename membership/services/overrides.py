@@ -3,6 +3,7 @@
 Every function that changes where a member stands locks the MemberTier first, then the Override.
 """
 
+import logging
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -16,6 +17,7 @@ from membership.models import MemberTier, Override, TierDecision
 from membership.selectors.rules import published_versions, version_at
 from membership.services.evaluation import evaluate_member, show_locked
 
+logger = logging.getLogger(__name__)
 Status = Override.Status
 SEEN_BY_THE_NIGHT = timedelta(days=2)
 
@@ -91,6 +93,7 @@ def end_override(*, override_id: int, actor: User, reason: str, at: datetime) ->
 
 def let_overrides_end(*, at: datetime, limit: int = 500) -> int:
     """Evaluate members whose pin, floor or ceiling has run out, each in a transaction of their own; returns how many.
+    One that fails stops no other.
 
     Of the last two days only: what is older the nightly pass has seen. Locks each MemberTier.
     """
@@ -101,9 +104,17 @@ def let_overrides_end(*, at: datetime, limit: int = 500) -> int:
         member__folded_to__lt=F("expires_at"),
     )
     members = list(ended.order_by("member").values_list("member", flat=True).distinct()[:limit])
-    for member_id in members:
+    return sum(_ended(member_id, at) for member_id in members)
+
+
+def _ended(member_id: int, at: datetime) -> bool:
+    try:
         evaluate_member(member_id=member_id, at=at)
-    return len(members)
+    except Exception:
+        # One who cannot be evaluated holds up nobody; staff reads the log.
+        logger.exception("cannot evaluate member %s, whose override has run out", member_id)
+        return False
+    return True
 
 
 def grant_floor(

@@ -13,11 +13,12 @@ from django.db import transaction
 
 from events.contracts import Line, OrderDelivered, OrderRefunded, OrderSettled, RefundedLine
 from membership.engine.facts import UNSETTLED, Fact, spend_facts
-from membership.models import Activity, MemberTier, TierDecision
+from membership.models import Activity, ActivityMark, MemberTier, TierDecision
 from membership.rules.nodes import RuleSet
 from membership.selectors.rules import published_versions, version_at
 from membership.services.acting import active_day, locked_member, tell_when_active
 from membership.services.evaluation import take_locked
+from membership.services.facts import mark_alike
 
 SPEND = "spend"
 # A refund of something that never counted, or does not count yet.
@@ -66,7 +67,8 @@ def _take_lines(
 def record_settlement(*, order: OrderSettled, at: datetime) -> TierDecision | None:
     """Count settled lines that waited for it, on the day of the payment; returns the decision, if one was made.
 
-    Lines that count already change nothing. Locks the MemberTier.
+    Lines that count already change nothing. What was found not to count while it waited does not count after that. Locks
+    the MemberTier.
     """
     if order.user_id is None:
         return None
@@ -74,8 +76,16 @@ def record_settlement(*, order: OrderSettled, at: datetime) -> TierDecision | No
         member = locked_member(user_id=order.user_id, storefront_id=order.storefront_id, at=at)
         versions = published_versions(member.program_id)
         rules = version_at(versions, order.paid_at).rules
+        mark_alike(member=member, marks=_found_waiting(member, order), at=at)
         rows = [_row(member, fact, at) for line in order.lines for fact in _line_facts(rules, order, line)]
         return take_locked(member, rows, versions, at=at)
+
+
+def _found_waiting(member: MemberTier, order: OrderSettled) -> dict[str, ActivityMark]:
+    """By reference of the spend that comes, why the line was found not to count while it waited."""
+    becomes = {f"line:{line.id}:{UNSETTLED}": f"line:{line.id}:spend" for line in order.lines}
+    latest = {one.ref: one for one in ActivityMark.objects.filter(member=member, ref__in=becomes).order_by("id")}
+    return {becomes[ref]: mark for ref, mark in latest.items() if not mark.valid}
 
 
 def record_refund(*, refund: OrderRefunded, at: datetime) -> TierDecision | None:

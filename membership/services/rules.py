@@ -54,12 +54,15 @@ def draft_rule_set(
 
 
 def copy_rule_set(*, version: RuleSetVersion, author: User | None, note: str = "", note_en: str = "") -> RuleSetVersion:
-    """A draft that says what `version` says, benefits included."""
+    """A draft that says what `version` says, benefits included. Whoever wrote a draft shares its copies too."""
     with transaction.atomic():
         draft = draft_rule_set(
             program=version.program, document=version.document, author=author, note=note, note_en=note_en
         )
         _copy_benefits(_benefits_by_rank(version), draft)
+        if version.status == RuleSetVersion.Status.DRAFT:
+            for writer in writers_of(version):
+                _note_editor(draft, writer)
     return draft
 
 

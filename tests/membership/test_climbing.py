@@ -15,7 +15,7 @@ from events.contracts import OrderRefunded
 from events.models import Event
 from membership.models import Activity, Bucket, MemberTier, TierDecision, Total
 from membership.selectors.decisions import decision_texts
-from membership.services import evaluate_member
+from membership.services import evaluate_member, recalculate
 from membership.services.ledger import append
 from tests.membership.club import OPENING, Club, at_least, causes, make_line, on, rank
 
@@ -453,3 +453,24 @@ def test_whoever_falls_over_several_tiers_is_told_of_each():
     assert [amount for amount in ("¥300.00", "¥200.00", "¥100.00") if any(amount in one for one in told.reasons)] == [
         "¥300.00", "¥200.00", "¥100.00",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("policy", "until"), [("keep_if_held", None), ("grandfather_until", on("2026-06-01").date())])
+def test_protecting_rules_take_nothing_that_the_rules_in_force_leave(policy, until):
+    """The older version asks for twice as much; whoever meets the newer one is neither warned nor sent down and up again."""
+
+    def rules(amount: str) -> dict:
+        return {"enter": at_least("spend", "30d", amount), "min_stay_days": 0, "grace_days": 3}
+
+    club = Club(rules("1000.00"))
+    member = club.join()
+    club.buy(member, "400.00", paid=on("2026-03-01"))
+    club.buy(member, "600.00", paid=on("2026-03-20"))
+    club.publish(rules("500.00"), at=on("2026-03-25"), policy=policy, policy_until=until)
+    for day in range(25):
+        with clock.travel(on("2026-03-25", "13:00") + timedelta(days=day)):
+            recalculate(everyone=False)
+    assert (rank(member), causes(member)) == (1, ["default", "enter"])
+    with clock.travel(on("2026-04-19", "13:00")):
+        recalculate(everyone=False)
+    assert causes(member) == ["default", "enter", "warn"]

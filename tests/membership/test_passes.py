@@ -16,7 +16,16 @@ from membership.exceptions import (
 )
 from membership.models import Override, Pass, PassOffer, PointsEntry, Task
 from membership.selectors import audit_points, member_standing, points_balance
-from membership.services import buy_pass, check_in, give_pass, grant_points, let_overrides_end, redeem_pass
+from membership.services import (
+    buy_pass,
+    check_in,
+    give_pass,
+    grant_floor,
+    grant_points,
+    let_overrides_end,
+    overrides,
+    redeem_pass,
+)
 from tests.membership.club import Club, at_least, causes, on, rank
 
 pytestmark = pytest.mark.django_db
@@ -89,6 +98,25 @@ def test_scenario_16_what_a_pass_lent_ends_at_its_time_and_not_with_the_night(cl
         assert let_overrides_end(at=later) == 0
     assert (rank(rich), rank(other)) == (0, 0)
     assert causes(rich) == ["default", "override", "override_expired"]
+
+
+def test_a_member_who_cannot_be_evaluated_holds_up_no_other_lent_tier(club, rich, monkeypatch):
+    other = club.join()
+    until = NOW + timedelta(days=3)
+    with clock.travel(NOW):
+        for one in (rich, other):
+            grant_floor(member_id=one.pk, rank=1, expires_at=until, ref=f"x{one.pk}", reason="试", at=NOW)
+    real = overrides.evaluate_member
+
+    def broken(*, member_id, at):
+        if member_id == min(rich.pk, other.pk):
+            raise RuntimeError("broken")
+        return real(member_id=member_id, at=at)
+
+    monkeypatch.setattr(overrides, "evaluate_member", broken)
+    with clock.travel(until + timedelta(seconds=30)):
+        assert let_overrides_end(at=clock.now()) == 1
+    assert sorted([rank(rich), rank(other)]) == [0, 1]
 
 
 def test_the_page_says_until_when_a_coupon_holds_the_tier(club, rich):

@@ -7,6 +7,7 @@ import pytest
 from django.urls import reverse
 
 from accounts.models import User
+from membership.admin.editor import mark_of
 from membership.models import Program, RuleSetVersion
 from membership.rules.catalogue import METRICS
 from membership.services import copy_rule_set
@@ -133,7 +134,7 @@ def test_benefits_that_would_be_lost_are_told(olga, draft):
 
 def test_somebody_elses_changes_are_not_overwritten(olga, draft):
     client, address = at_desk(olga), reverse("admin:membership_rulesetversion_change", args=[draft.pk])
-    opened = draft.sha256
+    opened = mark_of(draft)
     first = tiers({"enter": at_least("orders", "life", 3)}, *({} for _ in range(3)))
     second = tiers({"enter": at_least("orders", "life", 9)}, *({} for _ in range(3)))
     assert client.post(address, {"note": "", "opened": opened, "rules": json.dumps(first)}).status_code == 302

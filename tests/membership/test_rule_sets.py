@@ -23,6 +23,7 @@ from membership.services import (
     publish_rule_set,
     revise_draft,
 )
+from membership.services.rules import writers_of
 from tenancy.models import MAIN_ID
 from tests.membership.club import OPENING, Club, at_least, foreseen, on
 
@@ -274,3 +275,12 @@ def test_a_rank_that_the_rules_no_longer_have_is_not_approved():
         approve_override(override_id=asked.pk, approver=people[1], at=on("2026-03-03"))
     member.refresh_from_db()
     assert member.rank == 0
+
+
+def test_whoever_wrote_a_draft_cannot_approve_a_copy_of_it(platform, olga, make_member):
+    carl = make_member("carl")
+    draft = draft_rule_set(program=platform, document=document(silver()), author=olga)
+    copied = copy_rule_set(version=draft, author=carl)
+    assert writers_of(copied) == [carl, olga]
+    published = copy_rule_set(version=platform.versions.exclude(status="draft").get(), author=carl)
+    assert writers_of(published) == [carl]

@@ -13,7 +13,14 @@ from events.models import Event
 from events.services import relay
 from membership.models import Activity, MemberTier, Program, Referral
 from membership.selectors.ledger_lines import ledger_of
-from membership.services import draft_rule_set, publish_rule_set, record_order, record_settlement
+from membership.services import (
+    clear_activity,
+    draft_rule_set,
+    flag_activity,
+    publish_rule_set,
+    record_order,
+    record_settlement,
+)
 from membership.services.invites import mirror_spend
 from orders import services
 from orders.models import OrderLine
@@ -133,6 +140,35 @@ def test_what_is_given_back_while_it_waits_is_not_counted_later(shelf, warranted
     member = MemberTier.objects.get(user=alice)
     rows = Activity.objects.filter(member=member, metric="spend").exclude(invalid_reason="unsettled")
     assert sum(row.amount for row in rows) == Decimal("19.00")
+    assert books() == {}
+
+
+def test_what_was_found_a_wash_trade_while_it_waited_does_not_count_after_that(
+    shelf, warranted, alice, bob, olga, settled_rules
+):
+    relay()
+    at = clock.now()
+    Referral.objects.create(
+        inviter=bob,
+        invitee=alice,
+        storefront_id=alice.home_storefront_id,
+        inviter_joined_at=at - DAY,
+        joined_at=at,
+        active_at=at,
+    )
+    shelf.buy(alice, (warranted, 1), from_wallet=True)
+    relay()
+    member = MemberTier.objects.get(user=alice)
+    [waiting] = [line for line in ledger_of(member).can_be_flagged if line.ref.startswith("line:")]
+    flag_activity(member_id=member.pk, refs=[waiting.ref], reason="wash_trade", actor=olga, at=clock.now())
+    settle(31 * DAY)
+    assert (rank(alice), counted(alice)) == (0, Decimal(0))
+    assert counted(bob) == 0
+    [found] = ledger_of(member).flagged
+    with clock.travel(clock.now() + 32 * DAY):
+        clear_activity(member_id=member.pk, refs=[found.ref], reason="appeal", actor=olga, at=clock.now())
+        relay()
+    assert (rank(alice), counted(alice), counted(bob)) == (1, Decimal("30.00"), Decimal("30.00"))
     assert books() == {}
 
 
