@@ -119,6 +119,20 @@ def collect_sales(*, table: str, since: datetime, until: datetime) -> None:
         collect(table=table, since=since, until=until)
 
 
+# Which of some codes nobody has, by what they are codes of: a room that others name rows of by code registers its own.
+_code_keepers: dict[str, Callable[[Iterable[str]], set[str]]] = {}
+
+
+def set_code_keeper(what: str, unknown: Callable[[Iterable[str]], set[str]]) -> None:
+    _code_keepers[what] = unknown
+
+
+def unknown_codes(what: str, codes: Iterable[str]) -> set[str]:
+    """Those of the codes, such as of what="coupon", under which there is nothing. All where no room keeps such rows."""
+    keeper = _code_keepers.get(what)
+    return keeper(codes) if keeper is not None else set(codes)
+
+
 _recorders: list[Callable[..., Any]] = []
 
 

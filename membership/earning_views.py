@@ -17,14 +17,16 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from accounts.models import User
 from common import clock
 from common.addresses import counted_as
 from common.exceptions import DomainError
 from membership import services
-from membership.models import Feedback, Pass, PassOffer
+from membership.models import EarningRules, Feedback, Pass, PassOffer
 from membership.models.feedback import MAX_TEXT, MIN_TEXT
 from membership.selectors import (
     check_in_of,
+    everyday_caps,
     invite_sums,
     invited_friends,
     member_points,
@@ -33,7 +35,7 @@ from membership.selectors import (
     standing_and_person,
     tasks_of,
 )
-from membership.selectors.invites import invite_rules, masked
+from membership.selectors.invites import invite_rules, inviter_of_code, masked
 
 ON_A_PAGE = 20
 MAX_PASSES = 20
@@ -57,7 +59,8 @@ def earning_parts(request: HttpRequest) -> dict[str, Any]:
 @never_cache
 @login_required
 def earn(request: HttpRequest) -> HttpResponse:
-    return render(request, "membership/earn.html", earning_parts(request))
+    caps = everyday_caps(request.user.pk, EarningRules.objects.get(), clock.now())
+    return render(request, "membership/earn.html", {**earning_parts(request), "caps": caps})
 
 
 @require_POST
@@ -175,12 +178,8 @@ def _back(request: HttpRequest) -> str:
 @never_cache
 def invited(request: HttpRequest, code: str) -> HttpResponse:
     """Where a member's link leads: who invites, what there is to get, and a cookie until the registration."""
-    inviter = services.open_invite(
-        code=code,
-        visitor=_visitor(request),
-        user_id=request.user.pk,
-        storefront_id=request.storefront.pk,
-    )
+    # Programs that show a preview of a link ask by HEAD: that is no friend's visit.
+    inviter = inviter_of_code(code) if request.method == "HEAD" else _open(request, code)
     if inviter is None or request.user.is_authenticated:
         return HttpResponseRedirect(reverse("shop:home"))
     signup = f"{reverse('account_signup')}?{urlencode({'next': reverse('membership:earn')})}"
@@ -195,6 +194,15 @@ def invited(request: HttpRequest, code: str) -> HttpResponse:
         secure=request.is_secure(),
     )
     return answer
+
+
+def _open(request: HttpRequest, code: str) -> User | None:
+    return services.open_invite(
+        code=code,
+        visitor=_visitor(request),
+        user_id=request.user.pk,
+        storefront_id=request.storefront.pk,
+    )
 
 
 def _visitor(request: HttpRequest) -> str:

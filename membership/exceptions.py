@@ -29,6 +29,16 @@ class NotABirthday(BadInput):
     message = _("请填写正确的生日")
 
 
+class OrderNotTheirs(BadInput):
+    code = "order_not_theirs"
+    message = _("该会员没有这个订单")
+
+
+class NothingToTakeBack(Conflict):
+    code = "nothing_to_take_back"
+    message = _("这条登记不存在或已撤回")
+
+
 class NotADraft(Conflict):
     code = "not_a_draft"
     message = _("已发布的版本不能更改，请复制为新草稿")

@@ -21,6 +21,7 @@ from membership.selectors import (
     Standing,
     is_evening,
     just_shown,
+    order_counts,
     person_of,
     rate_text,
     shown_lately,
@@ -64,6 +65,7 @@ def after_order(request: HttpRequest, order: Order, standing: Standing) -> Word 
         or member is None
         or order.delivered_at is None
         or at - order.delivered_at > FRESH
+        or not order_counts(standing, order_id=order.pk)
     ):
         return None
     subject = f"order:{order.pk}"

@@ -98,7 +98,7 @@ def _preview(member: MemberTier, lines: list[FactLine], act: str, answer: Answer
             Fact(_("用户"), member.user),
             Fact(_("活动"), count),
             Fact(_("原因"), exclusion_text(reason)),
-            Fact(_("等级"), tier_chip(member.version, foreseen.rank), was=_name(member), strong=True),
+            Fact(_("等级"), tier_chip(member.version, foreseen.rank), was=tier_name(member), strong=True),
             Fact(_("结果"), outcome_text(foreseen)),
         ],
         columns=[_("时间"), _("活动"), _("来源")],
@@ -109,7 +109,7 @@ def _preview(member: MemberTier, lines: list[FactLine], act: str, answer: Answer
     )
 
 
-def _name(member: MemberTier) -> str:
+def tier_name(member: MemberTier) -> str:
     return str(published(member.version).tiers.get(member.rank) or member.rank)
 
 
@@ -123,15 +123,15 @@ def outcome_text(foreseen: Foreseen) -> str:
 
 def _flag(member: MemberTier, user: User, answer: Answer) -> str:
     refs, reason = answer.data["refs"], answer.data["reason"]
-    return _done(flag_activity(member_id=member.pk, refs=refs, reason=reason, actor=user, at=clock.now()))
+    return done(flag_activity(member_id=member.pk, refs=refs, reason=reason, actor=user, at=clock.now()))
 
 
 def _clear(member: MemberTier, user: User, answer: Answer) -> str:
     refs, reason = answer.data["refs"], answer.data["reason"]
-    return _done(clear_activity(member_id=member.pk, refs=refs, reason=reason, actor=user, at=clock.now()))
+    return done(clear_activity(member_id=member.pk, refs=refs, reason=reason, actor=user, at=clock.now()))
 
 
-def _done(decision: TierDecision | None) -> str:
+def done(decision: TierDecision | None) -> str:
     if decision is None:
         return _("已记录，会员的等级没有变化")
     return decision_text(decision, published(decision.version)).title

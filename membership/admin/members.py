@@ -32,6 +32,7 @@ from common.texts import clauses
 from membership.admin.marks import ask_to_clear, ask_to_flag
 from membership.admin.one_member import member_page
 from membership.admin.overrides import ask_to_propose
+from membership.admin.reputation import ask_to_record, ask_to_take_back
 from membership.admin.shown import CAUSE_TONES, decision_findings, findings_table, published, tier_chip
 from membership.models import MemberTier, Recalculation, TierDecision
 from membership.selectors.decisions import decision_text
@@ -94,12 +95,13 @@ class MemberTierAdmin(ReadOnlyAdmin):
     readonly_fields = fields
     inlines = [DecisionInline]
     change_form_outer_after_template = "membership/admin/member.html"
-    actions_detail = ["evaluate", "propose", "flag", "clear", "open_activity"]
+    actions_detail = ["evaluate", "propose", "reputation", "take_back", "flag", "clear", "open_activity"]
     export_columns = ["user", "program", "rank", "since", "evaluated_at"]
     has_evaluate_permission = allowed("membership.evaluate_member")
     has_activity_permission = allowed("membership.view_activity")
     has_propose_permission = allowed("membership.propose_override")
     has_flag_permission = allowed("membership.flag_activity")
+    has_reputation_permission = allowed("membership.record_reputation")
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None:
@@ -170,6 +172,14 @@ class MemberTierAdmin(ReadOnlyAdmin):
     @action(description=gettext_lazy("申请调整等级"), icon="tune", permissions=["propose"])
     def propose(self, request: HttpRequest, object_id: int) -> HttpResponse:
         return ask_to_propose(self, request, self.one(request, object_id))
+
+    @action(description=gettext_lazy("登记信誉"), icon="verified_user", permissions=["reputation"])
+    def reputation(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return ask_to_record(self, request, self.one(request, object_id))
+
+    @action(description=gettext_lazy("撤回信誉登记"), icon="undo", permissions=["reputation"])
+    def take_back(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        return ask_to_take_back(self, request, self.one(request, object_id))
 
     @action(description=gettext_lazy("判定活动不计入"), icon="flag", permissions=["flag"])
     def flag(self, request: HttpRequest, object_id: int) -> HttpResponse:

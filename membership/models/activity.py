@@ -42,7 +42,7 @@ class Activity(models.Model):
     class Meta:
         verbose_name = _("活动记录")
         verbose_name_plural = pgettext_lazy("plural", "活动记录")
-        permissions = [("flag_activity", _("判定活动不计入"))]
+        permissions = [("flag_activity", _("判定活动不计入")), ("record_reputation", _("登记会员信誉"))]
         constraints = [
             models.CheckConstraint(
                 condition=Q(valid=True, invalid_reason="") | Q(Q(valid=False), ~Q(invalid_reason="")),

@@ -41,6 +41,7 @@ from membership.selectors.points import (
     PointsEnding,
     PointsShown,
     audit_points,
+    everyday_caps,
     member_points,
     points_balance,
     points_of,
@@ -65,6 +66,7 @@ from membership.selectors.standing import (
     has_heard_of,
     mark_of,
     member_standing,
+    order_counts,
     standing_and_person,
     standing_mark,
 )
@@ -72,6 +74,7 @@ from membership.selectors.tasks import TaskList, TaskShownTo, member_tasks, orde
 from membership.selectors.what_ifs import WhatIfResult, what_if_result
 
 __all__ = [
+    "order_counts",
     "Holding",
     "Person",
     "check_in_of",
@@ -85,6 +88,7 @@ __all__ = [
     "step_from",
     "tasks_of",
     "TierNews",
+    "everyday_caps",
     "has_heard_of",
     "tier_news",
     "mark_of",

@@ -44,6 +44,7 @@ _DAY = (
 )
 _DAY += " AND fact.occurred_at < %(end)s"
 _BACK = _LIFE + " AND fact.reverses = ANY(%(refs)s) AND fact.reverses <> ''"
+_ORDER = _LIFE + " AND fact.subject = %(subject)s"
 _OVERRIDES = """
 SELECT id, member_id, ref, kind, rank, starts_at, expires_at, ended_at
 FROM membership_override WHERE member_id = ANY(%s) AND status = %s ORDER BY id
@@ -95,6 +96,11 @@ def _history(rows: Iterable[Sequence]) -> History:
 def load_history(member_id: int) -> History:
     """Everything that was ever recorded about a member."""
     return _history(fetch(_LIFE, {"member": member_id}))
+
+
+def load_order(member_id: int, order_id: int) -> History:
+    """What was recorded of one order of a member, and of its refunds."""
+    return _history(fetch(_ORDER, {"member": member_id, "subject": f"order:{order_id}"}))
 
 
 def load_day(member_id: int, day: date) -> History:

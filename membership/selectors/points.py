@@ -4,13 +4,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
+from common.clock import day_of, today_range
 from common.findings import Findings, find
-from membership.models import PointsAccount, PointsEntry
+from membership.models import EarningRules, PointsAccount, PointsEntry
 from membership.selectors.person import Person, usable_lots
 
 SOON = timedelta(days=30)
+Cause = PointsEntry.Cause
+# Everyday earnings, which the daily and weekly caps bound.
+CAPPED = (Cause.CHECK_IN, Cause.STREAK, Cause.TASK)
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,30 @@ def points_balance(*, user_id: int, at: datetime) -> int:
     return usable_lots(user_id, at).aggregate(sum=Sum("left"))["sum"] or 0
 
 
+@dataclass(frozen=True)
+class EverydayCaps:
+    """The most points that check-ins and tasks bring on a day and in a week (0: no end), and what they brought by now."""
+
+    daily: int
+    weekly: int
+    today: int
+    this_week: int
+
+    @property
+    def left(self) -> list[int]:
+        """What each cap that there is leaves, never less than nothing."""
+        pairs = ((self.daily, self.today), (self.weekly, self.this_week))
+        return [max(cap - earned, 0) for cap, earned in pairs if cap]
+
+    @property
+    def is_week_full(self) -> bool:
+        return 0 < self.weekly <= self.this_week
+
+    @property
+    def is_day_full(self) -> bool:
+        return 0 < self.daily <= self.today
+
+
 def member_points(*, user_id: int, at: datetime) -> PointsShown:
     rows = usable_lots(user_id, at).values_list("expires_at").annotate(sum=Sum("left")).order_by("expires_at")
     owed = PointsAccount.objects.filter(pk=user_id).values_list("owed", flat=True).first() or 0
@@ -54,6 +82,19 @@ def _shown(lots: Iterable[tuple[datetime, int]], owed: int, at: datetime) -> Poi
     ends = [PointsEnding(amount, ended) for ended, amount in lots]
     soon = tuple(one for one in ends if one.at <= at + SOON)
     return PointsShown(balance=sum(one.amount for one in ends), owed=owed, ending=soon)
+
+
+def everyday_caps(user_id: int, rules: EarningRules, at: datetime) -> EverydayCaps:
+    """What the caps of the day and of the week leave a person of everyday earnings."""
+    if not rules.daily_points and not rules.weekly_points:
+        return EverydayCaps(0, 0, 0, 0)
+    start, end = today_range(at)
+    monday = start - timedelta(days=day_of(at).weekday())
+    # The week as a whole: who waited for a lock over midnight may find what the next day earned.
+    week = PointsEntry.objects.filter(account=user_id, kind=PointsEntry.Kind.EARN, cause__in=CAPPED)
+    week = week.filter(at__gte=monday, at__lt=monday + timedelta(days=7))
+    earned = week.aggregate(day=Sum("amount", filter=Q(at__gte=start, at__lt=end)), week=Sum("amount"))
+    return EverydayCaps(rules.daily_points, rules.weekly_points, earned["day"] or 0, earned["week"] or 0)
 
 
 def points_statement(user_id: int) -> QuerySet[PointsEntry]:

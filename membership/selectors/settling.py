@@ -1,13 +1,29 @@
 """Spend that waits for its settlement: which orders still have to be counted, and what has been meanwhile."""
 
 from collections.abc import Iterable
+from decimal import Decimal
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Replace
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Replace
 
 from events.contracts import OrderSettled
 from membership.engine.facts import UNSETTLED
 from membership.models import Activity, ActivitySeen
+
+# What a purchase is called by the refunds that take it back, whether it waits for its settlement or not.
+COUNTS_AS = Replace(F("source_ref"), Value(f":{UNSETTLED}"), Value(":spend"))
+# The same of a row `fact` of the ledger: a purchase of which something was kept.
+IS_KEPT = f"""fact.metric = 'spend' AND fact.reverses = '' AND fact.amount > COALESCE((
+    SELECT -SUM(back.amount) FROM membership_activity AS back WHERE back.member_id = fact.member_id
+    AND back.reverses <> '' AND back.reverses = replace(fact.source_ref, ':{UNSETTLED}', ':spend')), 0)"""  # noqa: S608
+
+
+def kept_purchases(member_id: int) -> QuerySet[Activity]:
+    """What a member bought and did not give back whole, whether it counts or not."""
+    back = Activity.objects.filter(member=OuterRef("member"), reverses=OuterRef("counts_as")).exclude(reverses="")
+    sums = back.order_by().values("reverses").annotate(sum=Sum("amount")).values("sum")
+    rows = Activity.objects.filter(member=member_id, metric="spend", reverses="").annotate(counts_as=COUNTS_AS)
+    return rows.annotate(taken_back=Coalesce(Subquery(sums), Decimal(0))).filter(amount__gt=-F("taken_back"))
 
 
 def orders_that_wait(orders: Iterable[OrderSettled]) -> set[int]:
@@ -22,6 +38,6 @@ def without_settled_waits(rows: QuerySet[Activity]) -> QuerySet[Activity]:
 
     `counts_as` is the reference of the spend as it counts, settled or not, which refunds name.
     """
-    rows = rows.annotate(counts_as=Replace(F("source_ref"), Value(f":{UNSETTLED}"), Value(":spend")))
+    rows = rows.annotate(counts_as=COUNTS_AS)
     counted = ActivitySeen.objects.filter(ref=OuterRef("counts_as"))
     return rows.exclude(Q(Exists(counted), invalid_reason=UNSETTLED))

@@ -14,6 +14,7 @@ from membership.rules.catalogue import Span
 from membership.rules.evaluate import GroupTrace, TierTrace, Trace, evaluate_tiers, leaf_traces
 from membership.rules.render import gap_sentence, tier_gap_sentence
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, percent_of, tier_called, tier_parts
+from membership.selectors.books import load_order
 from membership.selectors.decisions import DecisionText, decision_text
 from membership.selectors.evaluations import evaluated_tiers, evaluation_day
 from membership.selectors.perks import benefit_text
@@ -165,6 +166,15 @@ def _with_lift(rows: QuerySet[MemberTier], at: datetime) -> QuerySet[MemberTier]
 def has_heard_of(standing: Standing, *, order_id: int) -> bool:
     """Whether an order is among what the standing was made from."""
     return Activity.objects.filter(member=standing.member, subject=f"order:{order_id}").exists()
+
+
+def order_counts(standing: Standing, *, order_id: int) -> bool:
+    """Whether anything of an order counts by now: it may wait for its settlement, be excluded, flagged or refunded."""
+    if standing.member is None:
+        return False
+    history = load_order(standing.member.pk, order_id)
+    spends = [ref for ref, fact in history.facts.items() if fact.metric == "spend"]
+    return any(history.net(ref) is not None for ref in spends)
 
 
 def stored_todo(member: MemberTier) -> str:

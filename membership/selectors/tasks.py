@@ -22,7 +22,6 @@ from common.sql import fetch
 from common.texts import in_language
 from events.contracts import OrderDelivered
 from membership.models import (
-    Activity,
     MemberTier,
     Pass,
     Task,
@@ -37,6 +36,7 @@ from membership.selectors.earning import is_quiet, reward_text
 from membership.selectors.evaluations import evaluated_tiers
 from membership.selectors.person import NEW_FOR, Person, person_of
 from membership.selectors.rules import PROGRAM_OF, program_for
+from membership.selectors.settling import IS_KEPT, kept_purchases
 
 MOST_SHOWN = 5
 # For how long a task that is done stays in sight.
@@ -45,12 +45,17 @@ ONCE = date(1970, 1, 1)
 # A task that moves no missing condition still earns points.
 LEAST_PROGRESS = 0.1
 FATIGUE, MOST_FATIGUE = 0.02, 0.2
+# What a purchase is taken to bring, in yuan, and a friend to their inviter: a measure for ranking, no promise. Of
+# contributions the least that rules may give for a friend.
+PURCHASE, CONTRIBUTION = 50, 100
+BUYING = {"spend": PURCHASE, "orders": 1, "buy_days": 1}
 # What a kind adds to a metric each time, beside the activity points of the reward.
 MOVES: Mapping[str, Mapping[str, int]] = {
     Task.Kind.CHECK_IN: {"checkin": 1, "online_days": 1},
     Task.Kind.REVIEW: {"review": 1},
-    Task.Kind.FIRST_ORDER: {"orders": 1, "buy_days": 1},
-    Task.Kind.CATEGORY_ORDER: {"orders": 1, "buy_days": 1},
+    Task.Kind.FIRST_ORDER: BUYING,
+    Task.Kind.CATEGORY_ORDER: BUYING,
+    Task.Kind.INVITE: {"invitee_active": 1, "invitee_spend": PURCHASE, "contrib": CONTRIBUTION},
 }
 
 
@@ -121,7 +126,7 @@ FROM unnest(%(orders)s::bigint[], %(users)s::bigint[], %(storefronts)s::bigint[]
 JOIN membership_membertier AS member
     ON member.user_id = told.user_id AND member.program_id = {PROGRAM_OF.format(storefront="told.storefront_id")}
 WHERE EXISTS (
-    SELECT 1 FROM membership_activity AS fact WHERE fact.member_id = member.id AND fact.metric = 'spend'
+    SELECT 1 FROM membership_activity AS fact WHERE fact.member_id = member.id AND {IS_KEPT}
     AND fact.occurred_at <= told.paid_at AND fact.subject <> 'order:' || told.order_id
 )
 """  # noqa: S608 - our own text
@@ -130,7 +135,7 @@ WHERE EXISTS (
 def orders_for_tasks(orders: Sequence[OrderDelivered]) -> set[int]:
     """The numbers of those of the delivered orders that may count toward a task: so few that each is looked at alone.
 
-    Whoever has bought before never has a first order after that, so that this needs no lock.
+    This needs no lock: who gives back at this very moment what they bought before had it still when they paid for these.
     """
     known = [order for order in orders if order.user_id is not None]
     begun = min((order.paid_at for order in known), default=None)
@@ -180,7 +185,7 @@ def fits_audience(task: Task, member: MemberTier, *, at: datetime, subject: str 
     if not _fits_rank(task, _rank_before(task, member, at)):
         return False
     if _is_for_first_order(task):
-        bought = Activity.objects.filter(member=member, metric="spend", occurred_at__lte=at)
+        bought = kept_purchases(member.pk).filter(occurred_at__lte=at)
         if bought.exclude(subject=order or subject).exists():
             return False
         # What was paid first may be delivered last: another order was the first one then.
@@ -269,7 +274,7 @@ def _with_progress(member: MemberTier, person: Person, segment: str) -> QuerySet
             arm=Subquery(arms.values(row=JSONObject(shown="shown", done="done"))[:1]),
             tired=_counted(in_vain),
             noted=Exists(before_eyes.filter(day=today)),
-            has_bought=Exists(Activity.objects.filter(member=member.pk, metric="spend")),
+            has_bought=Exists(kept_purchases(member.pk)),
         )
     )
 

@@ -21,6 +21,7 @@ from events.contracts import TierChanged
 from events.services import emit
 from membership.engine.book import days_needed
 from membership.engine.decisions import Decision
+from membership.engine.facts import Fact
 from membership.engine.fold import Fold, compensation, refold
 from membership.engine.judge import Judge
 from membership.engine.state import State, dump_state, load_state
@@ -244,9 +245,18 @@ def _answer(
     return _last(keep(member, again, at=at))
 
 
-def folded_again(member: MemberTier, world: World, at: datetime, marks: Mapping[str, str] | None = None) -> Fold:
-    """A member's whole life from the ledger, as if facts had these `marks` too (why they do not count; empty: they do)."""
+def folded_again(
+    member: MemberTier,
+    world: World,
+    at: datetime,
+    marks: Mapping[str, str] | None = None,
+    news: Iterable[Fact] = (),
+) -> Fold:
+    """A member's whole life from the ledger, as if facts had these `marks` too (why they do not count; empty: they do),
+    and as if `news` were in it."""
     history = load_history(member.pk)
+    for fact in news:
+        history.add(fact)
     history.marks.update(marks or {})
     joined = User.objects.values_list("date_joined", flat=True).get(pk=member.user_id)
     first = history.first_at()

@@ -155,7 +155,8 @@ def mark_alike(*, member: MemberTier, marks: Mapping[str, ActivityMark], at: dat
     wanted = [
         (ref, mark)
         for ref, mark in marks.items()
-        if (known := latest.get(ref)) is None or (known.actor_id is None and known.valid != mark.valid)
+        if (known := latest.get(ref)) is None
+        or (known.actor_id is None and (known.valid, known.reason) != (mark.valid, mark.reason))
     ]
     there = set(
         Activity.objects.filter(member=member, source_ref__in=[ref for ref, _ in wanted]).values_list(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from membership.engine.facts import Fact
 from membership.engine.fold import Fold, compensation
 from membership.engine.state import load_state
 from membership.models import MemberTier, TierDecision
@@ -39,6 +40,12 @@ def if_marked(*, member: MemberTier, refs: Collection[str], reason: str, at: dat
     world = world_of(member, published_versions(member.program_id))
     fold = folded_again(member, world, at, dict.fromkeys(refs, reason))
     return _answered(member, fold, at, reversal=bool(reason))
+
+
+def if_told(*, member: MemberTier, fact: Fact, at: datetime) -> Foreseen:
+    """Fold the whole life again as if this fact were recorded too."""
+    world = world_of(member, published_versions(member.program_id))
+    return _answered(member, folded_again(member, world, at, news=[fact]), at, reversal=bool(fact.reverses))
 
 
 def _answered(member: MemberTier, fold: Fold, at: datetime, *, reversal: bool) -> Foreseen:

@@ -14,19 +14,18 @@ from django.db.models import F, Sum
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.clock import day_of, start_of_day, today_range
+from common.clock import day_of, start_of_day
 from common.locks import lock_one
 from common.texts import in_both
 from membership.exceptions import BadPoints, InsufficientPoints, PointsReasonNeeded, PointsRefReused
 from membership.models import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
 from membership.models.points import MAX_MEMO
+from membership.selectors.points import CAPPED, everyday_caps
 
 Kind, Cause = PointsEntry.Kind, PointsEntry.Cause
 MAX_POINTS = 1_000_000
 # What comes back of a spend may be used for at least so long, even where its lot has ended meanwhile.
 RETURNED_FOR = timedelta(days=30)
-# Everyday earnings, which the daily and weekly caps bound.
-CAPPED = (Cause.CHECK_IN, Cause.STREAK, Cause.TASK)
 
 
 @dataclass(frozen=True)
@@ -206,18 +205,8 @@ def _known(account: PointsAccount, ref: str, kind: str, amount: int | None = Non
 
 def _room(account: PointsAccount, rules: EarningRules, at: datetime) -> int:
     """What the caps leave of everyday earnings, today and this week."""
-    start, end = today_range(at)
-    monday = start - timedelta(days=day_of(at).weekday())
-    room = MAX_POINTS
-    # The week as a whole: who waited for the lock over midnight may find what the next day earned.
-    for cap, first, last in (
-        (rules.daily_points, start, end),
-        (rules.weekly_points, monday, monday + timedelta(days=7)),
-    ):
-        if cap:
-            earned = account.entries.filter(kind=Kind.EARN, cause__in=CAPPED, at__gte=first, at__lt=last)
-            room = min(room, cap - (earned.aggregate(sum=Sum("amount"))["sum"] or 0))
-    return max(room, 0)
+    caps = everyday_caps(account.pk, rules, at)
+    return min(MAX_POINTS, *caps.left) if caps.left else MAX_POINTS
 
 
 def _write(

@@ -14,6 +14,8 @@ from common import clock
 from common.clock import start_of_day
 from common.locks import lock_one
 from common.queue import send
+from common.registries import unknown_codes
+from membership.benefits import BenefitKind
 from membership.exceptions import NotADraft, RulesRefused
 from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierRule
 from membership.rules.checks import Level, check
@@ -246,10 +248,21 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
     for finding in check(rules):
         if finding.level is Level.ERROR:
             yield finding.path, finding.message
+    yield from _gift_problems(version)
     ranks = {tier.rank for tier in rules.tiers}
     held = MemberTier.objects.filter(program=version.program_id).values_list("rank", flat=True).distinct()
     for rank in sorted(set(held.order_by("rank")) - ranks):
         yield "tiers", _("仍有会员处于等级 %(rank)s，新规则必须保留它") % {"rank": rank}
+
+
+def _gift_problems(version: RuleSetVersion) -> Iterable[tuple[str, Any]]:
+    """Birthday gifts that name a coupon which there is not: nobody would ever get it."""
+    gifts = Benefit.objects.filter(tier__version=version, kind=BenefitKind.BIRTHDAY_GIFT).exclude(code="")
+    named = list(gifts.order_by("tier__rank").select_related("tier"))
+    unknown = unknown_codes("coupon", {gift.code for gift in named}) if named else set()
+    for gift in named:
+        if gift.code in unknown:
+            yield "", _("%(tier)s的生日礼写的优惠券代码 %(code)s 不存在") % {"tier": gift.tier, "code": gift.code}
 
 
 def policy_problems(policy: str, until: date | None, starts: datetime) -> list[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from events.models import Event
 from marketing.exceptions import CouponLimitReached, CouponsSoldOut, NotClaimable
 from marketing.models import Coupon
 from marketing.services import buy_coupon, claim_coupon, give_birthday_gifts
-from membership.exceptions import InsufficientPoints
+from membership.exceptions import InsufficientPoints, RulesRefused
 from membership.models import MemberTier
 from membership.selectors import month_days, points_balance
 from membership.services import correct_birthday, grant_points, tell_birthday
@@ -118,11 +118,34 @@ class TestBirthdays:
     def test_what_could_not_be_given_is_given_later_that_day(self, born, alice):
         born.is_active = False
         born.save()
-        assert self.run(date(2027, 6, 1)) == 0
-        assert points_balance(user_id=alice.pk, at=clock.start_of_day(date(2027, 6, 2))) == 0
+        assert self.run(date(2027, 6, 1)) == 1
+        assert points_balance(user_id=alice.pk, at=clock.start_of_day(date(2027, 6, 2))) == 88
         born.is_active = True
         born.save()
-        assert self.run(date(2027, 6, 1), 5) == 1
+        assert [self.run(date(2027, 6, 1), 5), self.run(date(2027, 6, 1), 6)] == [1, 0]
+        assert points_balance(user_id=alice.pk, at=clock.start_of_day(date(2027, 6, 2))) == 88
+        assert Coupon.objects.get().owner == alice
+
+    def test_the_coupon_alone_is_missing_where_it_never_can_be_given(self, born, alice, caplog):
+        """A coupon that is sold out takes no points along; once the day is over, that was the gift."""
+        born.is_active = False
+        born.save()
+        assert [self.run(date(2027, 6, 1)), self.run(date(2027, 6, 1), 2)] == [1, 0]
+        assert "birthday-10" in caplog.text
+        [told] = Event.objects.filter(kind="birthday.gift").values_list("payload", flat=True)
+        assert (told["points"], told["coupon"]) == (88, False)
+        born.is_active = True
+        born.save()
+        assert self.run(date(2027, 6, 2)) == 0 and not Coupon.objects.exists()
+
+    def test_a_coupon_that_there_is_not_keeps_rules_from_being_published(self):
+        """A slip in the code would be found on the first birthday otherwise."""
+        template(code="birthday-10", source="gift")
+        gift = {"kind": "birthday_gift", "value": Decimal(10)}
+        with pytest.raises(RulesRefused) as refusal:
+            publish([], [{**gift, "code": "birthday-1O"}], [{**gift, "code": "birthday-10"}], [gift])
+        [(_path, told)] = refusal.value.problems
+        assert "白银会员" in str(told) and "birthday-1O" in str(told)
 
     def test_told_on_the_very_day_corrected_afterwards_and_at_the_edge_of_shanghai(self, born, charlie, olga):
         """One gift a year, whatever is told when; the day is that of Shanghai, in which 16:00 UTC is tomorrow."""

@@ -26,6 +26,7 @@ from membership.services import (
 )
 from tenancy.models import MAIN_ID
 from tests.desk import at_desk
+from tests.marketing.coupons import template
 from tests.membership.perks import hold, publish
 from tests.shelf import books
 
@@ -167,6 +168,7 @@ class TestPerks:
     def test_every_kind_is_read(self, alice):
         kinds = [fields for fields in GOOD if fields.get("code") != "birthday-10" or "value" in fields][0:]
         single = {fields["kind"]: fields for fields in kinds}
+        template(code="birthday-10", source="gift")
         publish([], list(single.values()))
         found = perks_for(user_id=hold(alice, 1).pk, storefront_id=MAIN_ID)
         assert found.early == timedelta(hours=24)

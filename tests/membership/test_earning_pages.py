@@ -29,6 +29,7 @@ from membership.selectors import points_balance
 from membership.services import buy_pass, check_in, ensure_member, grant_points, invite_code_for
 from tenancy.models import MAIN_ID
 from tests.marketing.coupons import template
+from tests.membership.club import on
 
 pytestmark = pytest.mark.django_db
 
@@ -258,6 +259,39 @@ def test_a_link_opened_by_somebody_else_counts_as_shared_once_a_visitor(alice):
     for address in ("203.0.113.5", "203.0.113.5", "203.0.113.6"):
         Client(REMOTE_ADDR=address).get(f"/i/{code}/")
     assert TaskProgress.objects.get(task__kind=Task.Kind.SHARE, user=alice).count == 2
+
+
+def test_a_preview_of_the_link_is_no_visit(alice):
+    code = invite_code_for(user=alice)
+    stranger = Client(REMOTE_ADDR="203.0.113.5")
+    assert stranger.head(f"/i/{code}/").status_code == 200
+    assert stranger.head("/i/NOBODYS2/").status_code == 302
+    assert not TaskProgress.objects.filter(task__kind=Task.Kind.SHARE).exists()
+    stranger.get(f"/i/{code}/")
+    assert shared(alice) == 1
+
+
+def test_the_most_points_of_a_day_and_a_week_are_told(alice):
+    EarningRules.objects.update(daily_points=30, weekly_points=50)
+    visitor, noon = browser(alice), on("2027-03-01")
+
+    def caps(day: int, earned: int = 0, cause: str = "task") -> str:
+        with clock.travel(noon + timedelta(days=day)):
+            if earned:
+                grant_points(user_id=alice.pk, amount=earned, cause=cause, ref=f"{day}:{cause}", at=clock.now())
+            return visitor.get("/member/earn/").content.decode().partition('id="caps"')[2].partition("</p>")[0]
+
+    seen = caps(0, 29)
+    assert "每天最多得 30 积分" in seen and "每周最多得 50 积分" in seen and "得满" not in seen
+    assert "得满" not in caps(0, 200, "invite")
+    assert "今天已得满" in caps(0, 5, "check_in")
+    assert "得满" not in caps(1)
+    assert "本周已得满" in caps(2, 20)
+    assert "本周已得满" in caps(6) and "得满" not in caps(7)
+    EarningRules.objects.update(daily_points=0)
+    assert "每天" not in caps(7)
+    EarningRules.objects.update(weekly_points=0)
+    assert caps(7) == ""
 
 
 def shared(user) -> int:

@@ -22,7 +22,7 @@ from membership.models import (
     TaskStep,
     Total,
 )
-from membership.selectors import audit_points, member_tasks, points_balance
+from membership.selectors import audit_points, member_tasks, orders_for_tasks, points_balance
 from membership.selectors.tasks import LEAST_PROGRESS, cheapest_unmet, progress_toward
 from membership.services import (
     check_in,
@@ -295,6 +295,23 @@ def test_a_refunded_first_order_is_none(club, order_of_news):
     assert sum(Activity.objects.filter(member=member, metric="activity").values_list("quantity", flat=True)) == 0
 
 
+@pytest.mark.parametrize("fields", [{"audience": Audience.EVERYONE}, {"audience": Audience.NO_ORDERS}])
+def test_after_a_full_refund_the_first_order_is_yet_to_come(club, fields):
+    task(Kind.FIRST_ORDER, window=Window.ONCE, **fields)
+    member = club.join()
+    order = club.delivered(member.user_id, "10.00", "5.00", paid=NOON - 3 * DAY)
+    hear(club, order)
+    hear(club, club.refunded(order, {0: "10.00", 1: "2.00"}, at=NOON - 2 * DAY))
+    assert not listed(club, member).open
+    rest = club.refunded(order, {1: "3.00"}, at=NOON - 2 * DAY + timedelta(seconds=1))
+    hear(club, type(rest)(**{**vars(rest), "complete": True}))
+    assert balance(member) == 0 and listed(club, member).open
+    again = club.delivered(member.user_id, "10.00", paid=NOON)
+    assert orders_for_tasks([again]) == {again.order_id}
+    hear(club, again)
+    assert balance(member) == 10 and listed(club, member).done
+
+
 def test_a_refund_takes_the_pass_along_unless_it_was_used(club):
     club.publish(*[at_least("spend", "life", f"{number}000.00") for number in (1, 2, 3)], at=NOON - 9 * DAY)
     task(Kind.FIRST_ORDER, window=Window.ONCE, points=0, offer=PassOffer.objects.get(kind="boost"))
@@ -545,6 +562,26 @@ def test_progress_is_measured_at_the_nearest_missing_condition():
     assert progress_toward(task(Kind.SHARE, activity=80), leaf) == 1
     assert progress_toward(task(Kind.SHARE), leaf) == LEAST_PROGRESS
     assert progress_toward(task(Kind.SHARE), None) == LEAST_PROGRESS
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "kind", "progress"),
+    [
+        ("spend", "100.00", Kind.FIRST_ORDER, 0.5),
+        ("spend", "20.00", Kind.FIRST_ORDER, 1),
+        ("orders", 4, Kind.FIRST_ORDER, 0.25),
+        ("spend", "100.00", Kind.CATEGORY_ORDER, 0.5),
+        ("invitee_active", 2, Kind.INVITE, 0.5),
+        ("contrib", 400, Kind.INVITE, 0.25),
+        ("invitee_spend", "200.00", Kind.INVITE, 0.25),
+        ("spend", "100.00", Kind.INVITE, LEAST_PROGRESS),
+        ("spend", "100.00", Kind.BROWSE, LEAST_PROGRESS),
+    ],
+)
+def test_buying_and_inviting_bring_nearer_what_they_count_toward(metric, value, kind, progress):
+    leaf = cheapest_unmet(Club(at_least(metric, "life", value)).join())
+    assert leaf.leaf.m == metric
+    assert progress_toward(Task(kind=kind, name="任务", points=10, target=1), leaf) == progress
 
 
 def test_the_night_counts_what_was_shown_and_done(club):

@@ -12,7 +12,17 @@ from events.contracts import InviteeActive, UserRegistered, from_payload
 from events.models import Event
 from events.services import relay
 from membership import handlers
-from membership.models import Activity, EarningRules, InviteCode, MemberTier, PointsEntry, Referral, Task, Total
+from membership.models import (
+    Activity,
+    ActivityMark,
+    EarningRules,
+    InviteCode,
+    MemberTier,
+    PointsEntry,
+    Referral,
+    Task,
+    Total,
+)
 from membership.selectors import audit_points, invite_sums, invited_friends, masked, points_balance
 from membership.services import (
     check_in,
@@ -390,6 +400,21 @@ def test_what_was_found_of_the_inviter_stays_whatever_becomes_of_the_friend(club
     wash_trade(friend, order, START + 4 * DAY)
     wash_trade(friend, order, START + 5 * DAY, cleared=True)
     assert rank(inviter) == 0
+
+
+def test_another_reason_for_the_friend_reaches_the_inviter(club):
+    EarningRules.objects.update(invite_days=1)
+    inviter = club.join("inviter")
+    friend = invite(club, inviter, "friend")
+    active(club, friend, 1)
+    order = bought(club, friend, "60.00", at=START + 2 * DAY)
+    ref = f"line:{order.lines[0].id}:spend"
+    for day, reason in enumerate(("wash_trade", "closed_loop", "closed_loop"), 3):
+        with clock.travel(START + DAY * day):
+            flag_activity(member_id=friend.pk, refs=[ref], reason=reason, actor=None, at=clock.now())
+            relay()
+    found = ActivityMark.objects.filter(member=inviter, ref=f"invitee:{ref}").order_by("id")
+    assert list(found.values_list("reason", flat=True)) == ["wash_trade", "closed_loop"]
 
 
 def test_friends_of_friends_do_not_count(club):

@@ -8,6 +8,7 @@ from html import unescape
 import pytest
 from django.db import IntegrityError, transaction
 
+from catalog.models import Product
 from common import clock
 from common.clock import SHANGHAI
 from events.services import relay
@@ -19,10 +20,12 @@ from membership.services import (
     choose_nudges,
     draft_rule_set,
     ensure_member,
+    flag_activity,
     forget_old_nudges,
     note_order_effect,
     publish_rule_set,
 )
+from orders.services import refund
 from tenancy.models import MAIN_ID
 from tests.membership.club import at_least
 from tests.membership.perks import hold, publish
@@ -230,6 +233,34 @@ class TestOrder:
         # The page brings itself up to date; that is the same showing.
         assert "即可成为白金" in browser.see(path)
         assert Nudge.objects.count() == 1
+
+    def test_nothing_is_said_of_an_order_that_does_not_count(self, as_member, alice, shelf, olga):
+        """It waits for its settlement, is excluded, given back, or found to be a wash trade."""
+        tiers = [
+            {"rank": 0, "name": "普通会员"},
+            {"rank": 1, "name": "白金", "enter": at_least("spend", "life", "1000.00")},
+        ]
+        document = {"counts": "settled", "tiers": tiers}
+        draft = draft_rule_set(program=Program.objects.get(storefront=None), document=document, author=None)
+        publish_rule_set(version_id=draft.pk, approver=None)
+        sku, browser = shelf.sku("30.00", keys=9), as_member(alice)
+        Product.objects.filter(pk=sku.product_id).update(warranty_days=30)
+        waits = shelf.buy(alice, (sku, 1), from_wallet=True)
+        relay()
+        assert "即可成为" not in browser.see(f"/orders/{waits.public_id}/")
+        Product.objects.filter(pk=sku.product_id).update(warranty_days=0)
+        washed, returned, counts = (shelf.buy(alice, (sku, 1), from_wallet=True) for _ in range(3))
+        relay()
+        member = MemberTier.objects.get(user=alice)
+        ref = f"line:{washed.lines.get().pk}:spend"
+        flag_activity(member_id=member.pk, refs=[ref], reason="wash_trade", actor=olga, at=clock.now())
+        line = returned.lines.get()
+        refund(order_id=returned.pk, amounts={line.pk: line.cash}, ref="r", reason="", actor=None)
+        relay()
+        for order in (washed, returned):
+            assert "即可成为" not in browser.see(f"/orders/{order.public_id}/")
+        assert not Nudge.objects.exists()
+        assert "即可成为白金" in browser.see(f"/orders/{counts.public_id}/")
 
     def test_22_in_english(self, as_member, alice, shelf, platinum_at_a_thousand):
         browser = as_member(alice)
