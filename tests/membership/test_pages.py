@@ -130,7 +130,7 @@ def test_a_tier_that_is_lent_tells_what_would_keep_it(gold_lent, shelf):
     standing = standing_of(gold_lent)
     assert (standing.rank, standing.keeping, standing.earning.todo) == (2, None, "再消费 ¥380.00")
     assert "到期前再消费 ¥380.00，即可凭规则保住" in page(gold_lent)[1]
-    assert "Spend ¥380.00 more" in page(gold_lent, language="en")[1]
+    assert "to keep it by the rules: ¥380.00 more to spend." in page(gold_lent, language="en")[1]
     shelf.buy(gold_lent, (shelf.sku("400.00", keys=1), 1), from_wallet=True)
     relay()
     standing = standing_of(gold_lent)
