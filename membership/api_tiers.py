@@ -97,6 +97,12 @@ class KeepingOut(serializers.Serializer):
     grace_until = serializers.DateTimeField(allow_null=True)
 
 
+class EarningOut(serializers.Serializer):
+    percent = serializers.IntegerField(min_value=0, max_value=100)
+    todo = serializers.CharField(allow_blank=True, help_text=_("还差什么"))
+    requirements = GroupOut(many=True, help_text=_("各组都要满足"))
+
+
 class MyTierOut(serializers.Serializer):
     rank = serializers.IntegerField()
     name = serializers.CharField()
@@ -108,6 +114,9 @@ class MyTierOut(serializers.Serializer):
     benefits = BenefitOut(many=True)
     next = NextTierOut(allow_null=True, help_text=_("最高等级时为 null"))
     keeping = KeepingOut(allow_null=True, help_text=_("保级条件；不会因时间降级时为 null"))
+    earning = EarningOut(
+        allow_null=True, help_text=_("等级被提高时，凭规则保住这一等级的条件；按规则得到或只由店铺授予时为 null")
+    )
 
 
 def _group(part) -> dict:
@@ -137,7 +146,8 @@ class MyTier(PrivateView):
     )
     def get(self, request: Request) -> Response:
         standing = with_leaving(member_standing(user_id=request.user.pk, storefront_id=request.storefront.pk))
-        data = {**vars(standing), "next": _with_groups(standing.next), "keeping": _with_groups(standing.keeping)}
+        parts = {name: _with_groups(getattr(standing, name)) for name in ("next", "keeping", "earning")}
+        data = {**vars(standing), **parts}
         return Response(MyTierOut(data).data)
 
 

@@ -37,6 +37,12 @@ class BadQuantity(BadInput):
     message = _("购买数量须在 %(min)s 到 %(max)s 之间")
 
 
+class TooManyTogether(BadQuantity):
+    """Every line is within the limit; what they come to is not."""
+
+    message = _("「%(name)s」每单最多 %(max)s 件，各行合计有 %(whole)s 件，请减少其中一行")
+
+
 class BadField(BadInput):
     """A buyer field is missing or does not fit; `field` names it."""
 

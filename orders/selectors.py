@@ -126,10 +126,12 @@ def with_order_names(rows: QuerySet, *, subject: str) -> QuerySet:
 
 
 def with_settling(rows: QuerySet, *, ref: str) -> QuerySet:
-    """The rows with `settles_at` of the order line that column `ref` names as `line:12:unsettled`; None else."""
+    """The rows with `settles_at` of the order line that column `ref` names as `line:12:unsettled`; None else, and for what
+    was given back whole: nothing of it will count."""
     number = Cast(Func(F(ref), Value(":"), Value(2), function="split_part"), BigIntegerField())
     rows = rows.alias(line_pk=Case(When(**{f"{ref}__regex": r"^line:\d{1,18}:unsettled$"}, then=number)))
-    return rows.annotate(settles_at=Subquery(OrderLine.objects.filter(pk=OuterRef("line_pk")).values("settles_at")[:1]))
+    line = OrderLine.objects.filter(pk=OuterRef("line_pk"), refunded__lt=F("cash"))
+    return rows.annotate(settles_at=Subquery(line.values("settles_at")[:1]))
 
 
 def orders_by_id(ids: Iterable[int]) -> dict[int, Order]:

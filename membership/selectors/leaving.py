@@ -40,17 +40,15 @@ def with_leaving(standing: Standing) -> Standing:
         bar = replace(part.bar, leaving=_leaving(part.bar, book, rules)) if part.bar is not None else None
         return replace(part, bar=bar, parts=tuple(said(child) for child in part.parts))
 
-    above, keeping = standing.next, standing.keeping
-    return replace(
-        standing,
-        next=replace(above, parts=tuple(said(part) for part in above.parts)) if above is not None else None,
-        keeping=replace(keeping, parts=tuple(said(part) for part in keeping.parts)) if keeping is not None else None,
-    )
+    def told(shown: Any) -> Any:
+        return replace(shown, parts=tuple(said(part) for part in shown.parts)) if shown is not None else None
+
+    return replace(standing, next=told(standing.next), keeping=told(standing.keeping), earning=told(standing.earning))
 
 
 def _shown(standing: Standing) -> Iterator[Part]:
-    yield from standing.next.parts if standing.next is not None else ()
-    yield from standing.keeping.parts if standing.keeping is not None else ()
+    for shown in (standing.next, standing.keeping, standing.earning):
+        yield from shown.parts if shown is not None else ()
 
 
 def _bars(part: Part) -> Iterator[Bar]:

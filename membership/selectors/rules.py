@@ -4,15 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import lru_cache
+from typing import Any
 
 from django.contrib.postgres.functions import TransactionNow
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import JSONObject
 
 from common import clock
 from common.sql import fetch
 from membership.models import MemberTier, Program, RuleSetVersion, TierRule
 from membership.rules.nodes import RuleSet
 from membership.rules.parse import parse_rules
+from membership.selectors.holds import overrides_from, rank_at, with_overrides
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +121,20 @@ def holding_of(*, user_id: int | None, storefront_id: int, at: datetime | None =
 
     Raises RuleSetVersion.DoesNotExist where nothing was published.
     """
-    held = MemberTier.objects.filter(user=user_id, program=OuterRef("program")).values("rank")[:1]
-    rows = list(_versions_for(storefront_id).annotate(held=Subquery(held), read_at=TransactionNow()))
+    member = with_overrides(MemberTier.objects.filter(user=user_id, program=OuterRef("program")))
+    found = member.values(row=JSONObject(rank="rank", by_rules="state__rank", holds="holds"))
+    rows = list(_versions_for(storefront_id).annotate(held=Subquery(found[:1]), read_at=TransactionNow()))
     if not rows:
         raise RuleSetVersion.DoesNotExist("the program has no published rules")
-    version = version_at([_published(row) for row in rows], at or clock.read_beside(rows[0].read_at))
-    return Holding(rows[0].program, version, rows[0].held)
+    at = at or clock.read_beside(rows[0].read_at)
+    version = version_at([_published(row) for row in rows], at)
+    return Holding(rows[0].program, version, _rank_of(rows[0].held, at))
+
+
+def _rank_of(held: Mapping[str, Any] | None, at: datetime) -> int | None:
+    if held is None:
+        return None
+    return rank_at(held["rank"], held["by_rules"], overrides_from(held["holds"]), at)
 
 
 def _versions_for(storefront_id: int) -> QuerySet[RuleSetVersion]:

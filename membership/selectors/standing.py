@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from common import clock
 from membership.engine.book import Book, Snapshot
-from membership.models import Activity, Benefit, MemberTier, Override, PointsAccount, Program, TierRule
+from membership.models import Activity, Benefit, MemberTier, PointsAccount, Program, TierRule
 from membership.rules.catalogue import Span
 from membership.rules.evaluate import GroupTrace, TierTrace, Trace, evaluate_tiers, leaf_traces
 from membership.rules.render import gap_sentence, tier_gap_sentence
@@ -17,6 +17,7 @@ from membership.selectors.bars import Part, TierFindings, findings_of, part_of, 
 from membership.selectors.books import load_order
 from membership.selectors.decisions import DecisionText, decision_text
 from membership.selectors.evaluations import evaluated_tiers, evaluation_day
+from membership.selectors.holds import last_end, lifted_until, overrides_from, rank_at, with_overrides
 from membership.selectors.perks import benefit_text
 from membership.selectors.person import Person, person_columns, person_from, person_of
 from membership.selectors.rules import Published, program_for, rules_for, version_at
@@ -69,6 +70,15 @@ class Keeping:
 
 
 @dataclass(frozen=True)
+class Earning:
+    """What the rules ask for a tier that is held above what they give: whoever does it keeps the tier afterwards."""
+
+    percent: int
+    todo: str
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
 class Rung:
     """A tier on the way up. `held` up to the member's own."""
 
@@ -84,7 +94,8 @@ class Standing:
 
     `version` is the one that evaluated, `given` the one in force, whose benefits hold. `keeping` is None where nothing that
     time does can take the tier; `member` until the registration was heard of. `lifted_until` is when the coupon or the shop's
-    word ends that holds the member above what the rules say; None where the rules alone give the tier.
+    word ends that holds the member above what the rules say, and `earning` what the rules would ask for this tier; both None
+    where the rules alone give it, the latter too where they never do.
     """
 
     program: Program
@@ -98,6 +109,7 @@ class Standing:
     day: date
     next: NextTier | None
     keeping: Keeping | None
+    earning: Earning | None
     benefits: tuple[BenefitText, ...]
     ladder: tuple[Rung, ...]
     decisions: tuple[DecisionText, ...]
@@ -109,7 +121,7 @@ def member_standing(*, user_id: int, storefront_id: int, decisions: int = SHOWN_
     Somebody whose registration was not heard of yet stands where everybody begins.
     """
     program, versions = rules_for(storefront_id)
-    member = _with_lift(_members(user_id, program), clock.now()).first()
+    member = with_overrides(_members(user_id, program)).first()
     return _standing_of(program, versions, member, decisions)
 
 
@@ -118,7 +130,7 @@ def standing_and_person(
 ) -> tuple[Standing, Person]:
     """The standing, and what pages ask about the person beside it; the member is read once for both."""
     program, versions = rules_for(storefront_id)
-    rows = _with_lift(_members(user_id, program), at).select_related("user")
+    rows = with_overrides(_members(user_id, program)).select_related("user")
     member = rows.annotate(**person_columns(user_id, at)).first()
     if member is None:
         return _standing_of(program, versions, None, 0), person_of(user_id=user_id, at=at)
@@ -149,20 +161,6 @@ def _members(user_id: int, program: Program) -> QuerySet[MemberTier]:
     return MemberTier.objects.filter(user=user_id, program=program).annotate(points=points)
 
 
-def _with_lift(rows: QuerySet[MemberTier], at: datetime) -> QuerySet[MemberTier]:
-    """The members, with `lift_ends`: when the last override ends that holds the shown rank at a time."""
-    holding = Override.objects.filter(
-        member=OuterRef("pk"),
-        rank=OuterRef("rank"),
-        kind__in=[Override.Kind.FLOOR, Override.Kind.PIN],
-        status=Override.Status.APPROVED,
-        starts_at__lte=at,
-        expires_at__gt=at,
-        ended_at=None,
-    )
-    return rows.annotate(lift_ends=Subquery(holding.order_by("-expires_at").values("expires_at")[:1]))
-
-
 def has_heard_of(standing: Standing, *, order_id: int) -> bool:
     """Whether an order is among what the standing was made from."""
     return Activity.objects.filter(member=standing.member, subject=f"order:{order_id}").exists()
@@ -190,15 +188,17 @@ def stored_findings(member: MemberTier, version: Published) -> tuple[TierFinding
 
 def _of_member(program: Program, member: MemberTier, versions: Sequence[Published], decisions: int) -> Standing:
     by_id = {version.pk: version for version in versions}
-    day = _day_shown(member)
+    day, at = _day_shown(member), clock.now()
+    overrides, by_rules = overrides_from(member.holds), member.state.get("rank", member.rank)
+    rank = rank_at(member.rank, by_rules, overrides, at)
     return _standing(
         program,
         by_id[member.version_id],
-        given=version_at(versions, clock.now()),
+        given=version_at(versions, at),
         member=member,
-        rank=member.rank,
-        since=member.since,
-        lifted_until=member.lift_ends if member.state.get("rank", member.rank) < member.rank else None,
+        rank=rank,
+        since=member.since if rank == member.rank else last_end(overrides, at),
+        lifted_until=lifted_until(rank, overrides, at) if by_rules < rank else None,
         day=day,
         traces=[_moved(trace, day) for trace in evaluated_tiers(member)],
         decisions=tuple(
@@ -269,6 +269,7 @@ def _standing(
     """By the conditions of `version`, which evaluated; what tiers give is that of the version in force, `given`."""
     above = next((trace for trace in traces if trace.rank > rank), None)
     held = next((trace for trace in traces if trace.rank == rank), None)
+    is_lent = lifted_until is not None
     return Standing(
         program=program,
         version=version,
@@ -280,7 +281,8 @@ def _standing(
         lifted_until=lifted_until,
         day=day,
         next=_next(version, given, above) if above is not None else None,
-        keeping=_keeping(version, member, held) if member is not None and held is not None else None,
+        keeping=_keeping(version, member, held) if member is not None and held is not None and not is_lent else None,
+        earning=_earning(held) if held is not None and is_lent else None,
         benefits=benefit_texts(given.tiers.get(rank)),
         ladder=tuple(
             Rung(tier.rank, str(tier), tier.rank <= rank, tier.rank == rank) for tier in version.tiers.values()
@@ -290,15 +292,26 @@ def _standing(
 
 
 def _next(version: Published, given: Published, trace: TierTrace) -> NextTier:
-    parts = [part for part in (trace.enter, *trace.gates) if part is not None]
     return NextTier(
         rank=trace.rank,
         name=tier_called(version, trace.rank),
-        percent=min((percent_of(part) for part in parts), default=0),
+        percent=_percent(trace),
         todo=tier_gap_sentence(trace),
         parts=tier_parts(trace),
         benefits=benefit_texts(given.tiers.get(trace.rank)),
     )
+
+
+def _earning(trace: TierTrace) -> Earning | None:
+    """None for a tier that only people give."""
+    if trace.enter is None:
+        return None
+    return Earning(_percent(trace), tier_gap_sentence(trace), tier_parts(trace))
+
+
+def _percent(trace: TierTrace) -> int:
+    parts = [part for part in (trace.enter, *trace.gates) if part is not None]
+    return min((percent_of(part) for part in parts), default=0)
 
 
 def _keeping(version: Published, member: MemberTier, trace: TierTrace) -> Keeping | None:

@@ -16,43 +16,57 @@ from tenancy.models import Storefront
 
 LATELY = timedelta(days=30)
 
-# What each line would have cost at a tier: its price for the SKU, else its rate for the product, else its general rate (on
-# top of a quantity price where the benefit says so); never more than what was paid. A coupon is taken off as it would have
-# been; where it would not have worked at that price, its lines are compared without it. Of what was refunded nothing counts.
+# What each line would have cost at a tier, as `lower_prices` says: the list price of then, today's quantity prices, and the
+# tier's price for the SKU, else its rate for the product, else its general rate (on top of a quantity price where the benefit
+# says so). Then the coupon of the order, as `marketing.discounts` says: on the lines that it reduced, from the list price where
+# it does not go together with a lower one, and only where the order costs less by it. Of what was refunded nothing counts.
 _SAVED = """
-WITH bought AS (
-    SELECT l.order_id, l.cash, l.coupon_off, l.coupon_off > 0 AS reduced, (l.cash - l.refunded) / l.cash AS kept,
-        coupon.rate AS leaves, coupon.with_member_price AS goes_together, coupon.min_spend,
-        GREATEST(round(l.quantity * LEAST(
-            l.unit_price,
-            COALESCE(special.unit_price, round(l.list_price * COALESCE(product.rate, %(rate)s), 4)),
-            CASE WHEN special.id IS NULL AND product.id IS NULL THEN round(broken.unit_price * %(adds)s::numeric, 4) END
-        ), 2), 0.01) AS price
+WITH priced AS (
+    SELECT l.*, broken.unit_price AS broken, special.id IS NULL AND product.id IS NULL AS is_general,
+        COALESCE(special.unit_price, round(l.list_price * COALESCE(product.rate, %(rate)s), 4)) AS member
     FROM orders_order o
     JOIN orders_orderline l ON l.order_id = o.id
     LEFT JOIN membership_skutierprice special
         ON special.sku_id = l.sku_id AND special.program_id = %(program)s AND special.rank = %(rank)s
     LEFT JOIN membership_producttierrate product
         ON product.product_id = l.product_id AND product.program_id = %(program)s AND product.rank = %(rank)s
-    LEFT JOIN marketing_coupon held ON held.id = o.coupon_id
-    LEFT JOIN marketing_coupontemplate coupon ON coupon.id = held.template_id
     LEFT JOIN LATERAL (
         SELECT min(unit_price) AS unit_price FROM catalog_quantitybreak
         WHERE sku_id = l.sku_id AND min_quantity <= l.quantity AND unit_price < l.list_price
-    ) broken ON %(adds)s::numeric IS NOT NULL
+    ) broken ON TRUE
     WHERE o.buyer_id = %(user)s AND o.storefront_id = %(storefront)s AND o.paid_at >= %(since)s AND l.refunded < l.cash
+), staged AS (
+    SELECT *, CASE WHEN is_general THEN round(broken * %(adds)s::numeric, 4) END AS added FROM priced
+), totals AS (
+    SELECT order_id, cash, refunded, coupon_off > 0 AS reduced, GREATEST(round(quantity * list_price, 2), 0.01) AS listed,
+        GREATEST(round(quantity * LEAST(list_price, broken, member, added), 2), 0.01) AS price,
+        LEAST(member, added) < COALESCE(broken, list_price) AS is_member,
+        broken IS NOT NULL AND (broken <= member OR COALESCE(added < member, FALSE)) AS is_quantity
+    FROM staged
+), based AS (
+    SELECT t.*, coupon.*, CASE WHEN is_member AND NOT with_member_price OR is_quantity AND NOT with_quantity_price
+        THEN listed ELSE price END AS base
+    FROM totals t
+    JOIN orders_order o ON o.id = t.order_id
+    LEFT JOIN marketing_coupon held ON held.id = o.coupon_id AND t.reduced
+    LEFT JOIN LATERAL (
+        SELECT with_member_price, with_quantity_price, min_spend, rate, amount_off, max_off
+        FROM marketing_coupontemplate WHERE id = held.template_id
+    ) coupon ON TRUE
+), whole AS (
+    SELECT *, SUM(base) OVER lines AS bases, SUM(price) OVER lines AS prices, SUM(base - 0.01) OVER lines AS room
+    FROM based WINDOW lines AS (PARTITION BY order_id, reduced)
 ), couponed AS (
-    SELECT *, CASE WHEN reduced AND goes_together AND min_spend <= SUM(price) OVER (PARTITION BY order_id, reduced)
-        THEN GREATEST(price - LEAST(coupon_off, COALESCE(round(price * (1 - leaves), 2), coupon_off)), 0.01)
-        ELSE price END AS otherwise
-    FROM bought
+    SELECT *, CASE WHEN bases >= min_spend
+        THEN LEAST(COALESCE(amount_off, LEAST(round(bases * (1 - rate), 2), max_off)), room) END AS off
+    FROM whole
 ), compared AS (
-    SELECT round(cash * kept, 2) AS paid, round(kept * CASE
-        WHEN SUM(cash - otherwise) OVER (PARTITION BY order_id, reduced) > 0 THEN otherwise ELSE cash END, 2) AS due
+    SELECT cash - refunded AS paid, (cash - refunded) / cash * CASE
+        WHEN room > 0 AND bases - off < prices THEN base - off * (base - 0.01) / room ELSE price END AS due
     FROM couponed
 )
-SELECT count(*), COALESCE(SUM(paid - due), 0), COALESCE(SUM(paid), 0),
-    COALESCE(SUM(floor(due * %(back_then)s) - floor(paid * %(back_now)s)), 0)
+SELECT count(*), COALESCE(round(SUM(paid - due), 2), 0), COALESCE(SUM(paid), 0),
+    COALESCE(SUM(floor(round(due, 2) * %(back_then)s) - floor(paid * %(back_now)s)), 0)
 FROM compared
 """
 
@@ -74,7 +88,7 @@ class CartSaving:
 @dataclass(frozen=True)
 class MonthSaving:
     """What the last 30 days would have saved at the next tier: `saved` yuan on `spent`, and for what is left to pay then, so
-    many `points` more."""
+    many `points` more; neither where they would have cost more."""
 
     tier: str
     lines: int
@@ -125,6 +139,8 @@ def month_saving(*, storefront: Storefront, user_id: int, at: datetime, step: St
     with connection.cursor() as cursor:
         cursor.execute(_SAVED, values)
         lines, saved, spent, points = cursor.fetchone()
+    if saved < 0:
+        saved, points = ZERO, 0
     return MonthSaving(str(step.above), lines, spent, saved, max(int(points), 0))
 
 

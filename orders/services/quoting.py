@@ -33,6 +33,7 @@ from orders.exceptions import (
     SkuUnavailable,
     SkuUnknown,
     TooManyLines,
+    TooManyTogether,
     TotalTooLarge,
 )
 from orders.models import PriceStep
@@ -259,8 +260,12 @@ def _check_access(
         sku = skus[item.sku]
         if item.quantity < sku.min_quantity or whole[item.sku] > sku.max_quantity:
             most = most_of(sku, storefront, user_id)
-            if item.quantity < sku.min_quantity or whole[item.sku] > most:
+            if not sku.min_quantity <= item.quantity <= most:
                 raise BadQuantity(min=sku.min_quantity, max=most)
+            if whole[item.sku] > most:
+                raise TooManyTogether(
+                    name=f"{sku.product} {sku}", min=sku.min_quantity, max=most, whole=whole[item.sku]
+                )
         opens = sku.product.on_sale_from
         if opens is not None and opens > at:
             perks = perks_for(user_id=user_id, storefront_id=storefront.pk)

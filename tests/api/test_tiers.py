@@ -39,6 +39,19 @@ def test_my_tier_says_until_when_it_is_held_up(as_alice, alice):
     assert (mine["rank"], mine["lifted_until"] > mine["since"]) == (2, True)
 
 
+def test_my_tier_says_what_would_keep_one_that_is_lent(as_alice, silver):
+    assert as_alice.get("/me/tier/")[1]["earning"] is None
+    hold(silver, 2)
+    mine = as_alice.get("/me/tier/")[1]
+    assert (mine["rank"], mine["keeping"]) == (2, None)
+    assert (mine["earning"]["todo"], mine["earning"]["percent"]) == ("再消费 ¥788.00", 21)
+    [group] = mine["earning"]["requirements"]
+    assert [(one["key"], one["gap"]) for one in group["conditions"]] == [
+        ("spend:30d", "788.00"),
+        ("spend:life", "2788.00"),
+    ]
+
+
 def test_my_tier_in_english(as_alice, silver):
     mine = as_alice.get("/me/tier/", accept_language="en")[1]
     assert mine["name"] == "Silver"

@@ -1,15 +1,17 @@
 """会员中心 and the public rules, as Alice sees them."""
 
+from datetime import timedelta
+
 import pytest
 from django.template.loader import render_to_string
 from django.test import Client
 
 from common import clock
 from events.services import relay
-from membership.models import Birthday, MemberTier, Program
+from membership.models import Birthday, MemberTier, Override, Program
 from membership.selectors import member_standing, public_rules
 from membership.selectors.bars import Bar, Part
-from membership.services import draft_rule_set, publish_rule_set, recalculate
+from membership.services import draft_rule_set, grant_floor, publish_rule_set, recalculate
 from tenancy.models import MAIN_ID
 from tests.membership.club import Club, at_least, on
 from tests.membership.perks import hold
@@ -103,6 +105,57 @@ def test_until_when_a_tier_is_held_up_is_on_the_card(alice):
     until = clock.start_of_day(standing_of(alice).lifted_until.astimezone(clock.SHANGHAI).date())
     assert f"这一等级保留到 {until:%Y-%m-%d}" in page(alice)[1]
     assert f"You keep this tier until {until:%Y-%m-%d}" in page(alice, language="en")[1]
+
+
+@pytest.fixture
+def gold_lent(shelf, alice):
+    """Alice has silver by the rules and gold for five days; what gold asks for beside its spend, she has."""
+    conditions = [
+        at_least("spend", "30d", "100.00"),
+        {"all": [at_least("spend", "30d", "500.00"), at_least("orders", "life", 1)]},
+        at_least("spend", "30d", "900.00"),
+    ]
+    tiers = [{"rank": rank, "name": f"第 {rank} 级", "enter": enter} for rank, enter in enumerate(conditions, 1)]
+    document = {"tiers": [{"rank": 0, "name": "普通会员"}, *tiers, {"rank": 4, "name": "由店铺授予"}]}
+    program = Program.objects.get(storefront=None)
+    publish_rule_set(version_id=draft_rule_set(program=program, document=document, author=None).pk, approver=None)
+    shelf.buy(alice, (shelf.sku("120.00", keys=1), 1), from_wallet=True)
+    relay()
+    at, member = clock.now(), MemberTier.objects.get(user=alice)
+    grant_floor(member_id=member.pk, rank=2, expires_at=at + timedelta(days=5), ref="x", reason="加速包", at=at)
+    return alice
+
+
+def test_a_tier_that_is_lent_tells_what_would_keep_it(gold_lent, shelf):
+    standing = standing_of(gold_lent)
+    assert (standing.rank, standing.keeping, standing.earning.todo) == (2, None, "再消费 ¥380.00")
+    assert "到期前再消费 ¥380.00，即可凭规则保住" in page(gold_lent)[1]
+    assert "to keep it by the rules: ¥380.00 more to spend." in page(gold_lent, language="en")[1]
+    shelf.buy(gold_lent, (shelf.sku("400.00", keys=1), 1), from_wallet=True)
+    relay()
+    standing = standing_of(gold_lent)
+    assert (standing.rank, standing.lifted_until, standing.earning) == (2, None, None)
+    assert standing.keeping is not None and "即可凭规则保住" not in page(gold_lent)[1]
+
+
+def test_a_lent_tier_that_only_the_shop_gives_asks_for_nothing(gold_lent):
+    hold(gold_lent, 4)
+    standing = standing_of(gold_lent)
+    assert standing.lifted_until is not None and standing.earning is None
+    assert "这一等级保留到" in page(gold_lent)[1]
+
+
+def test_a_lent_tier_is_over_at_its_end_and_not_when_that_is_told(gold_lent):
+    before = standing_of(gold_lent)
+    hold(gold_lent, 3)
+    Override.objects.filter(rank=3).update(expires_at=clock.now() + timedelta(days=1))
+    with clock.travel(clock.now() + timedelta(days=1, seconds=30)):
+        standing = standing_of(gold_lent)
+        assert (standing.rank, standing.lifted_until) == (2, before.lifted_until)
+    with clock.travel(before.lifted_until):
+        standing = standing_of(gold_lent)
+        assert (standing.rank, standing.since, standing.lifted_until) == (1, before.lifted_until, None)
+        assert (standing.keeping is not None, standing.next.rank) == (True, 2)
 
 
 def test_where_one_condition_is_enough_the_others_are_not_asked_for(alice):

@@ -1,15 +1,18 @@
 """What a member pays, and why."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.utils import translation
 
+from common import clock
 from membership.models import Benefit, MemberTier, ProductTierRate, Program, SkuTierPrice
 from membership.selectors import HigherPrice, member_prices, price_ladder
 from membership.selectors.prices import rate_text
-from membership.services import draft_rule_set, ensure_member, publish_rule_set
+from membership.selectors.rules import holding_of
+from membership.services import draft_rule_set, ensure_member, grant_floor, publish_rule_set
 from orders.services import Item, quote
 from tenancy.models import MAIN_ID
 from tenancy.selectors import main_storefront
@@ -50,6 +53,20 @@ def test_the_rate_of_the_tier_is_the_general_price(shelf, gold):
     assert found[sku.pk].unit_price == Decimal("9.7000")
     assert found[sku.pk].why == "黄金会员 9.7 折"
     assert found[odd.pk].unit_price == Decimal("0.3233")
+
+
+def test_a_lent_tier_sets_prices_until_its_end(shelf, alice):
+    sku, at = shelf.sku("10.00"), clock.now()
+    member = ensure_member(user_id=alice.pk, storefront_id=MAIN_ID, at=at)
+    end = at + timedelta(hours=1)
+    grant_floor(member_id=member.pk, rank=2, expires_at=end, ref="x", reason="加速包", at=at)
+    assert prices(alice, sku)[sku.pk].unit_price == Decimal("9.7000")
+    for moment, held in ((end - timedelta(seconds=1), 2), (end, 0)):
+        with clock.travel(moment):
+            assert (holding_of(user_id=alice.pk, storefront_id=MAIN_ID).rank, bool(prices(alice, sku))) == (
+                held,
+                held > 0,
+            )
 
 
 def test_the_more_specific_price_decides(shelf, gold, program):

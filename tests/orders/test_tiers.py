@@ -10,7 +10,7 @@ from catalog.models import Product
 from common import clock
 from membership.models import MemberTier, ProductTierRate, Program, SkuTierPrice
 from orders import selectors, services
-from orders.exceptions import BadQuantity, NotYetOnSale, TooManyUnpaid
+from orders.exceptions import BadQuantity, NotYetOnSale, TooManyTogether, TooManyUnpaid
 from orders.services import Item, add_to_cart, cart_saving, month_saving, preview, quote
 from orders.services.carts import set_cart_quantity
 from tenancy.selectors import main_storefront
@@ -140,10 +140,13 @@ class TestLimits:
         for user, most in ((bob, 3), (hold(alice, 1), 6)):
             items = [Item(sku.public_id, 1, {"account": f"{n}"}) for n in range(most)]
             assert len(quote(storefront=main_storefront(), user_id=user.pk, items=items).lines) == most
-            with pytest.raises(BadQuantity) as caught:
+            with pytest.raises(TooManyTogether) as caught:
                 more = [*items, Item(sku.public_id, 1, {"account": "one more"})]
                 quote(storefront=main_storefront(), user_id=user.pk, items=more)
-            assert caught.value.params == {"min": 1, "max": most}
+            assert caught.value.code == "bad_quantity"
+            assert str(caught.value) == (
+                f"「{sku.product} {sku}」每单最多 {most} 件，各行合计有 {most + 1} 件，请减少其中一行"
+            )
 
     def test_more_unpaid_orders(self, shelf, alice, bob, settings):
         settings.UNPAID_CAPS = {"account": 1, "device": 1, "address": 99}
@@ -279,6 +282,37 @@ class TestNextTier:
         found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
         assert found.saved == Decimal("13.00")
         assert shelf.buy(hold(alice, 1), (sku, 10), (own, 10), from_wallet=True).total == order.total - found.saved
+
+    @pytest.mark.parametrize("coupon", [None, {"off": "2.00"}, {"rate": "0.9"}, {"rate": "0.9", "max_off": "1.50"}])
+    @pytest.mark.parametrize("together", [{}, {"with_member_price": False}, {"with_quantity_price": False}])
+    @pytest.mark.parametrize("plain", [1, 5])
+    def test_the_last_month_is_true_where_the_next_tier_is_dearer_on_some_lines(
+        self, shelf, alice, plain, together, coupon
+    ):
+        """Per order what the price pipeline says at that tier; an order that would cost more takes from what others save."""
+        publish([], *([{"kind": "price_rate", "value": Decimal(rate), "stacking": "add"}] for rate in ("0.90", "0.85")))
+        broken, rated, own = (shelf.sku("10.00", keys=9) for _ in range(3))
+        whole = shelf.sku("10.00", keys=30)
+        broken.breaks.create(min_quantity=2, unit_price=Decimal("8.0000"))
+        program = Program.objects.get(storefront=None)
+        ProductTierRate.objects.create(program=program, product=broken.product, rank=2, rate=Decimal("0.80"))
+        ProductTierRate.objects.create(program=program, product=rated.product, rank=2, rate=Decimal("0.95"))
+        SkuTierPrice.objects.create(program=program, sku=own, rank=1, unit_price=Decimal("7.9990"))
+        orders = [[(broken, 2), (whole, plain)], [(rated, 1), (whole, plain)], [(own, 1), (whole, plain)]]
+
+        def bought(rank):
+            hold(alice, rank)
+            for _ in orders if coupon else ():
+                give(alice, made)
+            return sum(
+                shelf.buy(alice, *items, from_wallet=True, coupon="auto" if coupon else "").total for items in orders
+            )
+
+        made = template(**coupon, **together) if coupon else None
+        now = bought(1)
+        found = month_saving(storefront=main_storefront(), user_id=alice.pk, at=clock.now())
+        assert found.spent == now
+        assert found.saved == max(now - bought(2), 0)
 
     def test_it_asks_a_handful_of_questions(self, shelf, alice, django_assert_max_num_queries):
         publish([], [{"kind": "price_rate", "value": Decimal("0.9")}])

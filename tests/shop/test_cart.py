@@ -134,6 +134,22 @@ def test_what_is_too_much_for_one_order_is_told_and_can_be_taken_out(as_member, 
     assert "单笔订单不能超过" not in html and "60,000,000.00" in html
 
 
+def test_a_limit_that_two_rows_pass_together_is_told_as_that(as_member, alice, shelf):
+    asks = [{"name": "account", "label": "账号"}]
+    sku = shelf.sku("1.00", kind=Product.Kind.TOP_UP, buyer_fields=asks, max_quantity=3)
+    for account in ("a", "b"):
+        add_to_cart(
+            storefront=main_storefront(),
+            user=alice,
+            device="",
+            sku=sku.public_id,
+            quantity=3,
+            fields={"account": account},
+        )
+    html = as_member(alice).see("/cart/")
+    assert "每单最多 3 件，各行合计有 6 件" in html and "须在 1 到 3 之间" not in html
+
+
 def test_two_full_carts_are_one_that_is_too_long(guest, alice, shelf, monkeypatch):
     """What was collected before signing in comes along, however much there is already."""
     monkeypatch.setattr("orders.services.quoting.MAX_LINES", 2)

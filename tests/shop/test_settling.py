@@ -172,6 +172,17 @@ def test_what_was_found_a_wash_trade_while_it_waited_does_not_count_after_that(
     assert books() == {}
 
 
+def test_what_was_given_back_whole_is_not_promised_to_count(shelf, warranted, alice, settled_rules, as_member):
+    order = shelf.buy(alice, (warranted, 1), from_wallet=True)
+    relay()
+    line, visitor = order.lines.get(), as_member(alice)
+    for ref, amount, promised in (("part", "10.00", True), ("rest", "20.00", False)):
+        services.refund(order_id=order.pk, amounts={line.pk: Decimal(amount)}, ref=ref, reason="", actor=None)
+        relay()
+        for page in ("shop:member_spending", "shop:member"):
+            assert ("质保期满后计入" in visitor.see(reverse(page))) is promised, page
+
+
 def test_excluded_goods_do_not_wait(shelf, warranted, alice, settled_rules):
     shelf.category.__class__.objects.filter(pk=shelf.category.pk).update(code="gift_card")
     shelf.buy(alice, (warranted, 1), from_wallet=True)
