@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from common import clock
@@ -151,9 +151,10 @@ def _members(user_id: int, program: Program) -> QuerySet[MemberTier]:
 def _with_lift(rows: QuerySet[MemberTier], at: datetime) -> QuerySet[MemberTier]:
     """The members, with `lift_ends`: when the last override ends that holds the shown rank at a time."""
     holding = Override.objects.filter(
+        Q(kind=Override.Kind.PIN, rank=OuterRef("rank"))
+        # Higher where a ceiling or a gate allows no more of it.
+        | Q(kind=Override.Kind.FLOOR, rank__gte=OuterRef("rank")),
         member=OuterRef("pk"),
-        rank=OuterRef("rank"),
-        kind__in=[Override.Kind.FLOOR, Override.Kind.PIN],
         status=Override.Status.APPROVED,
         starts_at__lte=at,
         expires_at__gt=at,
