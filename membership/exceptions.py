@@ -110,6 +110,13 @@ class PassUseless(Conflict):
     message = _("你的等级已经不低于这张券能提升到的等级，它会为你保留")
 
 
+class PassBlocked(Conflict):
+    """The gates of every tier that the pass may lead to are closed. It is not used up."""
+
+    code = "pass_blocked"
+    message = _("更高等级的门槛现在没有满足，升级券不能越过门槛；它会为你保留，满足后再使用")
+
+
 class BadFeedback(BadInput):
     """Kind or text are not what is needed; the code says which."""
 
@@ -143,6 +150,11 @@ class UnknownMetric(BadInput):
 class OverrideRefused(Conflict):
     code = "override_refused"
     message = _("无法这样调整等级：请检查等级、到期时间、原因和当前状态")
+
+
+class OverrideTooLong(BadInput):
+    code = "override_too_long"
+    message = _("等级调整最长十年，请选十年以内的到期时间")
 
 
 class SamePerson(Conflict):

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, money, when
 from membership.models import Activity
 from membership.rules.catalogue import METRICS
-from membership.rules.describe import exclusion_text
+from membership.rules.describe import exclusion_name
 
 
 @admin.register(Activity)
@@ -58,4 +58,4 @@ class ActivityAdmin(ReadOnlyAdmin):
 
     @display(description=_("计入"))
     def counts(self, row: Activity):
-        return chip(_("计入"), "success") if row.valid else chip(exclusion_text(row.invalid_reason), "warning")
+        return chip(_("计入"), "success") if row.valid else chip(exclusion_name(row.invalid_reason), "warning")

@@ -15,7 +15,7 @@ from common.admin import Fact, Preview, ask, when
 from common.admin.confirm import Answer
 from membership.admin.shown import published, tier_chip
 from membership.models import MemberTier, TierDecision
-from membership.rules.describe import exclusion_text
+from membership.rules.describe import exclusion_name
 from membership.selectors.ledger_lines import FactLine, ledger_of
 from membership.selectors.standing import decision_text
 from membership.services import clear_activity, flag_activity
@@ -43,7 +43,7 @@ class FlagForm(MarkForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["reason"].choices = [(one, exclusion_text(one)) for one in REASONS]
+        self.fields["reason"].choices = [(one, exclusion_name(one)) for one in REASONS]
 
 
 class ClearForm(MarkForm):
@@ -97,7 +97,7 @@ def _preview(member: MemberTier, lines: list[FactLine], act: str, answer: Answer
         facts=[
             Fact(_("用户"), member.user),
             Fact(_("活动"), count),
-            Fact(_("原因"), exclusion_text(reason)),
+            Fact(_("原因"), exclusion_name(reason)),
             Fact(_("等级"), tier_chip(member.version, foreseen.rank), was=tier_name(member), strong=True),
             Fact(_("结果"), outcome_text(foreseen)),
         ],

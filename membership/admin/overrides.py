@@ -23,6 +23,7 @@ from membership.models import MemberTier, Override, TierDecision
 from membership.selectors.rules import version_in_force
 from membership.selectors.standing import decision_text
 from membership.services import approve_override, end_override, propose_override, refuse_override
+from membership.services.overrides import LASTS_WITHIN
 
 Status = Override.Status
 TONES = {Status.PROPOSED: "warning", Status.APPROVED: "success", Status.REFUSED: "neutral"}
@@ -64,6 +65,8 @@ class ProposeForm(forms.Form):
         expires = self.cleaned_data["expires_at"]
         if expires <= clock.now():
             raise forms.ValidationError(_("请选一个以后的时间"))
+        if expires > clock.now() + LASTS_WITHIN:
+            raise forms.ValidationError(_("请选十年以内的日期"))
         return expires
 
 

@@ -1,5 +1,6 @@
 """From a draft to rules in force: what it would do, a second person's approval, a date, and what becomes of who would lose."""
 
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -22,6 +23,8 @@ from membership.models import MemberTier, RuleSetVersion, WhatIf
 from membership.rules.describe import describe_tiers
 from membership.rules.parse import parse_rules
 from membership.selectors import what_if_result
+from membership.selectors.published import next_midnight
+from membership.selectors.rules import published_versions, version_at
 from membership.services import ask_what_if, publish_rule_set
 from membership.services.rules import KEPT_WITHIN, approval_problems, policy_problems, publication_problems, writers_of
 from membership.services.what_if import missing_what_if
@@ -156,10 +159,23 @@ def _preview_publication(version: RuleSetVersion, user: User, answer: Answer) ->
         ],
         columns=[_("等级"), _("升级条件"), _("保级")],
         rows=[(tier.name, tier.enter or "–", tier.keep or "–") for tier in tiers],
-        warnings=[f"{path}: {message}" if path else message for path, message in problems],
+        warnings=[
+            *(f"{path}: {message}" if path else message for path, message in problems),
+            *_waits(version, starts or clock.now()),
+        ],
         submit=_("批准并发布"),
         possible=not problems,
     )
+
+
+def _waits(version: RuleSetVersion, starts: datetime) -> list[str]:
+    """That what counts by days begins later than the rest, where it does."""
+    versions = published_versions(version.program_id)
+    before = version_at(versions, starts).rules if versions else None
+    midnight = next_midnight(before, parse_rules(version.document), starts) if before is not None else None
+    if midnight is None:
+        return []
+    return [_("倍数、上限与任务包按整天计算：这些改动从 %(at)s 起生效，当天仍按上一版") % {"at": _minute(midnight)}]
 
 
 def _problems(version: RuleSetVersion, user: User, answer: Answer) -> list[tuple[str, Any]]:
@@ -184,8 +200,11 @@ def _publish(version: RuleSetVersion, approver: User, answer: Answer) -> str:
     )
     if data["effective_from"] is None:
         return _("已发布，会员会按新规则重新评定")
-    starts = f"{published.effective_from.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
-    return _("已发布，%(starts)s 起生效") % {"starts": starts}
+    return _("已发布，%(starts)s 起生效") % {"starts": _minute(published.effective_from)}
+
+
+def _minute(at: datetime) -> str:
+    return f"{at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
 
 
 def _policy_text(answer: Answer) -> str:

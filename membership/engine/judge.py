@@ -118,6 +118,10 @@ class Judge:
         fitting = (tier for tier in reversed(self.rules.tiers) if bottom <= tier.rank <= top and self.gates(tier))
         return next(fitting, self.rules.default_tier)
 
+    def allowed(self, top: int) -> int:
+        """The rank of the highest tier of rank `top` or below whose gates hold."""
+        return self.landing(top, self.rules.default_tier.rank).rank
+
     # Traces
 
     def tier_traces(self) -> tuple[TierTrace, ...]:

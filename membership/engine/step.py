@@ -63,12 +63,29 @@ def step(
         state = replace(state, offers=state.offers + offers) if offers else state
     judge = Judge(version, book, state, now)
     after, cause, jump = _by_rules(world, judge, now, midnight)
+    if any(one.gated for one in world.overrides):
+        cause, ref = _by_gates(world, judge, after.rank, ref) or (cause, ref)
     # By the overrides of the step before: those that began or ended since are told apart from what the rules did.
     after, decisions = _show(world, judge, after, state.at, now, cause=cause, ref=ref, jump=jump)
     if world.overrides:
         after, set_by_hand = show_overrides(world, after, book, now)
         decisions += set_by_hand
     return replace(after, at=now), decisions
+
+
+def _by_gates(world: World, judge: Judge, rank: int, ref: str) -> tuple[Cause, str] | None:
+    """Why a gated override that was in force leads elsewhere than it did: a gate closed, or is open again."""
+    state = judge.state
+    gated = [one for one in world.overrides if one.gated and one.holds(state.at)]
+    if not gated:
+        return None
+    shown, _ = overridden(rank, world.overrides, state.at, judge.allowed)
+    ungated, _ = overridden(rank, world.overrides, state.at, lambda top: top)
+    if shown < state.shown <= ungated:
+        return Cause.GATE, ref
+    if shown > max(state.shown, rank):
+        return Cause.OVERRIDE, gated[-1].ref
+    return None
 
 
 def show_overrides(world: World, state: State, book: Book, now: datetime) -> tuple[State, list[Decision]]:
@@ -83,7 +100,7 @@ def _show(
     world: World, judge: Judge, after: State, moment: datetime, now: datetime, *, cause: Cause, ref: str, jump: str = ""
 ) -> tuple[State, list[Decision]]:
     """What overrides of a moment make of the state, and the decision that people see."""
-    rank, held = overridden(after.rank, world.overrides, moment)
+    rank, held = overridden(after.rank, world.overrides, moment, judge.allowed)
     stage = ACTIVE if held else after.stage
     before = judge.state
     if rank != after.shown:

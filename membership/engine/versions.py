@@ -1,7 +1,7 @@
 """Versions of the rules in time, and overrides beside them."""
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -72,27 +72,37 @@ class Timeline:
 
 @dataclass(frozen=True, slots=True)
 class Override:
-    """A rank that people or a coupon set: `pin` exactly, `floor` at least, `ceiling` at most. In force until `until`."""
+    """A rank that people or a coupon set: `pin` exactly, `floor` at least, `ceiling` at most. In force until `until`.
+
+    `gated`: no higher than gates allow, as of coupons. What people set holds against gates.
+    """
 
     ref: str
     kind: str
     rank: int
     since: datetime
     until: datetime
+    gated: bool = False
 
     def holds(self, moment: datetime) -> bool:
         return self.since <= moment < self.until
 
 
-def overridden(rank: int, overrides: Sequence[Override], moment: datetime) -> tuple[int, bool]:
-    """The rank that is shown, and whether an override holds it there. The latest pin decides, else floors, then ceilings."""
+def overridden(
+    rank: int, overrides: Sequence[Override], moment: datetime, allowed: Callable[[int], int]
+) -> tuple[int, bool]:
+    """The rank that is shown, and whether an override holds it there. The latest pin decides, else floors, then ceilings.
+
+    `allowed` says how high gates allow what is gated to lead.
+    """
     in_force = [one for one in overrides if one.holds(moment)] if overrides else ()
     if not in_force:
         return rank, False
     pins = [one for one in in_force if one.kind == "pin"]
     if pins:
         return max(pins, key=lambda one: (one.since, one.ref)).rank, True
-    shown = max([rank, *(one.rank for one in in_force if one.kind == "floor")])
-    held = shown != rank or any(one.kind == "floor" and one.rank >= rank for one in in_force)
+    floors = [allowed(one.rank) if one.gated else one.rank for one in in_force if one.kind == "floor"]
+    shown = max([rank, *floors])
+    held = shown != rank or any(floor >= rank for floor in floors)
     ceiling = min((one.rank for one in in_force if one.kind == "ceiling"), default=shown)
     return (ceiling, True) if ceiling < shown else (shown, held)

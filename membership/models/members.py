@@ -144,11 +144,14 @@ class Override(models.Model):
         APPROVED = "approved", _("已批准")
         REFUSED = "refused", _("已拒绝")
 
+    # How the `ref` of one that a pass gave begins. Such a one leads no higher than gates allow.
+    COUPON = "pass:"
+
     id = models.BigAutoField(primary_key=True)
     member = models.ForeignKey(
         MemberTier, on_delete=models.PROTECT, related_name="overrides", db_index=False, verbose_name=_("会员")
     )
-    # What gave it, once: coupon:12. Empty where a person did.
+    # What gave it, once: pass:12. Empty where a person did.
     ref = models.CharField(_("来源"), max_length=80, blank=True)
     kind = models.CharField(_("类型"), max_length=10, choices=Kind)
     rank = models.PositiveSmallIntegerField(_("等级序号"))

@@ -135,8 +135,8 @@ def _taken_back(item: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _figures(metric: str, item: Mapping[str, Any], at: datetime, rules: RuleSet) -> dict[str, Any]:
-    if metric == ORDER:
-        return _order(item)
+    if metric in (ORDER, "spend"):
+        return _paid(item)
     if metric == DISPUTE:
         return _dispute(item)
     if metric == OVERRIDE:
@@ -158,7 +158,7 @@ def _figures(metric: str, item: Mapping[str, Any], at: datetime, rules: RuleSet)
     return found
 
 
-def _order(item: Mapping[str, Any]) -> dict[str, Any]:
+def _paid(item: Mapping[str, Any]) -> dict[str, Any]:
     amount = _money(item, "amount")
     points_paid = _money(item, "points_paid") if item.get("points_paid") is not None else Decimal(0)
     if points_paid > amount:

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from decimal import Decimal
 from itertools import groupby
 
 from common.clock import SHANGHAI, day_of
@@ -155,7 +154,7 @@ class Replay:
             # What is never found takes nothing back.
             if target is not None and target.member == line.member:
                 yield Fact(line.ref, target.metric, target.at, line.amount, line.quantity, reverses=line.reverses)
-        elif line.metric == ORDER:
+        elif line.metric in (ORDER, "spend"):
             for fact in spend_facts(
                 self.rules,
                 ref=line.ref,
@@ -164,19 +163,7 @@ class Replay:
                 cash=line.amount - line.points_paid,
                 points_paid=line.points_paid,
                 category=line.category,
-                subject=line.ref,
-            ):
-                yield replace(fact, reason=fact.reason or line.reason)
-        elif line.metric == "spend":
-            for fact in spend_facts(
-                self.rules,
-                ref=line.ref,
-                points_ref="",
-                at=line.at,
-                cash=line.amount,
-                points_paid=Decimal(0),
-                category=line.category,
-                subject="",
+                subject=line.ref if line.metric == ORDER else "",
             ):
                 yield replace(fact, reason=fact.reason or line.reason)
         elif line.metric != OVERRIDE:

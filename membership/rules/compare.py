@@ -28,6 +28,11 @@ def rule_changes(before: RuleSet, after: RuleSet, categories: Mapping[str, str] 
     return found + _line_changes(describe_program(before, categories), describe_program(after, categories))
 
 
+def counts_days_otherwise(before: RuleSet, after: RuleSet) -> bool:
+    """Whether multipliers, caps or bundles differ: those hold for whole days (membership.engine.versions.Timeline)."""
+    return (before.multipliers, before.caps, before.bundles) != (after.multipliers, after.caps, after.bundles)
+
+
 def _tier_changes(old: TierText | None, new: TierText | None) -> list[Change]:
     if old is None or new is None:
         gone, come = (old.name if old else ""), (new.name if new else "")

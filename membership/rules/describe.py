@@ -126,7 +126,12 @@ def _keeping(rules: RuleSet) -> list[str]:
 
 
 def exclusion_text(reason: str) -> str:
-    """Why something does not count, in words; the reason's own name where nobody wrote words for it."""
+    """Why something does not count, in words; in general ones where the name of the reason is an operator's own."""
+    return str(EXCLUSIONS[reason]) if reason in EXCLUSIONS else _("规则不计入的商品或支付方式")
+
+
+def exclusion_name(reason: str) -> str:
+    """The same for staff, who know the names that operators gave."""
     return str(EXCLUSIONS.get(reason, reason))
 
 

@@ -128,7 +128,8 @@ def load_overrides(member_ids: Iterable[int]) -> dict[int, tuple[Held, ...]]:
     for pk, member_id, ref, kind, rank, starts_at, expires_at, ended_at in rows:
         ends = min(filter(None, (expires_at, ended_at)))
         if starts_at is not None and starts_at < ends:
-            found[member_id].append(Held(ref or f"override:{pk}", kind, rank, starts_at, ends))
+            gated = ref.startswith(Override.COUPON)
+            found[member_id].append(Held(ref or f"override:{pk}", kind, rank, starts_at, ends, gated))
     return {member_id: tuple(held) for member_id, held in found.items()}
 
 

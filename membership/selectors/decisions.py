@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common.texts import in_both
-from membership.models import RuleSetVersion, TierDecision
+from membership.models import Override, RuleSetVersion, TierDecision
 from membership.rules.evaluate import JumpTrace, LeafTrace, TierTrace, Trace, leaf_traces, unmet
 from membership.rules.render import finding_text, gap_sentence, tier_gap_sentence
 from membership.selectors.bars import Part, TierFindings, findings_of, part_of, tier_called
@@ -131,7 +131,7 @@ def _reasons(decision: TierDecision, traces: Sequence[TierTrace], jumps: Sequenc
         case Cause.WARN | Cause.GRACE:
             return _findings((trace.keep for trace in traces if trace.rank == to and trace.keep is not None), unmet)
         case Cause.OVERRIDE:
-            return [_("使用了升级券或加速包")] if decision.activity_ref.startswith("pass:") else []
+            return [_("使用了升级券或加速包")] if decision.activity_ref.startswith(Override.COUPON) else []
     if passed:
         return _findings((part for trace in passed for part in (trace.enter, *trace.gates) if part), unmet)
     if decision.cause == Cause.OVERRIDE_EXPIRED:

@@ -14,7 +14,7 @@ from membership.engine.facts import Fact, History, Net
 from membership.engine.tally import CAPPED, GRANTED
 from membership.models import Bucket, MemberTier, Override
 from membership.rules.catalogue import METRICS, Kind
-from membership.rules.describe import exclusion_text
+from membership.rules.describe import exclusion_name
 from membership.rules.evaluate import LeafTrace, leaf_traces
 from membership.rules.render import finding_text, value_text
 from membership.selectors.books import load_history
@@ -135,7 +135,7 @@ def fact_counts(fact: Fact, history: History) -> str:
         return _("冲销 %(ref)s") % {"ref": fact.reverses}
     reason = history.marks.get(fact.ref) or fact.reason
     if reason:
-        return _("不计入：%(reason)s") % {"reason": exclusion_text(reason)}
+        return _("不计入：%(reason)s") % {"reason": exclusion_name(reason)}
     net: Net | None = history.net(fact.ref)
     if net is None:
         return _("不计入：已全部冲销")

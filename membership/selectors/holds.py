@@ -13,8 +13,6 @@ from membership.engine.versions import Override as Held
 from membership.engine.versions import overridden
 from membership.models import MemberTier, Override
 
-LIFTS = frozenset({Override.Kind.FLOOR, Override.Kind.PIN})
-
 
 def with_overrides(members: QuerySet[MemberTier]) -> QuerySet[MemberTier]:
     """The members with `holds`, for `overrides_from`: those that the last evaluation found or that began since."""
@@ -36,6 +34,7 @@ def overrides_from(rows: Iterable[Mapping[str, Any]] | None) -> list[Held]:
             row["rank"],
             datetime.fromisoformat(row["since"]),
             datetime.fromisoformat(row["until"]),
+            row["ref"].startswith(Override.COUPON),
         )
         for row in rows or ()
     ]
@@ -45,7 +44,8 @@ def rank_at(rank: int, by_rules: int | None, overrides: Sequence[Held], at: date
     """The rank that was shown last, unless an override ended since: then what the others leave of that of the rules."""
     if by_rules is None or last_end(overrides, at) is None:
         return rank
-    return overridden(by_rules, overrides, at)[0]
+    # How high gates let a coupon lead is in what was shown last.
+    return overridden(by_rules, overrides, at, lambda floor: min(floor, rank))[0]
 
 
 def last_end(overrides: Sequence[Held], at: datetime) -> datetime | None:
@@ -54,6 +54,7 @@ def last_end(overrides: Sequence[Held], at: datetime) -> datetime | None:
 
 
 def lifted_until(rank: int, overrides: Sequence[Held], at: datetime) -> datetime | None:
-    """When the last override ends that holds a rank up."""
-    holding = (one.until for one in overrides if one.kind in LIFTS and one.rank == rank and one.holds(at))
+    """When the last override ends that holds a rank up; a floor may be higher than what a ceiling or a gate allows of it."""
+    lifts = {Override.Kind.PIN: lambda one: one.rank == rank, Override.Kind.FLOOR: lambda one: one.rank >= rank}
+    holding = (one.until for one in overrides if one.kind in lifts and lifts[one.kind](one) and one.holds(at))
     return max(holding, default=None)

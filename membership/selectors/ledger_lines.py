@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from catalog.models import Category
 from membership.engine.facts import UNSETTLED, Fact, History
 from membership.models import MemberTier
-from membership.rules.describe import exclusion_text
+from membership.rules.describe import exclusion_name
 from membership.selectors.books import load_history
 from membership.selectors.explaining import fact_counts, fact_figure, fact_label
 
@@ -77,7 +77,7 @@ def _line(fact: Fact, history: History, names: Mapping[str, str]) -> FactLine:
         category=names.get(fact.category, fact.category),
         subject=fact.subject,
         counts=counts,
-        told=_("不计入：%(reason)s") % {"reason": exclusion_text(mark)} if mark else fact_counts(fact, history),
+        told=_("不计入：%(reason)s") % {"reason": exclusion_name(mark)} if mark else fact_counts(fact, history),
         flagged=bool(mark),
         can_be_flagged=counts or fact.reason == UNSETTLED and not mark,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from django.utils.translation import pgettext
 
@@ -10,9 +10,10 @@ from catalog.models import Category
 from common import clock
 from common.texts import foreign, in_language, listed
 from membership.models import Program, RuleSetVersion
-from membership.rules.compare import Change, rule_changes
+from membership.rules.compare import Change, counts_days_otherwise, rule_changes
 from membership.rules.describe import Section, TierText, describe_program, describe_sections, describe_tiers
 from membership.rules.dump import dump_rules
+from membership.rules.nodes import RuleSet
 from membership.selectors.rules import Published, program_for, published_versions, version_at
 from membership.selectors.standing import BenefitText, benefit_texts
 
@@ -50,6 +51,8 @@ class PublicRules:
     changes: Sequence[Change]
     document: dict
     history: tuple[PublishedVersion, ...]
+    # From when on its multipliers, caps and bundles hold, where that is later than the rest.
+    days_from: datetime | None
 
 
 def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRules:
@@ -77,7 +80,27 @@ def public_rules(*, storefront_id: int, number: int | None = None) -> PublicRule
         changes=_changes(before, shown, names) if before is not None else (),
         document=dump_rules(shown.rules),
         history=tuple(history.values()),
+        days_from=days_from(versions, shown),
     )
+
+
+def days_from(versions: Sequence[Published], shown: Published) -> datetime | None:
+    """The midnight from which the multipliers, caps and bundles of a version hold that begins within a day and changes
+    them; None where they hold as the version begins, or never.
+
+    `versions` are those of the program that are published, `shown` among them.
+    """
+    before = [one for one in versions if one.effective_from < shown.effective_from]
+    midnight = next_midnight(before[-1].rules, shown.rules, shown.effective_from) if before else None
+    return midnight if midnight is not None and version_at(versions, midnight).pk == shown.pk else None
+
+
+def next_midnight(before: RuleSet, after: RuleSet, starts: datetime) -> datetime | None:
+    """The same of rules that are to follow others at a moment."""
+    today = clock.day_of(starts)
+    if starts == clock.start_of_day(today) or not counts_days_otherwise(before, after):
+        return None
+    return clock.start_of_day(today + timedelta(days=1))
 
 
 def _changes(before: Published, shown: Published, names: Mapping[str, str]) -> list[Change]:

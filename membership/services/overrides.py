@@ -12,13 +12,15 @@ from django.db.models import F
 from accounts.models import User
 from audit.services import record
 from common.locks import lock_one
-from membership.exceptions import OverrideRefused, SamePerson
+from membership.exceptions import OverrideRefused, OverrideTooLong, SamePerson
 from membership.models import MemberTier, Override, TierDecision
 from membership.selectors.rules import published_versions, version_at
 from membership.services.evaluation import evaluate_member, show_locked
 
 logger = logging.getLogger(__name__)
 Status = Override.Status
+# A later end is a slip of the pen.
+LASTS_WITHIN = timedelta(days=3653)
 SEEN_BY_THE_NIGHT = timedelta(days=2)
 
 
@@ -27,11 +29,12 @@ def propose_override(
 ) -> Override:
     """Ask for a pin, floor or ceiling; it takes effect when somebody else approves it. Audited.
 
-    Raises OverrideRefused for a rank that the rules do not have, an end in the past or no reason.
+    Raises OverrideRefused for a rank that the rules do not have, an end in the past or no reason, OverrideTooLong for an end
+    more than ten years away.
     """
     with transaction.atomic():
         member = MemberTier.objects.get(pk=member_id)
-        _check(member, kind, rank, expires_at, reason, at)
+        _check(member, kind, rank, expires_at, reason, at, until=expires_at)
         override = Override.objects.create(
             member=member,
             kind=kind,
@@ -55,7 +58,8 @@ def approve_override(*, override_id: int, approver: User, at: datetime) -> TierD
     with transaction.atomic():
         member, override = _locked(override_id)
         _decidable(override, approver)
-        _check(member, override.kind, override.rank, override.expires_at, override.reason, at)
+        until = override.expires_at
+        _check(member, override.kind, override.rank, until, override.reason, at, until=until)
         override.status, override.decider = Status.APPROVED, approver
         override.decided_at = override.starts_at = at
         override.save(update_fields=["status", "decider", "decided_at", "starts_at"])
@@ -122,13 +126,17 @@ def grant_floor(
 ) -> TierDecision | None:
     """A floor that an upgrade coupon or an acceleration pack gives, in force at once; a reference gives one floor.
 
-    Raises OverrideRefused for a rank that the rules do not have or an end in the past. Locks the MemberTier.
+    A floor whose reference begins with Override.COUPON leads no higher than gates allow, at any time.
+
+    Raises OverrideRefused for a rank that the rules do not have or an end in the past, OverrideTooLong for one more than ten
+    years away. Locks the MemberTier.
     """
     with transaction.atomic():
         member = lock_one(MemberTier.objects.filter(pk=member_id))
         if Override.objects.filter(ref=ref).exists():
             return None
-        _check(member, Override.Kind.FLOOR, rank, expires_at, reason, at)
+        # Gates bring it down to a tier that there is, should coming rules not know this one.
+        _check(member, Override.Kind.FLOOR, rank, expires_at, reason, at, until=at)
         Override.objects.create(
             member=member,
             ref=ref,
@@ -144,9 +152,15 @@ def grant_floor(
         return show_locked(member, published_versions(member.program_id), at=at)
 
 
-def _check(member: MemberTier, kind: str, rank: int, expires_at: datetime, reason: str, at: datetime) -> None:
-    rules = version_at(published_versions(member.program_id), at).rules
-    known = rank in {tier.rank for tier in rules.tiers}
+def _check(
+    member: MemberTier, kind: str, rank: int, expires_at: datetime, reason: str, at: datetime, *, until: datetime
+) -> None:
+    """`until` is up to when rules that are published already have to know the rank."""
+    if expires_at > at + LASTS_WITHIN:
+        raise OverrideTooLong
+    versions = published_versions(member.program_id)
+    in_force = [version_at(versions, at), *(one for one in versions if at < one.effective_from < until)]
+    known = all(rank in {tier.rank for tier in version.rules.tiers} for version in in_force)
     if not known or kind not in Override.Kind.values or expires_at <= at or not reason.strip():
         raise OverrideRefused
 

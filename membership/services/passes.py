@@ -7,8 +7,9 @@ from django.db import transaction
 from accounts.models import User
 from common import clock
 from common.locks import lock_one
-from membership.exceptions import PassInForce, PassLimit, PassNotFound, PassOver, PassUseless
-from membership.models import MemberTier, Pass, PassOffer, PointsEntry
+from membership.exceptions import PassBlocked, PassInForce, PassLimit, PassNotFound, PassOver, PassUseless
+from membership.models import MemberTier, Override, Pass, PassOffer, PointsEntry
+from membership.selectors.evaluations import evaluated_tiers
 from membership.selectors.rules import published_versions, version_in_force
 from membership.services.acting import locked_member
 from membership.services.evaluation import evaluate_locked
@@ -62,7 +63,8 @@ def buy_pass(*, user: User, offer_id: int, key: str) -> Pass:
 def redeem_pass(*, user: User, public_id: str, storefront_id: int) -> Pass:
     """Use a pass: one floor for the member that ends by itself; using it again changes nothing.
 
-    Locks the MemberTier, then the pass. Raises PassNotFound, PassOver, PassInForce, PassUseless.
+    Locks the MemberTier, then the pass. Raises PassNotFound, PassOver, PassInForce, PassUseless,
+    PassBlocked.
     """
     with transaction.atomic():
         at = clock.now()
@@ -86,7 +88,7 @@ def redeem_pass(*, user: User, public_id: str, storefront_id: int) -> Pass:
             member_id=member.pk,
             rank=mine.rank,
             expires_at=mine.until,
-            ref=f"pass:{mine.pk}",
+            ref=f"{Override.COUPON}{mine.pk}",
             reason=mine.offer.name,
             at=at,
         )
@@ -94,9 +96,10 @@ def redeem_pass(*, user: User, public_id: str, storefront_id: int) -> Pass:
 
 
 def rank_of_pass(member: MemberTier, *, up: int, most: int | None, at: datetime) -> int:
-    """Where a pass leads from where the member stands. Raises PassUseless where that is no higher.
+    """Where a pass leads from where the member, just evaluated, stands. Raises PassUseless where that is no higher.
 
-    Without a limit of its own a pass does not open the highest tier.
+    Without a limit of its own a pass does not open the highest tier. Nor does it open a tier whose gates do not hold;
+    raises PassBlocked where they are in the way of all.
     """
     ranks = sorted(version_in_force(member.program_id, at).tiers)
     above = [rank for rank in ranks if rank > member.rank]
@@ -104,4 +107,8 @@ def rank_of_pass(member: MemberTier, *, up: int, most: int | None, at: datetime)
     within = [rank for rank in above[:up] if rank <= highest]
     if not within:
         raise PassUseless
-    return within[-1]
+    closed = {trace.rank for trace in evaluated_tiers(member) if not all(gate.passed for gate in trace.gates)}
+    open_ranks = [rank for rank in within if rank not in closed]
+    if not open_ranks:
+        raise PassBlocked
+    return open_ranks[-1]

@@ -17,7 +17,7 @@ from common.queue import send
 from common.registries import unknown_codes
 from membership.benefits import BenefitKind
 from membership.exceptions import NotADraft, RulesRefused
-from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierRule
+from membership.models import Benefit, MemberTier, Override, Program, RuleSetVersion, TierRule
 from membership.rules.checks import Level, check
 from membership.rules.dump import dump_rules, fingerprint
 from membership.rules.nodes import RuleSet
@@ -253,6 +253,14 @@ def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterab
     held = MemberTier.objects.filter(program=version.program_id).values_list("rank", flat=True).distinct()
     for rank in sorted(set(held.order_by("rank")) - ranks):
         yield "tiers", _("仍有会员处于等级 %(rank)s，新规则必须保留它") % {"rank": rank}
+    set_by_hand = Override.objects.filter(
+        member__program=version.program_id,
+        status__in=[Override.Status.PROPOSED, Override.Status.APPROVED],
+        ended_at=None,
+        expires_at__gt=max(starts, at),
+    )
+    for rank in sorted(set(set_by_hand.values_list("rank", flat=True)) - ranks):
+        yield "tiers", _("有待批准或未到期的等级调整指向等级 %(rank)s，新规则必须保留它") % {"rank": rank}
 
 
 def _gift_problems(version: RuleSetVersion) -> Iterable[tuple[str, Any]]:

@@ -93,3 +93,14 @@ def test_the_readme_lists_every_variable():
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     listed = {name for row in rows for name in re.findall(r"`([A-Z_]+)`", row)}
     assert read == listed
+
+
+@pytest.mark.parametrize("command", ["check", "tier_replay", "migrate"])
+def test_a_command_without_secrets_says_what_is_missing_and_how_to_go_on(command):
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "manage.py", command], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    said, hint = done.stderr.strip().splitlines()
+    assert "SECRET_KEY" in said and "bin/manage" in hint

@@ -113,6 +113,14 @@ def test_an_override_needs_a_tier_a_reason_and_a_time_to_come(member):
     assert set(errors) == {"rank", "expires_at", "reason"} and not Override.objects.exists()
 
 
+@pytest.mark.parametrize("year", ["2099", "9999"])
+def test_an_override_of_a_slip_of_the_year_is_refused_in_words(member, year):
+    client = at_desk(staff("ann", *PROPOSES))
+    form = {"kind": "pin", "rank": "1", "expires_at_0": f"{year}-12-31", "expires_at_1": "23:59:59", "reason": "补偿"}
+    errors = client.post(act(member, "propose"), {"_step": "preview", **form}).context["form"].errors
+    assert errors == {"expires_at": ["请选十年以内的日期"]}
+
+
 def test_a_proposal_is_withdrawn_by_who_made_it_and_by_no_third(member):
     ann, carl = staff("ann", *PROPOSES), staff("carl", *PROPOSES)
     later = clock.now() + timedelta(days=9)

@@ -317,6 +317,32 @@ def test_the_rules_page_shows_coming_and_earlier_versions(olga):
     assert page(None, "/member/rules/3/")[0].status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("time", "caps", "told"),
+    [("09:30", True, "2026-03-03 00:00"), ("00:00", True, None), ("09:30", False, None)],
+)
+def test_the_rules_page_says_when_what_counts_by_days_began_later_than_the_rest(time, caps, told):
+    club = Club(at_least("activity", "life", 100))
+    changes = {"caps": [{"m": "activity", "per": "day", "max": 7}]} if caps else {}
+    club.publish(at_least("activity", "life", 90), at=on("2026-03-02", time), **changes)
+    with clock.travel(on("2026-03-02", "12:00")):
+        html = Client(HTTP_HOST=club.storefront.host).get("/member/rules/").content.decode()
+        first = Client(HTTP_HOST=club.storefront.host).get("/member/rules/1/").content.decode()
+    assert ("倍数、上限与任务包从" in html) is (told is not None)
+    assert told is None or f"倍数、上限与任务包从 {told} 起按这一版计算" in html
+    assert "倍数、上限与任务包从" not in first
+
+
+def test_rules_replaced_on_the_same_day_never_counted_by_days():
+    club = Club(at_least("activity", "life", 100))
+    capped = [{"m": "activity", "per": "day", "max": 7}]
+    club.publish(at_least("activity", "life", 90), at=on("2026-03-02", "09:30"), caps=capped)
+    club.publish(at_least("activity", "life", 80), at=on("2026-03-02", "10:30"))
+    with clock.travel(on("2026-03-03")):
+        html = Client(HTTP_HOST=club.storefront.host).get("/member/rules/2/").content.decode()
+    assert "倍数、上限与任务包从" not in html
+
+
 def test_english_readers_get_english_names(alice):
     relay()
     _, html = page(alice, language="en")

@@ -7,6 +7,7 @@ import pytest
 from common import clock
 from membership.exceptions import (
     InsufficientPoints,
+    PassBlocked,
     PassInForce,
     PassLimit,
     PassNotFound,
@@ -19,13 +20,17 @@ from membership.selectors import audit_points, member_standing, points_balance
 from membership.services import (
     buy_pass,
     check_in,
+    evaluate_member,
     give_pass,
     grant_floor,
     grant_points,
     let_overrides_end,
     overrides,
+    recalculate,
+    record_activity,
     redeem_pass,
 )
+from membership.services.differences import audit_member
 from tests.membership.club import Club, at_least, causes, on, rank
 
 pytestmark = pytest.mark.django_db
@@ -222,3 +227,102 @@ def test_somebody_elses_is_not_there(club, rich):
     mine = buy(rich, offer())
     with pytest.raises(PassNotFound):
         use(club, club.join(), mine)
+
+
+# Gates may block a tier; a pass is no way around them.
+
+CLEAN = {"gates": [{"m": "disputes_upheld", "win": "5d", "op": "==", "v": 0}]}
+
+
+@pytest.fixture
+def gated() -> Club:
+    """Two tiers with a gate that a dispute closes for five days, and one more."""
+    Task.objects.all().delete()
+    tiers = [{"enter": at_least("spend", "life", f"{number}000.00"), **CLEAN} for number in (1, 2)]
+    return Club(*tiers, at_least("spend", "life", "9000.00"))
+
+
+def dispute(member, at=NOW, ref="d"):
+    with clock.travel(at):
+        record_activity(member_id=member.pk, metric="dispute", value=1, occurred_at=at, at=at, ref=ref)
+
+
+def given(member, **fields):
+    return give_pass(user_id=member.user_id, offer=offer(**fields), ref=f"p{member.pk}", at=NOW)
+
+
+def test_a_pass_does_not_open_what_a_gate_closed_and_is_kept(gated):
+    member = gated.join()
+    gated.buy(member, "1000.00", paid=NOW - DAY)
+    dispute(member)
+    assert (rank(member), causes(member)[-1]) == (0, "gate")
+    mine = given(member, up=2)
+    with pytest.raises(PassBlocked):
+        use(gated, member, mine, at=NOW + DAY)
+    mine.refresh_from_db()
+    assert (mine.redeemed_at, rank(member), Override.objects.count()) == (None, 0, 0)
+    # The dispute leaves the window: the tier is back by itself, and the pass leads on from there.
+    assert use(gated, member, mine, at=NOW + 5 * DAY).rank == 2
+    assert rank(member) == 2
+
+
+def test_a_pass_leads_as_high_as_gates_allow():
+    gate = {"gates": [{"m": "realname", "win": "now", "op": "==", "v": True}]}
+    club = Club(at_least("spend", "life", "1000.00"), {"enter": at_least("spend", "life", "2000.00"), **gate}, gate)
+    member = club.join()
+    assert use(club, member, given(member, up=2)).rank == 1
+    assert rank(member) == 1
+
+
+def test_a_gate_that_fails_drops_whom_a_pass_holds_and_lets_them_back(gated):
+    member, at = gated.join(), NOW + DAY
+    mine = use(gated, member, given(member, up=2, days=20))
+    assert rank(member) == 2
+    dispute(member, at)
+    assert (rank(member), causes(member)) == (0, ["default", "override", "gate"])
+    with clock.travel(at):
+        told = member_standing(user_id=member.user_id, storefront_id=gated.storefront.pk).decisions[0]
+    assert (told.title, len(told.reasons)) == ("未通过门槛，调整为普通会员", 1)
+    back = clock.start_of_day(clock.day_of(at) + 5 * DAY)
+    assert member.next_check_at == back
+    with clock.travel(back + DAY):
+        recalculate(everyone=False)
+    assert (rank(member), causes(member)[-1]) == (2, "override")
+    assert member.decisions.latest("id").activity_ref == f"pass:{mine.pk}"
+    with clock.travel(back + DAY):
+        assert audit_member(member_id=member.pk) == {}
+    with clock.travel(mine.until):
+        let_overrides_end(at=mine.until)
+    assert (rank(member), causes(member)[-1]) == (0, "override_expired")
+
+
+def test_a_dispute_that_is_told_late_takes_what_a_pass_lent(gated):
+    member = gated.join()
+    use(gated, member, given(member, days=20), at=NOW + 2 * DAY)
+    assert rank(member) == 1
+    with clock.travel(NOW + 3 * DAY):
+        record_activity(member_id=member.pk, metric="dispute", value=1, occurred_at=NOW + DAY, at=clock.now(), ref="d")
+    assert rank(member) == 0
+    with clock.travel(NOW + 7 * DAY):
+        evaluate_member(member_id=member.pk, at=clock.now())
+    assert rank(member) == 1
+
+
+def test_a_floor_that_staff_give_holds_against_gates(gated):
+    member = gated.join()
+    dispute(member)
+    with clock.travel(NOW + DAY):
+        until = clock.now() + 9 * DAY
+        grant_floor(member_id=member.pk, rank=1, expires_at=until, ref="goodwill:1", reason="补偿", at=clock.now())
+    assert rank(member) == 1
+
+
+def test_the_page_says_until_when_a_coupon_holds_a_tier_that_gates_made_lower(club):
+    gate = {"gates": [{"m": "disputes_upheld", "win": "5d", "op": "==", "v": 0}]}
+    club = Club(at_least("spend", "life", "1000.00"), {"enter": at_least("spend", "life", "2000.00"), **gate}, gate)
+    member = club.join()
+    mine = use(club, member, given(member, up=2, days=20))
+    dispute(member, NOW + DAY)
+    assert rank(member) == 1
+    with clock.travel(NOW + DAY):
+        assert member_standing(user_id=member.user_id, storefront_id=club.storefront.pk).lifted_until == mine.until

@@ -286,3 +286,33 @@ def test_a_slip_of_the_year_does_not_shut_all_later_versions_out(year, author, a
 def test_tiers_are_not_kept_for_centuries(act, approver, draft):
     far = {**NOW, "policy": "grandfather_until", "policy_until": "9999-12-31"}
     assert "请选十年以内的日期" in Act(at_desk(approver), address(draft, act)).fill(**far).text
+
+
+BUNDLE = {"id": "fresh", "window": "week", "needs": {"checkin": 5}, "grants": {"activity": 50}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "time", "told"),
+    [
+        ({"caps": [{"m": "activity", "per": "day", "max": 7}]}, "09:30:00", True),
+        (
+            {"multipliers": [{"m": "activity", "factor": "2", "from": "2030-01-01", "to": "2030-01-02"}]},
+            "23:59:59",
+            True,
+        ),
+        ({"bundles": [BUNDLE]}, "00:00:01", True),
+        ({"caps": [{"m": "activity", "per": "day", "max": 7}]}, "00:00:00", False),
+        ({}, "09:30:00", False),
+    ],
+)
+def test_the_preview_says_that_what_counts_by_days_begins_at_midnight(changes, time, told, author, approver, draft):
+    day = clock.day_of(clock.now() + timedelta(days=7))
+    revise_draft(version_id=draft.pk, document={**draft.document, **changes}, note="")
+    tried(draft, author)
+    form = {**NOW, "effective_from_0": day.isoformat(), "effective_from_1": time}
+    act = Act(at_desk(approver), address(draft, "publish")).fill(**form)
+    midnight = clock.start_of_day(day + timedelta(days=1))
+    assert (f"这些改动从 {midnight:%Y-%m-%d} 00:00 起生效，当天仍按上一版" in act.text) is told
+    act.confirm()
+    draft.refresh_from_db()
+    assert draft.status == "published"

@@ -1,6 +1,6 @@
 """Drafts, publication, and what the database refuses whoever asks."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,8 +8,8 @@ from django.db import DatabaseError, IntegrityError, transaction
 
 from audit.models import AuditEntry
 from common import clock
-from membership.exceptions import NotADraft, OverrideRefused, RulesRefused
-from membership.models import Benefit, MemberTier, Program, RuleSetVersion, TierDecision
+from membership.exceptions import NotADraft, OverrideRefused, OverrideTooLong, RulesRefused
+from membership.models import Benefit, MemberTier, Override, Program, RuleSetVersion, TierDecision
 from membership.rules.checks import check
 from membership.rules.dump import dump_rules, fingerprint
 from membership.rules.parse import parse_rules
@@ -19,6 +19,7 @@ from membership.services import (
     approve_override,
     copy_rule_set,
     draft_rule_set,
+    end_override,
     propose_override,
     publish_rule_set,
     revise_draft,
@@ -258,23 +259,56 @@ def test_the_database_keeps_decisions_and_states_sane():
             attempt()
 
 
-def test_a_rank_that_the_rules_no_longer_have_is_not_approved():
-    club = Club(at_least("spend", "life", "1.00"), at_least("spend", "life", "2.00"))
+@pytest.fixture
+def two_tiers() -> Club:
+    return Club(at_least("spend", "life", "1.00"), at_least("spend", "life", "2.00"))
+
+
+FIRST, LAST = on("2026-03-01"), on("2026-05-01")
+
+
+def proposed(club, *, rank=2, until=LAST):
     member, people = club.join(), [club.join().user for _ in range(2)]
     asked = propose_override(
-        member_id=member.pk,
-        kind="pin",
-        rank=2,
-        expires_at=on("2026-05-01"),
-        reason="补偿",
-        proposer=people[0],
-        at=on("2026-03-01"),
+        member_id=member.pk, kind="pin", rank=rank, expires_at=until, reason="补偿", proposer=people[0], at=FIRST
     )
-    club.publish(at_least("spend", "life", "1.00"), at=on("2026-03-02"))
+    return asked, people[1]
+
+
+def test_rules_keep_the_ranks_that_open_overrides_name(two_tiers):
+    club, one_tier = two_tiers, at_least("spend", "life", "1.00")
+    asked, other = proposed(club)
+    for approved in (False, True):
+        if approved:
+            approve_override(override_id=asked.pk, approver=other, at=on("2026-03-02"))
+            MemberTier.objects.filter(pk=asked.member_id).update(rank=0)
+        with pytest.raises(RulesRefused) as refused:
+            club.publish(one_tier, at=on("2026-03-03"))
+        assert str(refused.value) == "tiers: 有待批准或未到期的等级调整指向等级 2，新规则必须保留它"
+    end_override(override_id=asked.pk, actor=other, reason="误会", at=on("2026-03-04"))
+    club.publish(one_tier, at=on("2026-03-05"))
+
+
+def test_rules_that_begin_when_an_override_is_over_need_not_know_its_rank(two_tiers):
+    proposed(two_tiers)
+    coming = two_tiers.publish(at_least("spend", "life", "1.00"), at=on("2026-03-04"), starts=LAST)
+    assert coming.status == "published"
+
+
+def test_an_override_names_a_rank_that_rules_have_as_long_as_it_lasts(two_tiers):
+    two_tiers.publish(at_least("spend", "life", "1.00"), at=on("2026-02-01"), starts=on("2026-04-01"))
     with pytest.raises(OverrideRefused):
-        approve_override(override_id=asked.pk, approver=people[1], at=on("2026-03-03"))
-    member.refresh_from_db()
-    assert member.rank == 0
+        proposed(two_tiers)
+    proposed(two_tiers, until=on("2026-04-01"))
+    proposed(two_tiers, rank=1)
+
+
+def test_an_override_ends_within_ten_years(two_tiers):
+    for until in (datetime.max.replace(tzinfo=UTC), on("2036-03-03")):
+        with pytest.raises(OverrideTooLong, match="十年"):
+            proposed(two_tiers, until=until)
+    assert not Override.objects.exists()
+    proposed(two_tiers, until=on("2036-03-01"))
 
 
 def test_whoever_wrote_a_draft_cannot_approve_a_copy_of_it(platform, olga, make_member):

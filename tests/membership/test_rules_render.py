@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from membership.rules.catalogue import METRICS
-from membership.rules.describe import describe_program, describe_tiers, exclusion_text, tier_name
+from membership.rules.describe import describe_program, describe_tiers, exclusion_name, exclusion_text, tier_name
 from membership.rules.evaluate import evaluate, evaluate_tiers
 from membership.rules.nodes import Tier, leaves
 from membership.rules.parse import loads_rules, parse_rules
@@ -163,7 +163,8 @@ def test_names_follow_the_reader():
 def test_reasons_have_words():
     with translation.override("zh-hans"):
         assert exclusion_text("points_paid") == "用积分支付的部分"
-        assert exclusion_text("my_reason") == "my_reason"
+        assert exclusion_text("my_reason") == "规则不计入的商品或支付方式"
+        assert exclusion_name("my_reason") == "my_reason"
 
 
 @given(st.data(), condition_nodes())

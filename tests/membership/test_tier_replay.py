@@ -166,6 +166,7 @@ BAD = [
     event("order", at(DAY), amount=1.5),
     b'{"ref": "n", "member": "m1", "metric": "spend", "at": "2026-03-02T10:00:00+08:00", "amount": NaN}',
     order("10.00", at(DAY), points_paid="10.01"),
+    event("spend", at(DAY), amount="10.00", points_paid="10.01"),
     event("activity", at(DAY), points=-5),
     event("activity", at(DAY), points=True),
     event("activity", at(DAY), points="5"),
@@ -460,3 +461,13 @@ def test_of_facts_of_one_moment_about_a_friend_the_line_that_decided_is_named():
     lines = [order("100.00", at(DAY), "friend", ref="a", inviter="m1"), event("review", at(DAY), "m1", ref="b")]
     [decided] = [one for one in replayed(rules, lines) if one["cause"] == "enter"]
     assert (decided["member"], decided["ref"]) == ("m1", "a")
+
+
+@pytest.mark.parametrize("metric", ["order", "spend"])
+def test_what_points_paid_of_a_purchase_does_not_count(metric):
+    rules = ladder(least("spend", "life", "100.00"))
+    paid = event(metric, at(DAY), amount="150.00", points_paid="60.00")
+    assert standing(replayed(rules, [paid])) == 0
+    assert standing(replayed(rules, [paid, event(metric, at(DAY, "11:00:00"), amount="10.00")])) == 1
+    all_by_points = event(metric, at(DAY), amount="150.00", points_paid="150.00")
+    assert standing(replayed(rules, [all_by_points])) == 0
