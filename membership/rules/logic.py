@@ -11,10 +11,12 @@ from decimal import Decimal
 from itertools import product
 
 from membership.rules.catalogue import Kind, Missing
-from membership.rules.nodes import Condition, Leaf
+from membership.rules.nodes import Condition, Leaf, leaves
 
 # More alternatives than this are not multiplied out; the answer is then "not decided".
 MAX_ALTERNATIVES = 2000
+# Nor are more comparisons than this held against each other: somebody waits for the answer as they type.
+MAX_PAIRS = 10_000
 
 # Metrics that move together: one of them says something of the others, we do not say what.
 _FAMILIES = (
@@ -44,7 +46,7 @@ def implies(first: Condition, second: Condition, doubtful: bool | None = None) -
     if it holds for those. `doubtful` is what is taken of a comparison where more may hurt, and which is not decided.
     """
     alternatives = _alternatives([first])
-    if alternatives is None:
+    if alternatives is None or sum(map(len, alternatives)) * sum(1 for _ in leaves(second)) > MAX_PAIRS:
         return None
     result: bool | None = True
     for alternative in alternatives:
