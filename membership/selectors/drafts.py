@@ -1,5 +1,6 @@
 """A draft while it is being written: what is wrong with it, and what the right parts say. Writes nothing."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,8 @@ from membership.rules.nodes import RuleSet
 from membership.rules.parse import decode, parse_rules
 from membership.rules.pieces import piece_texts
 from membership.rules.reading import RuleErrors
+
+_TIER = re.compile(r"^tiers\[(\d+)\]")
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ def _findings(rules: RuleSet, document: Mapping) -> Iterable[Note]:
     """The static checks count tiers by rank; the document may have them in another order."""
     places = sorted(range(len(rules.tiers)), key=lambda index: document["tiers"][index]["rank"])
     for finding in check(rules):
-        index, rest = finding.path.removeprefix("tiers[").split("]", 1)
-        yield Note(str(finding.level), f"tiers[{places[int(index)]}]{rest}", finding.message)
+        path = _TIER.sub(lambda found: f"tiers[{places[int(found[1])]}]", finding.path)
+        yield Note(str(finding.level), path, finding.message)
 
 
 def _lost_benefits(rules: RuleSet, version: RuleSetVersion | None) -> Iterable[Note]:

@@ -124,6 +124,16 @@ def test_findings_name_the_tier_where_it_stands_in_the_document(olga):
     assert ("tiers[0].keep", "error") in {(note["path"], note["level"]) for note in told["notes"]}
 
 
+def test_findings_beside_the_tiers_are_told(olga):
+    jump = {"id": "ambassador", "up": 2, "when": {"m": "orders", "win": "life", "op": "<", "v": 0}}
+    document = {"counts": "settled", "jumps": [jump], **tiers({"enter": at_least("spend", "life", "100.00")})}
+    told = read(at_desk(olga), document)
+    assert [(note["path"], note["level"]) for note in told["notes"]] == [
+        ("counts", "warning"),
+        ("jumps[0].when", "error"),
+    ]
+
+
 def test_benefits_that_would_be_lost_are_told(olga, draft):
     document = draft.document
     document["tiers"] = document["tiers"][:-1]

@@ -199,6 +199,10 @@ def test_huge_conditions_are_left_undecided_quickly():
     wide = {"all": [{"any": [orders(n) for n in range(1, 20)]}] * 10}
     assert implies(condition(wide), condition(wide)) is None
     assert satisfiable([condition(wide)])
+    deep = {
+        "all": [*({"any": [orders(n) for n in range(1, 13)]} for _ in range(3)), *(orders(n) for n in range(1, 17))]
+    }
+    assert implies(condition(deep), condition(deep)) is None
 
 
 def unreachable(enter, **document):
