@@ -27,9 +27,9 @@ def publish(*tiers: list[dict]) -> RuleSetVersion:
 
 
 def hold(user: User, rank: int) -> User:
-    """The member holds this rank for a year, whatever the rules say."""
+    """The member holds this rank for years, whatever the rules say."""
     at = clock.now()
     member = ensure_member(user_id=user.pk, storefront_id=MAIN_ID, at=at)
-    until = at + timedelta(days=365)
+    until = at + timedelta(days=5 * 365)
     grant_floor(member_id=member.pk, rank=rank, expires_at=until, ref=f"test:{user.pk}:{rank}", reason="测试", at=at)
     return user

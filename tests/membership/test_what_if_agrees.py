@@ -63,8 +63,8 @@ def make(member_id: int, kind: str) -> None:
         state = replace(state, blocked=state.rank + 1)
     elif kind in ("floor", "ceiling"):
         Override.objects.create(
-            member=member, kind=kind, rank=2, reason="测试", status="approved", starts_at=LEFT_AT - timedelta(hours=1),
-            expires_at=NIGHT + timedelta(days=9), proposed_at=LONG_AGO,
+            member=member, ref=f"test:{member.pk}", kind=kind, rank=2, reason="测试", status="approved",
+            starts_at=LEFT_AT - timedelta(hours=1), expires_at=NIGHT + timedelta(days=9), proposed_at=LONG_AGO,
         )  # fmt: skip
     member.state = dump_state(state)
     member.save()
