@@ -23,7 +23,7 @@ from membership.rules.nodes import (
     leaves,
     scaled,
 )
-from membership.rules.render import multiple_text, sentence, value_text
+from membership.rules.render import inside, multiple_text, sentence, value_text
 
 PERIODS = {"day": gettext_lazy("每天"), "week": gettext_lazy("每周"), "month": gettext_lazy("每月")}
 EXCLUSIONS = {
@@ -156,8 +156,15 @@ def exclusion_rule_text(rule: Exclusion, names: Mapping[str, str]) -> str:
 
 
 def bundle_text(bundle: Bundle) -> str:
-    needs = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.needs]
-    grants = [f"{METRICS[name].label} {value_text(count, METRICS[name])}" for name, count in bundle.grants]
+    needs, grants = (
+        [
+            # Translators: such as "签到 5 次".
+            _("%(metric)s %(value)s")
+            % {"metric": inside(METRICS[name].label), "value": value_text(count, METRICS[name])}
+            for name, count in what
+        ]
+        for what in (bundle.needs, bundle.grants)
+    )
     return _("%(period)s完成%(needs)s，得%(grants)s，每个周期一次") % {
         "period": PERIODS[bundle.window],
         "needs": listed(needs),

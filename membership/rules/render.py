@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -155,7 +156,19 @@ def _nested(condition: Condition, outer: str) -> str:
 
 
 def _joined(texts: Sequence[str], kind: str) -> str:
-    return (_("，并且") if kind == "all" else _("，或者")).join(texts)
+    return (_("，并且") if kind == "all" else _("，或者")).join([*texts[:1], *map(inside, texts[1:])])
+
+
+def inside(text: Any) -> str:
+    """A text as it stands within a sentence: without the capital of its first word, in languages that have any.
+
+    Words in capitals throughout, such as names by their letters, stay.
+    """
+    text = str(text)
+    first = next((index for index, letter in enumerate(text[:2]) if letter.isalpha()), None)
+    if first is None or not text[first + 1 : first + 2].islower():
+        return text
+    return text[:first] + text[first].lower() + text[first + 1 :]
 
 
 def multiple_text(factor: Decimal) -> str:

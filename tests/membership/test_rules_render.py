@@ -13,7 +13,7 @@ from membership.rules.describe import describe_program, describe_tiers, exclusio
 from membership.rules.evaluate import evaluate, evaluate_tiers
 from membership.rules.nodes import Tier, leaves
 from membership.rules.parse import loads_rules, parse_rules
-from membership.rules.render import gap_sentence, sentence, tier_gap_sentence, value_text
+from membership.rules.render import gap_sentence, inside, sentence, tier_gap_sentence, value_text
 from tests.membership.rule_strategies import Member, condition_nodes, members_for
 from tests.membership.test_rules_parse import COMPLETE
 
@@ -158,6 +158,26 @@ def test_names_follow_the_reader():
         assert tier_name(Tier(1, "白银")) == "白银"
     with translation.override("zh-hans"):
         assert tier_name(tier) == "白银"
+
+
+def test_an_english_sentence_has_one_capital():
+    both = enter({"all": [leaf("spend", "30d", ">=", "1000.00"), leaf("buy_days", "90d", ">=", 6)]})
+    bundle = {"id": "weekly", "window": "week", "needs": {"checkin": 5}, "grants": {"activity": 50}}
+    rules = parse_rules({"bundles": [bundle], "tiers": [{"rank": 0, "name": "a"}]})
+    with translation.override("en"):
+        assert ", and days with an order in the last 90 days" in sentence(both)
+        assert sentence(both).startswith("Qualifying spend")
+        assert any("check-ins (5 times) earn activity points (50 points)" in line for line in describe_program(rules))
+    with translation.override("zh-hans"):
+        assert any("签到 5 次" in line and "活跃值 50" in line for line in describe_program(rules))
+    assert [inside(text) for text in ("VIP", "（Days", "A", "", "天数", "Days")] == [
+        "VIP",
+        "（days",
+        "A",
+        "",
+        "天数",
+        "days",
+    ]
 
 
 def test_reasons_have_words():
