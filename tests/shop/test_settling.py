@@ -49,6 +49,21 @@ def warranted(shelf):
     return sku
 
 
+@pytest.fixture
+def referral(alice, bob):
+    """Alice came by Bob's link and has stayed."""
+    relay()
+    at = clock.now()
+    return Referral.objects.create(
+        inviter=bob,
+        invitee=alice,
+        storefront_id=alice.home_storefront_id,
+        inviter_joined_at=at - DAY,
+        joined_at=at,
+        active_at=at,
+    )
+
+
 def settle(after: timedelta) -> int:
     with clock.travel(clock.now() + after):
         done = services.settle_due()
@@ -144,18 +159,8 @@ def test_what_is_given_back_while_it_waits_is_not_counted_later(shelf, warranted
 
 
 def test_what_was_found_a_wash_trade_while_it_waited_does_not_count_after_that(
-    shelf, warranted, alice, bob, olga, settled_rules
+    shelf, warranted, alice, bob, referral, olga, settled_rules
 ):
-    relay()
-    at = clock.now()
-    Referral.objects.create(
-        inviter=bob,
-        invitee=alice,
-        storefront_id=alice.home_storefront_id,
-        inviter_joined_at=at - DAY,
-        joined_at=at,
-        active_at=at,
-    )
     shelf.buy(alice, (warranted, 1), from_wallet=True)
     relay()
     member = MemberTier.objects.get(user=alice)
@@ -213,20 +218,12 @@ def test_what_counted_when_it_was_delivered_changes_nothing(shelf, warranted, al
     assert Activity.objects.count() == before
 
 
-def test_a_friends_spend_counts_for_the_inviter_once_it_is_settled(shelf, warranted, alice, bob, settled_rules):
-    relay()
-    at = clock.now()
-    referral = Referral.objects.create(
-        inviter=bob,
-        invitee=alice,
-        storefront_id=alice.home_storefront_id,
-        inviter_joined_at=at - DAY,
-        joined_at=at,
-        active_at=at,
-    )
+def test_a_friends_spend_counts_for_the_inviter_once_it_is_settled(
+    shelf, warranted, alice, bob, referral, settled_rules
+):
     shelf.buy(alice, (warranted, 1), from_wallet=True)
     relay()
-    mirror_spend(referral=referral, at=at)
+    mirror_spend(referral=referral, at=clock.now())
     mirrored = Activity.objects.filter(member__user=bob, metric="invitee_spend")
     assert not mirrored.exists()
     settle(31 * DAY)
