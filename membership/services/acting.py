@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 
 from common.clock import day_of
 from common.locks import lock_by_statement, lock_one
@@ -95,19 +96,36 @@ def take_back_activity(*, member: MemberTier, of_ref: str, ref: str, at: datetim
     of = Activity.objects.filter(member=member, source_ref=of_ref).first()
     if of is None:
         return
-    row = Activity(
+    row = reversal(member, of_ref, of, ref=ref, at=at, amount=of.amount, quantity=of.quantity)
+    append_facts(member=member, rows=[row], at=at)
+
+
+def reversal(
+    member: MemberTier,
+    of_ref: str,
+    of: Activity | None,
+    *,
+    ref: str,
+    at: datetime,
+    amount: Decimal = Decimal(0),
+    quantity: int = 0,
+) -> Activity:
+    """The fact, not yet written, that takes back `amount` or `quantity` of the fact `of_ref`, at its own date.
+
+    Nothing of either takes back the whole. Where the fact is not known yet (`of` is None), the reversal waits for it.
+    """
+    return Activity(
         source_ref=ref,
         member=member,
-        metric=of.metric,
-        subject=of.subject,
-        occurred_at=of.occurred_at,
+        metric=of.metric if of is not None else "",
+        subject=of.subject if of is not None else "",
+        occurred_at=of.occurred_at if of is not None else at,
         recorded_at=at,
-        amount=-of.amount,
-        quantity=-of.quantity,
-        category=of.category,
+        amount=-amount,
+        quantity=-quantity,
+        category=of.category if of is not None else "",
         reverses=of_ref,
     )
-    append_facts(member=member, rows=[row], at=at)
 
 
 def append_facts(*, member: MemberTier, rows: Sequence[Activity], at: datetime) -> None:

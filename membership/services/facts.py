@@ -18,7 +18,7 @@ from membership.engine.versions import Timeline
 from membership.exceptions import UnknownMetric
 from membership.models import Activity, ActivityMark, MemberTier, TierDecision
 from membership.selectors.rules import published_versions, version_at
-from membership.services.acting import tell_inviter
+from membership.services.acting import reversal, tell_inviter
 from membership.services.evaluation import refold_locked, take_locked
 from membership.services.ledger import settle, touched_days
 
@@ -88,18 +88,7 @@ def reverse_activity(
     with transaction.atomic():
         member = lock_one(MemberTier.objects.filter(pk=member_id))
         target = Activity.objects.filter(member=member, source_ref=reverses).first()
-        row = Activity(
-            source_ref=ref,
-            member=member,
-            metric=target.metric if target is not None else "",
-            subject=target.subject if target is not None else "",
-            occurred_at=target.occurred_at if target is not None else at,
-            recorded_at=at,
-            amount=-amount if amount else Decimal(0),
-            quantity=-quantity,
-            category=target.category if target is not None else "",
-            reverses=reverses,
-        )
+        row = reversal(member, reverses, target, ref=ref, at=at, amount=amount or Decimal(0), quantity=quantity)
         return take_locked(member, [row], published_versions(member.program_id), at=at)
 
 
