@@ -39,14 +39,14 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> str:
     sends one forgery after the other is not kept any more, unless it is signed.
     """
     if not has_left(FORGERIES, subject=address, at=clock.now()) and not _is_signed(channel, raw):
-        return provider_of(channel).refused_answer
+        return provider_of(channel).refused
     log = NotifyLog.objects.create(
         channel=channel, http_method=raw.method[:8], raw=_as_text(raw), address=address, received_at=clock.now()
     )
     provider = provider_of(channel)
     verdict = _process(log, channel, provider, raw)
     done = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED)
-    return provider.accepted_answer if done else provider.refused_answer
+    return provider.accepted if done else provider.refused
 
 
 def _is_signed(channel: Channel, raw: RawNotify) -> bool:

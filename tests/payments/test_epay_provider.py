@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
-from payments.epay.replies import Unreadable, read_money, read_reply, write_money
 from payments.epay.signing import SignMode, is_signed, sign
 from payments.providers import Charge, Device, NotifyRefused, Outcome, PaymentState, RawNotify, Show
+from payments.replies import Unreadable, read_money, read_reply, write_money
 from payments.transport import NoAnswer
 
 KEY = "EPAYKEY123"
