@@ -21,12 +21,19 @@ class Channel(models.Model):
 
     class Provider(models.TextChoices):
         EPAY = "epay", _("易支付 V1")
+        EPAY_V2 = "epay_v2", _("易支付 V2")
+        ALIPAY = "alipay", _("支付宝")
+        WECHAT = "wechat", _("微信支付 v3")
+        BEPUSDT = "bepusdt", "BEpusdt"
+        STRIPE = "stripe", "Stripe Checkout"
 
     class Method(models.TextChoices):
         ALIPAY = "alipay", _("支付宝")
         WECHAT = "wxpay", _("微信支付")
         QQ = "qqpay", _("QQ 钱包")
         BANK = "bank", _("云闪付")
+        USDT = "usdt", "USDT"
+        CARD = "card", _("银行卡")
 
     class FeePayer(models.TextChoices):
         SHOP = "shop", _("店铺承担")
@@ -38,9 +45,11 @@ class Channel(models.Model):
     name_en = models.CharField(_("英文名称"), max_length=60, blank=True)
     methods = models.JSONField(_("支付方式"), default=list)
     gateway_url = models.URLField(_("网关地址"))
-    merchant_id = models.CharField(_("商户号"), max_length=60)
+    merchant_id = models.CharField(_("商户号"), max_length=60, blank=True)
     credentials = models.TextField(_("密钥"), blank=True, editable=False)
     settings = models.JSONField(_("协议选项"), default=dict, blank=True)
+    # The words of payments.providers.Device; none: everywhere.
+    devices = models.JSONField(_("适用设备"), default=list, blank=True)
     min_amount = models.DecimalField(_("最低金额"), max_digits=12, decimal_places=2, default="0.01")
     max_amount = models.DecimalField(_("最高金额"), max_digits=12, decimal_places=2, default="50000.00")
     fee_rate = models.DecimalField(_("手续费率"), max_digits=6, decimal_places=4, default=0)
@@ -149,6 +158,7 @@ class PaymentAttempt(models.Model):
         QR = "qr", _("二维码")
         APP = "app", _("打开应用")
         FORM = "form", _("提交表单")
+        BRIDGE = "bridge", _("微信内支付")
 
     # Money is never refused: every open or closed attempt may still turn out to be paid.
     MOVES = {
@@ -178,6 +188,8 @@ class PaymentAttempt(models.Model):
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
     show = models.CharField(_("展示方式"), max_length=10, choices=Show, blank=True)
     payload = models.TextField(_("支付链接"), blank=True)
+    # The gateway's own name for what was put up.
+    ref = models.CharField(_("渠道单号"), max_length=100, blank=True, default="", db_default="")
     provider_txn = models.CharField(_("渠道流水号"), max_length=64, null=True)
     paid_amount = models.DecimalField(_("实收金额"), max_digits=12, decimal_places=2, null=True)
     outcome = models.CharField(_("款项去向"), max_length=20, choices=Outcome, blank=True)
@@ -249,6 +261,8 @@ class NotifyLog(models.Model):
     attempt_id = models.BigIntegerField(_("支付单编号"), null=True)
     http_method = models.CharField(_("请求方法"), max_length=8)
     raw = models.TextField(_("原文"))
+    # Those that its signature is over or in.
+    headers = models.JSONField(_("请求头"), default=dict, db_default={})
     address = models.GenericIPAddressField(_("网络地址"), null=True)
     received_at = models.DateTimeField(_("接收时间"))
     verdict = models.CharField(_("结论"), max_length=10, choices=Verdict, default=Verdict.RECEIVED)

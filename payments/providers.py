@@ -147,8 +147,9 @@ class Provider(ABC):
     # The exact answers that make the gateway stop, or go on, sending a notify.
     accepted: Reply = Reply(200, "success")
     refused: Reply = Reply(200, "fail")
-    # Headers of a notify that its signature needs, lowercase.
+    # Headers of a notify that its signature needs, lowercase, and how long a body may be.
     signed_headers: tuple[str, ...] = ()
+    most_bytes: int = 16 * 1024
 
     @abstractmethod
     def create(self, charge: Charge) -> Created:

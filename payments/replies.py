@@ -11,7 +11,6 @@ from payments.providers import NotifyRefused, RawNotify
 
 MAX_NOTIFY = 16 * 1024
 MAX_FIELDS = 40
-MAX_WEBHOOK = 64 * 1024
 # Some gateways write four decimals; ASCII digits only, no sign, no exponent.
 _MONEY = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?", re.ASCII)
 

@@ -73,9 +73,11 @@ def pay_options(
     None stands for an amount that is not chosen yet: limits and fees are left out. `skip` holds ids of channels that
     just refused; another channel with the same method takes their place.
     """
-    works = WORKS_INSIDE.get(device_for(user_agent))
+    device = device_for(user_agent)
+    works = WORKS_INSIDE.get(device)
     found: dict[str, PayOption] = {}
-    for channel in usable_channels().filter(is_active=True):
+    here = (one for one in usable_channels().filter(is_active=True) if not one.devices or device in one.devices)
+    for channel in here:
         for method in channel.methods:
             fits = (works is None or method in works) and channel.pk not in skip and method not in found
             if fits and channel_takes(channel, method, amount, at):

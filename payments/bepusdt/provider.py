@@ -27,7 +27,7 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import MAX_NOTIFY, Unreadable, read_money, read_object
+from payments.replies import Unreadable, read_money, read_object
 from payments.transport import Ask, Exchange, NoAnswer, exchange
 
 WAITING, PAID, EXPIRED, CANCELLED = "1", "2", "3", "4"
@@ -101,7 +101,7 @@ class BepusdtProvider(Provider):
     def verify_notify(self, raw: RawNotify) -> Notice:
         if raw.method != "POST" or raw.query:
             raise NotifyRefused("method")
-        if len(raw.body) > MAX_NOTIFY:
+        if len(raw.body) > self.most_bytes:
             raise NotifyRefused("too_long")
         try:
             told = read_object(raw.body)

@@ -106,12 +106,13 @@ def _store(attempt: PaymentAttempt, created: Created) -> PaymentAttempt:
         fresh.called_at = None
         fresh.last_error = created.reason
         if created.outcome == Outcome.DONE:
-            fresh.state, fresh.show, fresh.payload = State.PENDING, created.show, created.payload
+            fresh.state, fresh.show = State.PENDING, created.show
+            fresh.payload, fresh.ref = created.payload, created.ref
         elif created.outcome == Outcome.REFUSED:
             fresh.state, fresh.ask_at = State.FAILED, None
         else:
             fresh.state = State.UNKNOWN
-        fresh.save(update_fields=["called_at", "last_error", "state", "show", "payload", "ask_at"])
+        fresh.save(update_fields=["called_at", "last_error", "state", "show", "payload", "ref", "ask_at"])
     return fresh
 
 
@@ -130,4 +131,5 @@ def _charge(attempt: PaymentAttempt, client_address: str, device: Device) -> Cha
         return_url=settings.PUBLIC_URL + reverse("payments:return", args=[attempt.public_id]),
         client_address=client_address,
         device=device,
+        expires_at=attempt.expires_at,
     )

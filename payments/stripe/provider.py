@@ -27,7 +27,7 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import MAX_WEBHOOK, Unreadable, read_object
+from payments.replies import Unreadable, read_object
 from payments.stripe.signing import HEADER, why_not_signed
 from payments.transport import Ask, Exchange, NoAnswer, exchange
 
@@ -52,6 +52,7 @@ class StripeProvider(Provider):
     accepted = Reply(200, "ok")
     refused = Reply(400, "fail")
     signed_headers = (HEADER,)
+    most_bytes = 64 * 1024
 
     def __init__(
         self,
@@ -96,7 +97,7 @@ class StripeProvider(Provider):
     def verify_notify(self, raw: RawNotify) -> Notice:
         if raw.method != "POST":
             raise NotifyRefused("method")
-        if len(raw.body) > MAX_WEBHOOK:
+        if len(raw.body) > self.most_bytes:
             raise NotifyRefused("too_long")
         wrong = why_not_signed(raw.headers.get(HEADER, ""), raw.body, self.account.webhook_secret, raw.received_at)
         if wrong:

@@ -59,7 +59,6 @@ STATES = {
 }
 DESCRIPTION_BYTES = 127
 MAX_DIGITS = 10
-MAX_BODY = 16 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +149,7 @@ class WechatProvider(Provider):
         return Created(outcome=Outcome.DONE, show=Show.BRIDGE, payload=json.dumps(asked))
 
     def verify_notify(self, raw: RawNotify) -> Notice:
-        if raw.method != "POST" or len(raw.body) > MAX_BODY:
+        if raw.method != "POST" or len(raw.body) > self.most_bytes:
             raise NotifyRefused("method" if raw.method != "POST" else "too_long")
         try:
             check_signed(raw.headers, raw.body, self._platform, raw.received_at)

@@ -45,7 +45,7 @@ class Till:
         fields = {"code": f"till{next(_numbers)}", "name": "沙箱", "merchant_id": PID, "sandbox": True, **fields}
         fields.setdefault("gateway_url", self.sandbox.url)
         fields.setdefault("methods", ["alipay", "wxpay"])
-        return save_channel(channel=Channel(**fields), key=key)
+        return save_channel(channel=Channel(**fields), secrets={"key": key})
 
     def start(self, target, channel: Channel, method: str = "alipay", agent: str = DESKTOP) -> PaymentAttempt:
         return start_attempt(
