@@ -134,9 +134,12 @@ class Queried:
 
 @dataclass(frozen=True, kw_only=True)
 class Refunded:
+    """`missing`: the gateway knows no refund of this number, and one sent again under it could not be given twice."""
+
     outcome: Outcome
     provider_refund: str = ""
     reason: str = ""
+    missing: bool = False
 
 
 class Provider(ABC):
@@ -144,6 +147,8 @@ class Provider(ABC):
 
     # A signature that anybody with one leaked notify may try to break (MD5), so a notify is confirmed by a query.
     weak_signature: bool
+    # Whether money can go back through this gateway at all.
+    can_refund: bool = True
     # The exact answers that make the gateway stop, or go on, sending a notify.
     accepted: Reply = Reply(200, "success")
     refused: Reply = Reply(200, "fail")

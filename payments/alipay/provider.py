@@ -195,7 +195,8 @@ class AlipayProvider(Provider):
         # An answer without the refund's number and status means that there is no such refund.
         if reply.get("refund_status") == "REFUND_SUCCESS" and reply.get("out_request_no") == refund_number:
             return Refunded(outcome=Outcome.DONE, provider_refund=reply.get("trade_no", "")[:64])
-        return Refunded(outcome=Outcome.UNKNOWN, reason=reply.get("refund_status", "no refund")[:200])
+        status = reply.get("refund_status", "")
+        return Refunded(outcome=Outcome.UNKNOWN, reason=status[:200] or "no such refund", missing=not status)
 
     def browser_hosts(self) -> list[str]:
         parts = urlsplit(self.account.gateway)

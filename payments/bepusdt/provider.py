@@ -54,6 +54,7 @@ class BepusdtAccount:
 
 class BepusdtProvider(Provider):
     weak_signature = True
+    can_refund = False
     accepted = Reply(200, "ok")
     # Any 200 counts as delivered, whatever its body says.
     refused = Reply(503, "fail")

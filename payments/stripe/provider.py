@@ -175,7 +175,9 @@ class StripeProvider(Provider):
             metadata = one.get("metadata") if isinstance(one, dict) else None
             if isinstance(metadata, dict) and metadata.get("number") == refund_number:
                 return _refunded(one)
-        return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply) if rows is None else "no such refund")
+        if not isinstance(rows, list) or reply.get("has_more") is not False:
+            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply))
+        return Refunded(outcome=Outcome.UNKNOWN, reason="no such refund", missing=True)
 
     def _ask(
         self, method: str, path: str, fields: Mapping[str, str] | None = None, *, key: str = ""

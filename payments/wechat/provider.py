@@ -239,8 +239,10 @@ class WechatProvider(Provider):
             status, reply = self._ask("GET", f"/v3/refund/domestic/refunds/{refund_number}")
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        if status == HTTPStatus.NOT_FOUND:
-            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply))
+        if status != HTTPStatus.OK:
+            # That a question was refused says nothing of the refund.
+            missing = status == HTTPStatus.NOT_FOUND and reply.get("code") == "RESOURCE_NOT_EXISTS"
+            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply), missing=missing)
         return _refunded(status, reply)
 
     def certificates(self) -> dict[str, str]:
