@@ -18,6 +18,11 @@ def order_number(at: datetime) -> str:
     return f"K{day_of(at):%Y%m%d}{secrets.randbelow(10**10):010d}"
 
 
+def refund_number(at: datetime) -> str:
+    """Like a payment's number, with an R."""
+    return f"R{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"
+
+
 def payment_number(at: datetime) -> str:
     """Day and twelve random digits, such as P20261122123456789012: letters and digits, as every gateway takes them."""
     return f"P{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"

@@ -6,6 +6,7 @@ A room registers where Django loads it at start (its `admin.py`, its `handlers.p
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Generic, TypeVar
 
 from django.utils.translation import gettext_lazy as _
@@ -100,6 +101,28 @@ act_names: dict[str, Any] = {
 }
 # What a way of paying is called, by what orders store in `paid_with`.
 pay_names: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class WayBack:
+    """A way by which money goes back to whoever paid it, and how much of it, in yuan."""
+
+    label: Any
+    amount: Decimal
+
+
+_ways_back: list[Callable[[Any, Decimal], list[WayBack]]] = []
+
+
+def set_ways_back(find: Callable[[Any, Decimal], list[WayBack]]) -> None:
+    """The room of the gateways says how an order's money could go back."""
+    _ways_back[:] = [find]
+
+
+def ways_back(order: Any, amount: Decimal) -> list[WayBack]:
+    """How `amount` (yuan) of an order would go back by the original route; may come to less, and to nothing."""
+    return _ways_back[0](order, amount) if _ways_back else []
+
 
 # Fills a temporary table with what was sold (see orders.sales.collect_sales); the room of the orders registers it.
 _sales: list[Callable[..., None]] = []

@@ -106,6 +106,9 @@ class RefundedLine:
 
 @contract("order.refunded")
 class OrderRefunded(Contract):
+    """The shop has given the money up, wherever it goes: `target` is wallet, order_credit, or original while it is still on
+    its way to the payer (RefundSettled tells the end of that). "" in older events."""
+
     refund_ref: str
     order_id: int
     user_id: int | None
@@ -115,6 +118,34 @@ class OrderRefunded(Contract):
     amount: Decimal
     complete: bool
     lines: tuple[RefundedLine, ...]
+    target: str = ""
+
+
+@contract("refund.requested")
+class RefundRequested(Contract):
+    """Money of a refund is to go back the way it came; `refund_id` is the order's refund, `amount` all of it."""
+
+    refund_id: int
+    order_id: int
+    amount: Decimal
+    requested_at: datetime
+
+
+@contract("refund.settled")
+class RefundSettled(Contract):
+    """Nothing of a refund by the original route is on its way any more.
+
+    `returned` went to the payer, `credited` could not and is the buyer's in the shop: in the wallet, or for a guest on the
+    order. `order_id` is None for the money of a top-up; `number` is what the buyer knows it by.
+    """
+
+    ref: str
+    order_id: int | None
+    user_id: int | None
+    number: str
+    returned: Decimal
+    credited: Decimal
+    settled_at: datetime
 
 
 @contract("order.settled")

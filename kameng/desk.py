@@ -99,6 +99,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         gettext_lazy("资金"),
         [
             Entry(pgettext_lazy("plural", "支付单"), "payments", "payments.PaymentAttempt"),
+            Entry(pgettext_lazy("plural", "渠道退款"), "undo", "payments.Refund"),
             Entry(pgettext_lazy("plural", "充值单"), "add_card", "payments.TopUp"),
             Entry(pgettext_lazy("plural", "支付渠道"), "account_balance", "payments.Channel"),
             Entry(pgettext_lazy("plural", "支付通知"), "notifications_active", "payments.NotifyLog"),

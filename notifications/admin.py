@@ -80,7 +80,8 @@ class MailAdmin(ReadOnlyAdmin):
 
 def told_about(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     """Messages and mails about an order."""
-    refs = [f"refunded:{ref}" for ref in order.refunds.values_list("ref", flat=True)]
+    refunds = order.refunds.values_list("ref", flat=True)
+    refs = [f"{what}:{ref}" for ref in refunds for what in ("refunded", "returned", "fell_back")]
     about = Q(ref__startswith=f"delivered:{order.pk}:") | Q(ref__in=refs)
     if order.buyer is not None:
         for message in inbox(order.buyer).filter(about):

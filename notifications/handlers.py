@@ -16,6 +16,7 @@ from events.contracts import (
     OrderDelivered,
     OrderRefunded,
     RebatePaid,
+    RefundSettled,
     ReviewPublished,
     ReviewRejected,
     ReviewWithdrawn,
@@ -27,7 +28,7 @@ from events.registry import News, handles_many, subscribe
 from membership.selectors import TierNews, tier_news
 from notifications import services
 from notifications.models import Kind
-from orders.models import Order
+from orders.models import Order, OrderRefund
 
 
 def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime) -> None:
@@ -81,7 +82,23 @@ def _delivered(event: OrderDelivered) -> str:
 def order_refunded(event: OrderRefunded, *, at: datetime) -> None:
     order = Order.objects.get(pk=event.order_id)
     params = {"number": order.number, "amount": str(event.amount)}
-    tell_buyer(order, ref=f"refunded:{event.refund_ref}", kind=Kind.ORDER_REFUNDED, params=params, at=at)
+    kind = Kind.REFUND_SENT if event.target == OrderRefund.Target.ORIGINAL else Kind.ORDER_REFUNDED
+    tell_buyer(order, ref=f"refunded:{event.refund_ref}", kind=kind, params=params, at=at)
+
+
+@subscribe(RefundSettled, "notifications.refund_settled")
+def refund_settled(event: RefundSettled, *, at: datetime) -> None:
+    """What went back, and what did not, each in words of its own."""
+    for ref, kind, amount in (
+        (f"returned:{event.ref}", Kind.REFUND_RETURNED, event.returned),
+        (f"fell_back:{event.ref}", Kind.REFUND_CREDITED, event.credited),
+    ):
+        params = {"number": event.number, "amount": str(amount)}
+        if amount and event.order_id is not None:
+            tell_buyer(Order.objects.get(pk=event.order_id), ref=ref, kind=kind, params=params, at=at)
+        elif amount and event.user_id is not None:
+            link = reverse("shop:wallet")
+            services.tell(ref=ref, user_id=event.user_id, kind=kind, params=params, link=link, at=at)
 
 
 @subscribe(WalletToppedUp, "notifications.topped_up")

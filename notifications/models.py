@@ -12,6 +12,9 @@ from orders.models import Order
 class Kind(models.TextChoices):
     ORDER_DELIVERED = "order_delivered", _("订单已发货")
     ORDER_REFUNDED = "order_refunded", _("订单已退款")
+    REFUND_SENT = "refund_sent", _("正在原路退款")
+    REFUND_RETURNED = "refund_returned", _("已原路退款")
+    REFUND_CREDITED = "refund_credited", _("未能原路退款")
     TOPPED_UP = "topped_up", _("充值到账")
     TIER_CHANGED = "tier_changed", _("会员等级变动")
     TIER_WARNED = "tier_warned", _("保级预警")

@@ -34,6 +34,18 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("订单 %(number)s 已退款 ¥%(amount)s"),
             _("款项已经退回，可在订单页查看明细。"),
         ),
+        Kind.REFUND_SENT: (
+            _("订单 %(number)s 正在原路退款 ¥%(amount)s"),
+            _("款项会退回付款时用的账户。有结果时会再通知你，也可在订单页查看。"),
+        ),
+        Kind.REFUND_RETURNED: (
+            _("%(number)s：¥%(amount)s 已原路退回"),
+            _("支付渠道已经受理，到账时间以付款账户所在机构为准。"),
+        ),
+        Kind.REFUND_CREDITED: (
+            _("%(number)s：¥%(amount)s 没能原路退回"),
+            _("这笔钱没有丢：会员在余额里随时可用，游客在订单页领取。"),
+        ),
         Kind.TOPPED_UP: (_("充值 ¥%(amount)s 已到账"), _("现在就可以用余额付款。")),
         Kind.REBATE_PAID: (
             _("%(month)s 的返利 ¥%(amount)s 已到账"),

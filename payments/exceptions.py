@@ -47,6 +47,18 @@ class TransactionTaken(Conflict):
     message = _("这笔渠道流水已用于另一笔支付")
 
 
+class NotReturnable(Conflict):
+    """More than this attempt brought in and is not spent, or a gateway that takes nothing back."""
+
+    code = "not_returnable"
+    message = _("这笔支付最多还能原路退回 ¥%(left)s")
+
+
+class RefundSettled(Conflict):
+    code = "refund_settled"
+    message = _("这笔退款已有结果，或正在发送，请刷新后再看")
+
+
 class BadTopUpAmount(BadInput):
     code = "bad_top_up_amount"
     message = _("充值金额须在 ¥%(min)s 到 ¥%(max)s 之间")

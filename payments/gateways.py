@@ -1,12 +1,18 @@
 """From a channel's row to the provider that speaks its protocol; and which devices can use which method."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from common import crypto
+from common import clock, crypto
+from payments.alipay.provider import AlipayAccount, AlipayProvider
+from payments.bepusdt.provider import BepusdtAccount, BepusdtProvider
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
+from payments.epay.provider_v2 import EpayV2Account, EpayV2Provider
 from payments.epay.signing import SignMode
-from payments.models import Channel
+from payments.models import Channel, PlatformCertificate
 from payments.providers import Device, Provider
+from payments.stripe.provider import StripeAccount, StripeProvider
+from payments.wechat.oauth import OfficialAccount
+from payments.wechat.provider import WechatAccount, WechatProvider
 
 Method = Channel.Method
 
@@ -23,24 +29,122 @@ def credentials_label(channel: Channel) -> str:
     return f"payments_channel:{channel.code}"
 
 
+def secrets_of(channel: Channel) -> dict[str, str]:
+    """The channel's credentials, opened. Raises crypto.DecryptionFailed."""
+    return crypto.unseal_settings(channel.credentials, credentials_label(channel)) if channel.credentials else {}
+
+
 def provider_of(channel: Channel) -> Provider:
-    """The provider with this channel's credentials. Raises crypto.DecryptionFailed."""
-    return _BUILDERS[channel.provider](channel)
+    """The provider with this channel's credentials. Raises crypto.DecryptionFailed, payments.rsa.BadKey."""
+    return provider_with(channel, secrets_of(channel))
 
 
-def _epay(channel: Channel) -> EpayProvider:
-    secrets = crypto.unseal_settings(channel.credentials, credentials_label(channel))
-    account = EpayAccount(
-        gateway=channel.gateway_url,
-        pid=channel.merchant_id,
-        key=secrets.get("key", ""),
-        mode=EpayMode(channel.settings.get("mode", EpayMode.API)),
-        sign_mode=SignMode(channel.settings.get("sign_mode", SignMode.PLAIN)),
+def provider_with(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    """The same with opened credentials. Raises payments.rsa.BadKey."""
+    return _KINDS[channel.provider][1](channel, secrets)
+
+
+def kind_of(channel: Channel) -> type[Provider]:
+    """What the channel's protocol is like, also where its credentials do not open."""
+    return _KINDS[channel.provider][0]
+
+
+def usable_certificates(channel: Channel) -> dict[str, str]:
+    """The gateway's certificates that were fetched and hold now, PEM by serial number."""
+    if channel.pk is None:
+        return {}
+    rows = PlatformCertificate.objects.filter(channel=channel, valid_to__gt=clock.now())
+    return dict(rows.values_list("serial", "pem"))
+
+
+def _epay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    return EpayProvider(
+        EpayAccount(
+            gateway=channel.gateway_url,
+            pid=channel.merchant_id,
+            key=secrets.get("key", ""),
+            mode=EpayMode(channel.settings.get("mode") or EpayMode.API),
+            sign_mode=SignMode(channel.settings.get("sign_mode") or SignMode.PLAIN),
+        )
     )
-    return EpayProvider(account)
 
 
-_BUILDERS: dict[str, Callable[[Channel], Provider]] = {Channel.Provider.EPAY: _epay}
+def _epay_v2(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    return EpayV2Provider(
+        EpayV2Account(
+            gateway=channel.gateway_url,
+            pid=channel.merchant_id,
+            private_key=secrets.get("private_key", ""),
+            platform_key=channel.settings.get("platform_key", ""),
+            mode=EpayMode(channel.settings.get("mode") or EpayMode.API),
+        )
+    )
+
+
+def _alipay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    return AlipayProvider(
+        AlipayAccount(
+            gateway=channel.gateway_url,
+            app_id=channel.merchant_id,
+            seller_id=channel.settings.get("seller_id", ""),
+            private_key=secrets.get("private_key", ""),
+            alipay_public_key=channel.settings.get("alipay_public_key", ""),
+        )
+    )
+
+
+def _wechat(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    chosen = channel.settings
+    keys = usable_certificates(channel)
+    if chosen.get("public_key_id") and chosen.get("public_key"):
+        keys[chosen["public_key_id"]] = chosen["public_key"]
+    return WechatProvider(
+        WechatAccount(
+            gateway=channel.gateway_url,
+            app_id=chosen.get("app_id", ""),
+            merchant_id=channel.merchant_id,
+            serial=chosen.get("serial", ""),
+            private_key=secrets.get("private_key", ""),
+            api_key=secrets.get("api_key", ""),
+            platform_keys=keys,
+            official=OfficialAccount(
+                app_id=chosen.get("app_id", ""), secret=secrets["app_secret"], base=chosen.get("sign_in_address", "")
+            )
+            if secrets.get("app_secret")
+            else None,
+        )
+    )
+
+
+def _bepusdt(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    return BepusdtProvider(
+        BepusdtAccount(
+            gateway=channel.gateway_url,
+            token=secrets.get("token", ""),
+            trade_type=channel.settings.get("trade_type") or "usdt.trc20",
+        )
+    )
+
+
+def _stripe(channel: Channel, secrets: Mapping[str, str]) -> Provider:
+    return StripeProvider(
+        StripeAccount(
+            gateway=channel.gateway_url,
+            secret_key=secrets.get("secret_key", ""),
+            webhook_secret=secrets.get("webhook_secret", ""),
+        )
+    )
+
+
+# The class of each protocol, known without any credentials, and what makes one of it.
+_KINDS: dict[str, tuple[type[Provider], Callable[[Channel, Mapping[str, str]], Provider]]] = {
+    Channel.Provider.EPAY: (EpayProvider, _epay),
+    Channel.Provider.EPAY_V2: (EpayV2Provider, _epay_v2),
+    Channel.Provider.ALIPAY: (AlipayProvider, _alipay),
+    Channel.Provider.WECHAT: (WechatProvider, _wechat),
+    Channel.Provider.BEPUSDT: (BepusdtProvider, _bepusdt),
+    Channel.Provider.STRIPE: (StripeProvider, _stripe),
+}
 
 
 def device_for(user_agent: str) -> Device:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -12,7 +13,7 @@ from django.utils.translation import pgettext_lazy
 from accounts.models import User
 from common.ids import public_id
 from common.texts import in_language
-from orders.models import Order
+from orders.models import Order, OrderRefund
 from tenancy.models import Storefront
 
 
@@ -21,12 +22,19 @@ class Channel(models.Model):
 
     class Provider(models.TextChoices):
         EPAY = "epay", _("易支付 V1")
+        EPAY_V2 = "epay_v2", _("易支付 V2")
+        ALIPAY = "alipay", _("支付宝")
+        WECHAT = "wechat", _("微信支付 v3")
+        BEPUSDT = "bepusdt", "BEpusdt"
+        STRIPE = "stripe", "Stripe Checkout"
 
     class Method(models.TextChoices):
         ALIPAY = "alipay", _("支付宝")
         WECHAT = "wxpay", _("微信支付")
         QQ = "qqpay", _("QQ 钱包")
         BANK = "bank", _("云闪付")
+        USDT = "usdt", "USDT"
+        CARD = "card", _("银行卡")
 
     class FeePayer(models.TextChoices):
         SHOP = "shop", _("店铺承担")
@@ -38,9 +46,11 @@ class Channel(models.Model):
     name_en = models.CharField(_("英文名称"), max_length=60, blank=True)
     methods = models.JSONField(_("支付方式"), default=list)
     gateway_url = models.URLField(_("网关地址"))
-    merchant_id = models.CharField(_("商户号"), max_length=60)
+    merchant_id = models.CharField(_("商户号"), max_length=60, blank=True)
     credentials = models.TextField(_("密钥"), blank=True, editable=False)
     settings = models.JSONField(_("协议选项"), default=dict, blank=True)
+    # The words of payments.providers.Device; none: everywhere.
+    devices = models.JSONField(_("适用设备"), default=list, blank=True)
     min_amount = models.DecimalField(_("最低金额"), max_digits=12, decimal_places=2, default="0.01")
     max_amount = models.DecimalField(_("最高金额"), max_digits=12, decimal_places=2, default="50000.00")
     fee_rate = models.DecimalField(_("手续费率"), max_digits=6, decimal_places=4, default=0)
@@ -48,6 +58,8 @@ class Channel(models.Model):
     open_from = models.TimeField(_("开放时间起"), null=True, blank=True)
     open_to = models.TimeField(_("开放时间止"), null=True, blank=True)
     sandbox = models.BooleanField(_("沙箱"), default=False)
+    # When the gateway was last asked for the keys by which it signs, where it changes them.
+    keys_asked_at = models.DateTimeField(_("最近获取平台证书"), null=True, editable=False)
     is_active = models.BooleanField(_("启用"), default=True)
     position = models.IntegerField(_("排序"), default=0)
 
@@ -79,6 +91,28 @@ class Channel(models.Model):
             errors["gateway_url"] = _("正式环境的网关地址必须使用 https")
         if errors:
             raise ValidationError(errors)
+
+
+class PlatformCertificate(models.Model):
+    """A key by which a gateway signs, as it gave it itself. Fetched again and again; old ones stay until they end."""
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, related_name="certificates", verbose_name=_("支付渠道")
+    )
+    serial = models.CharField(_("序列号"), max_length=64)
+    pem = models.TextField(_("证书"))
+    valid_from = models.DateTimeField(_("生效时间"))
+    valid_to = models.DateTimeField(_("失效时间"))
+    fetched_at = models.DateTimeField(_("获取时间"))
+
+    class Meta:
+        verbose_name = _("平台证书")
+        verbose_name_plural = pgettext_lazy("plural", "平台证书")
+        constraints = [models.UniqueConstraint(fields=["channel", "serial"], name="certificate_once_per_channel")]
+
+    def __str__(self) -> str:
+        return self.serial
 
 
 class TopUp(models.Model):
@@ -149,6 +183,7 @@ class PaymentAttempt(models.Model):
         QR = "qr", _("二维码")
         APP = "app", _("打开应用")
         FORM = "form", _("提交表单")
+        BRIDGE = "bridge", _("微信内支付")
 
     # Money is never refused: every open or closed attempt may still turn out to be paid.
     MOVES = {
@@ -178,6 +213,8 @@ class PaymentAttempt(models.Model):
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
     show = models.CharField(_("展示方式"), max_length=10, choices=Show, blank=True)
     payload = models.TextField(_("支付链接"), blank=True)
+    # The gateway's own name for what was put up.
+    ref = models.CharField(_("渠道单号"), max_length=100, blank=True, default="", db_default="")
     provider_txn = models.CharField(_("渠道流水号"), max_length=64, null=True)
     paid_amount = models.DecimalField(_("实收金额"), max_digits=12, decimal_places=2, null=True)
     outcome = models.CharField(_("款项去向"), max_length=20, choices=Outcome, blank=True)
@@ -231,6 +268,125 @@ class PaymentAttempt(models.Model):
         return self.number
 
 
+WITHIN_PAID = """
+DECLARE
+    paid numeric;
+    given numeric;
+BEGIN
+    IF NEW.state = 'refused' OR (TG_OP = 'UPDATE' AND OLD.state <> 'refused'
+        AND NEW.amount <= OLD.amount AND NEW.attempt_id = OLD.attempt_id) THEN
+        RETURN NULL;
+    END IF;
+    -- Whoever else gives money of this attempt back waits here, and then counts this.
+    SELECT paid_amount INTO paid FROM payments_paymentattempt WHERE id = NEW.attempt_id FOR UPDATE;
+    SELECT COALESCE(SUM(amount), 0) INTO given FROM payments_refund
+    WHERE attempt_id = NEW.attempt_id AND state <> 'refused';
+    IF given > COALESCE(paid, 0) THEN
+        RAISE EXCEPTION 'refunds of attempt % come to % of %', NEW.attempt_id, given, COALESCE(paid, 0)
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'refund_within_paid';
+    END IF;
+    RETURN NULL;
+END;
+"""
+
+
+class Refund(models.Model):
+    """Money of one attempt on its way back to its payer. Its number goes to the gateway, stored before the call; a result
+    that is not known is asked for under the same number, and there is never another for the same money."""
+
+    class State(models.TextChoices):
+        CREATED = "created", _("待发送")
+        SENT = "sent", _("发送中")
+        UNKNOWN = "unknown", _("等待渠道结果")
+        DONE = "done", _("已退回")
+        REFUSED = "refused", _("渠道未受理")
+
+    MOVES = {
+        State.CREATED: {State.SENT, State.REFUSED},
+        State.SENT: {State.UNKNOWN, State.DONE, State.REFUSED},
+        # Sent again under the same number, when the gateway says that it has no such refund.
+        State.UNKNOWN: {State.SENT, State.DONE, State.REFUSED},
+        State.DONE: set(),
+        State.REFUSED: set(),
+    }
+    OPEN = (State.CREATED, State.SENT, State.UNKNOWN)
+
+    id = models.BigAutoField(primary_key=True)
+    number = models.CharField(_("退款单号"), max_length=32, unique=True)
+    # What asked for it: of each there is one.
+    ref = models.CharField(_("业务编号"), max_length=80, unique=True)
+    attempt = models.ForeignKey(
+        PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("支付单")
+    )
+    # Null: not for what was sold, but for money that the buyer has in the shop, such as what was paid too much.
+    order_refund = models.ForeignKey(
+        OrderRefund, on_delete=models.PROTECT, null=True, related_name="parts", verbose_name=_("订单退款")
+    )
+    amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
+    provider_refund = models.CharField(_("渠道退款号"), max_length=64, blank=True)
+    reason = models.CharField(_("原因"), max_length=200, blank=True)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+    created_at = models.DateTimeField(_("创建时间"))
+    sent_at = models.DateTimeField(_("发送时间"), null=True)
+    settled_at = models.DateTimeField(_("完成时间"), null=True)
+    asked_count = models.PositiveSmallIntegerField(_("查询次数"), default=0)
+    # When the gateway is next told or asked; null: settled, or left to staff.
+    ask_at = models.DateTimeField(_("下次查询时间"), null=True)
+    last_error = models.CharField(_("最近的答复"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("渠道退款")
+        verbose_name_plural = pgettext_lazy("plural", "渠道退款")
+        permissions = [("send_back", _("原路退回多付的款项")), ("settle_refund", _("人工登记退款结果"))]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_positive"),
+            models.CheckConstraint(
+                condition=Q(state__in=["done", "refused"], settled_at__isnull=False, ask_at=None)
+                | Q(state__in=["created", "sent", "unknown"], settled_at=None),
+                name="refund_settled_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="created", sent_at=None)
+                | Q(state="refused")
+                | Q(state__in=["sent", "unknown", "done"], sent_at__isnull=False),
+                name="refund_sent_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="refund_to_ask")]
+        triggers = [
+            pgtrigger.Trigger(
+                name="refund_within_paid",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func=WITHIN_PAID,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+class RefundMove(models.Model):
+    """A change of a refund's state, written in the transaction of the change."""
+
+    id = models.BigAutoField(primary_key=True)
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="moves", verbose_name=_("渠道退款"))
+    from_state = models.CharField(_("原状态"), max_length=10, blank=True)
+    to_state = models.CharField(_("新状态"), max_length=10, choices=Refund.State)
+    actor_id = models.BigIntegerField(_("操作者编号"), null=True)
+    note = models.CharField(_("说明"), max_length=200, blank=True)
+    at = models.DateTimeField(_("时间"))
+
+    class Meta:
+        verbose_name = _("退款历史")
+        verbose_name_plural = pgettext_lazy("plural", "退款历史")
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.from_state} → {self.to_state}"
+
+
 class NotifyLog(models.Model):
     """What a gateway sent, kept as it came before anything was done with it."""
 
@@ -249,6 +405,8 @@ class NotifyLog(models.Model):
     attempt_id = models.BigIntegerField(_("支付单编号"), null=True)
     http_method = models.CharField(_("请求方法"), max_length=8)
     raw = models.TextField(_("原文"))
+    # Those that its signature is over or in.
+    headers = models.JSONField(_("请求头"), default=dict, db_default={})
     address = models.GenericIPAddressField(_("网络地址"), null=True)
     received_at = models.DateTimeField(_("接收时间"))
     verdict = models.CharField(_("结论"), max_length=10, choices=Verdict, default=Verdict.RECEIVED)

@@ -7,6 +7,7 @@ with two places. An answer that never came or cannot be read is UNKNOWN, never a
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -17,6 +18,10 @@ class NotifyRefused(Exception):
     def __init__(self, code: str):
         super().__init__(code)
         self.code = code
+
+
+class PayerUnknown(Exception):
+    """The gateway did not say who pays; the text is safe to log."""
 
 
 class Device(StrEnum):
@@ -47,6 +52,8 @@ class Show(StrEnum):
     """`payload` is an address that opens an app on the phone."""
     FORM = "form"
     """`payload` is the address to which `fields` are posted by the buyer's browser."""
+    BRIDGE = "bridge"
+    """`payload` is the JSON that WeChat's own browser pays with."""
 
 
 class PaymentState(StrEnum):
@@ -59,7 +66,8 @@ class PaymentState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Charge:
-    """A payment to be created. `number` is ours and already stored; `method` is the gateway's word, e.g. alipay."""
+    """A payment to be created. `number` is ours and already stored; `method` is one of Channel.Method, e.g. alipay;
+    `payer` is who pays by the gateway's name for them, where it has to be told (WeChat's openid)."""
 
     number: str
     amount: Decimal
@@ -69,26 +77,44 @@ class Charge:
     return_url: str
     client_address: str
     device: Device
+    expires_at: datetime
+    payer: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Created:
+    """`ref` is the gateway's own name for what was put up, which some gateways want back with every question."""
+
     outcome: Outcome
     show: Show = Show.NOTHING
     payload: str = ""
     fields: Mapping[str, str] = field(default_factory=dict)
-    provider_txn: str = ""
+    ref: str = ""
     reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RawNotify:
-    """A callback as it came in, before anything was believed."""
+    """A callback as it came in, before anything was believed.
+
+    `headers` by lowercase name, those that the provider signs; `received_at` is when it came, however late it is read.
+    """
 
     method: str
     query: bytes
     body: bytes
     content_type: str
+    received_at: datetime
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a callback is answered with, to the letter."""
+
+    status: int
+    text: str
+    content_type: str = "text/plain; charset=utf-8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,9 +138,22 @@ class Queried:
 
 @dataclass(frozen=True, kw_only=True)
 class Refunded:
+    """`missing`: the gateway knows no refund of this number, and one sent again under it could not be given twice."""
+
     outcome: Outcome
     provider_refund: str = ""
     reason: str = ""
+    missing: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlatformKey:
+    """A certificate of the gateway (PEM) by which it signs between two moments."""
+
+    serial: str
+    pem: str
+    valid_from: datetime
+    valid_to: datetime
 
 
 class Provider(ABC):
@@ -122,9 +161,37 @@ class Provider(ABC):
 
     # A signature that anybody with one leaked notify may try to break (MD5), so a notify is confirmed by a query.
     weak_signature: bool
-    # The exact bodies that make the gateway stop, or go on, sending a notify.
-    accepted_answer: str
-    refused_answer: str
+    # Whether money can go back through this gateway at all.
+    can_refund: bool = True
+    # The exact answers that make the gateway stop, or go on, sending a notify.
+    accepted: Reply = Reply(200, "success")
+    refused: Reply = Reply(200, "fail")
+    # Headers of a notify that its signature needs, lowercase, and how long a body may be.
+    signed_headers: tuple[str, ...] = ()
+    most_bytes: int = 16 * 1024
+
+    # Keys of the gateway's own that it changes by itself, see `platform_keys`.
+    changes_keys: bool = False
+
+    def fits(self, device: Device) -> bool:
+        """Whether this merchant can be paid in this app's own browser."""
+        return True
+
+    def wants_payer(self, device: Device) -> bool:
+        """Whether `create` needs Charge.payer in this browser."""
+        return False
+
+    def payer_url(self, *, return_to: str, state: str) -> str:
+        """Where the browser learns who pays: it comes back to `return_to` with a code and our `state`."""
+        raise NotImplementedError
+
+    def payer(self, code: str) -> str:
+        """Who pays, from the code that the browser brought. Network. Raises PayerUnknown."""
+        raise NotImplementedError
+
+    def platform_keys(self) -> list["PlatformKey"]:
+        """The keys by which the gateway signs now and soon. Network. Raises payments.transport.NoAnswer, Unreadable."""
+        raise NotImplementedError
 
     @abstractmethod
     def create(self, charge: Charge) -> Created:
@@ -135,11 +202,15 @@ class Provider(ABC):
         """Read a callback. Raises NotifyRefused unless signature, merchant and form are all right."""
 
     @abstractmethod
-    def query(self, number: str) -> Queried:
-        """Ask about the payment with our number."""
+    def query(self, number: str, *, ref: str = "") -> Queried:
+        """Ask about the payment with our number, or by the gateway's `ref` of it."""
+
+    def confirm(self, notice: Notice) -> Queried:
+        """What the gateway itself says of what a notify told, for signatures that are weak."""
+        return self.query(notice.number)
 
     @abstractmethod
-    def close(self, number: str) -> Outcome:
+    def close(self, number: str, *, ref: str = "") -> Outcome:
         """Ask that the payment can no longer be paid."""
 
     @abstractmethod
@@ -147,7 +218,7 @@ class Provider(ABC):
         """Give money back by the original route. UNKNOWN must be followed by `query_refund`, never by another try."""
 
     @abstractmethod
-    def query_refund(self, *, number: str, refund_number: str) -> Refunded:
+    def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         """Ask what became of a refund."""
 
     def browser_hosts(self) -> list[str]:

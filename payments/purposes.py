@@ -13,9 +13,10 @@ from events.contracts import WalletToppedUp
 from events.services import emit
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
+from orders.services.paying import credit_account
 from payments.exceptions import TransactionTaken
 from payments.models import PaymentAttempt, TopUp
-from wallet.models import Transfer
+from wallet.models import Account, Transfer
 from wallet.services import is_posted, receive_from_channel, user_wallet
 
 Purpose = PaymentAttempt.Purpose
@@ -71,6 +72,16 @@ def payable(row: Order | TopUp) -> Payable:
 
 def payable_of(attempt: PaymentAttempt) -> Payable:
     return payable(attempt.top_up if attempt.purpose == Purpose.TOP_UP else attempt.order)
+
+
+def owner_account(attempt: PaymentAttempt) -> Account:
+    """Where money of the attempt lies that paid for nothing: a member's wallet, or a guest order's own account."""
+    return user_wallet(attempt.top_up.user_id) if attempt.purpose == Purpose.TOP_UP else credit_account(attempt.order)
+
+
+def owner_of(attempt: PaymentAttempt) -> int | None:
+    """The member whose payment it is; None for a guest."""
+    return attempt.top_up.user_id if attempt.purpose == Purpose.TOP_UP else attempt.order.buyer_id
 
 
 def apply_money(attempt: PaymentAttempt, *, amount: Decimal, ref: str, at: datetime) -> str:

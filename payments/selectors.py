@@ -1,20 +1,26 @@
 """Reading payments: how something can be paid now, and whether the books of payments are in order."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 
+from common import crypto
 from common.clock import SHANGHAI
 from common.findings import Findings, find
 from common.money import ZERO, round_money
+from common.registries import WayBack
+from orders.models import Order, OrderRefund
+from payments import rsa
 from payments.exceptions import AttemptNotFound
-from payments.gateways import WORKS_INSIDE, device_for
-from payments.models import Channel, PaymentAttempt
+from payments.gateways import WORKS_INSIDE, device_for, kind_of, provider_of
+from payments.models import Channel, PaymentAttempt, Refund
+from payments.providers import Device
 from wallet.models import Account, Transfer
+from wallet.selectors import balance_of, credit_of_order
 
 
 @dataclass(frozen=True)
@@ -73,14 +79,27 @@ def pay_options(
     None stands for an amount that is not chosen yet: limits and fees are left out. `skip` holds ids of channels that
     just refused; another channel with the same method takes their place.
     """
-    works = WORKS_INSIDE.get(device_for(user_agent))
+    device = device_for(user_agent)
+    works = WORKS_INSIDE.get(device)
     found: dict[str, PayOption] = {}
-    for channel in usable_channels().filter(is_active=True):
+    active = usable_channels().filter(is_active=True)
+    here = (one for one in active if (not one.devices or device in one.devices) and fits(one, device))
+    for channel in here:
         for method in channel.methods:
             fits = (works is None or method in works) and channel.pk not in skip and method not in found
             if fits and channel_takes(channel, method, amount, at):
                 found[method] = PayOption(channel, method, fee_of(channel, amount) if amount else ZERO)
     return list(found.values())
+
+
+def fits(channel: Channel, device: Device) -> bool:
+    """Whether the channel can be paid in this browser: in an app's own, some merchants cannot."""
+    if device not in WORKS_INSIDE:
+        return True
+    try:
+        return provider_of(channel).fits(device)
+    except (crypto.DecryptionFailed, rsa.BadKey):
+        return False
 
 
 def option_for(value: str, options: Collection[PayOption]) -> PayOption | None:
@@ -107,6 +126,79 @@ def method_name(method: str) -> str:
 def refused_channels(attempts: QuerySet[PaymentAttempt]) -> set[int]:
     """Ids of the channels that refused one of these attempts."""
     return set(attempts.filter(state=PaymentAttempt.State.FAILED).values_list("channel_id", flat=True))
+
+
+def paid_attempts(order_id: int) -> QuerySet[PaymentAttempt]:
+    """The attempts that brought money for an order."""
+    return PaymentAttempt.objects.filter(order_id=order_id, state=PaymentAttempt.State.PAID).select_related(
+        "channel", "order"
+    )
+
+
+def can_refund(attempt: PaymentAttempt) -> bool:
+    """Whether its gateway takes money back at all."""
+    return kind_of(attempt.channel).can_refund
+
+
+def left_to_return(attempt: PaymentAttempt) -> Decimal:
+    """What of a paid attempt was not given back through its gateway yet, nor is on its way, in yuan; without the fee that
+    its payer was charged for the way."""
+    kept_fee = ZERO if attempt.outcome == PaymentAttempt.Outcome.CREDITED else _kept_fee(attempt)
+    live = Refund.objects.filter(attempt=attempt).exclude(state=Refund.State.REFUSED)
+    return attempt.paid_amount - kept_fee - (live.aggregate(sum=Sum("amount"))["sum"] or ZERO)
+
+
+def _kept_fee(attempt: PaymentAttempt) -> Decimal:
+    return attempt.fee if attempt.paid_amount >= attempt.amount else ZERO
+
+
+def share_out(attempts: Iterable[PaymentAttempt], amount: Decimal) -> list[tuple[PaymentAttempt, Decimal]]:
+    """Which attempts give back how much of `amount` (yuan); the one that paid for the order first. The rest of it, if
+    any, cannot go back the way it came."""
+    parts = []
+    bought = PaymentAttempt.Outcome.PAID
+    for attempt in sorted(attempts, key=lambda one: (one.outcome != bought, one.pk)):
+        part = min(amount, left_to_return(attempt)) if can_refund(attempt) else ZERO
+        if part > ZERO:
+            parts.append((attempt, part))
+            amount -= part
+    return parts
+
+
+def returnable(attempt: PaymentAttempt) -> Decimal:
+    """What staff may send back of an attempt beside refunds of what was sold: money that is its buyer's in the shop."""
+    if attempt.state != PaymentAttempt.State.PAID or not can_refund(attempt):
+        return ZERO
+    sold = ZERO
+    if attempt.outcome == PaymentAttempt.Outcome.PAID:
+        sold = attempt.order.paid_total - attempt.order.refunded_total
+        # A refund on its way has left the sale and is not the buyer's yet; the attempt may be asked for it any moment.
+        sold += _not_begun(attempt.order_id)
+    return max(ZERO, left_to_return(attempt) - sold)
+
+
+def balance_in_shop(attempt: PaymentAttempt) -> Decimal:
+    """What lies on the account to which the attempt's money went that paid for nothing, in yuan."""
+    if attempt.top_up is not None:
+        return balance_of(attempt.top_up.user)
+    return credit_of_order(attempt.order_id) if attempt.order.buyer is None else balance_of(attempt.order.buyer)
+
+
+def ways_back(order: Order, amount: Decimal) -> list[WayBack]:
+    """How `amount` (yuan) of an order would go back through gateways."""
+    parts = share_out(paid_attempts(order.pk), amount)
+    return [WayBack(f"{attempt.get_method_display()} · {attempt.channel}", part) for attempt, part in parts]
+
+
+def _not_begun(order_id: int) -> Decimal:
+    """Refunds by the original route of which the attempts have not heard yet, in yuan."""
+    waiting = OrderRefund.objects.filter(order_id=order_id, state=OrderRefund.State.PENDING, parts=None)
+    return waiting.aggregate(sum=Sum("amount"))["sum"] or ZERO
+
+
+def parked_refunds() -> QuerySet[Refund]:
+    """Refunds whose result no gateway told and about which nobody asks any more: work for staff."""
+    return Refund.objects.filter(state=Refund.State.UNKNOWN, ask_at=None)
 
 
 def parked_attempts() -> QuerySet[PaymentAttempt]:
@@ -142,5 +234,36 @@ def audit_payments() -> dict[str, Findings]:
             " LEFT JOIN payments_paymentattempt a ON a.top_up_id = u.id AND a.state = 'paid'"
             " GROUP BY u.id HAVING u.credited > COALESCE(SUM(a.paid_amount), 0)"
             " OR (u.state = 'paid') <> (COUNT(a.id) > 0)"
+        ),
+        "refunds_beyond_payments": find(
+            "SELECT a.number, a.paid_amount, SUM(r.amount) FROM payments_refund r"
+            " JOIN payments_paymentattempt a ON a.id = r.attempt_id WHERE r.state <> 'refused'"
+            " GROUP BY a.id HAVING SUM(r.amount) > COALESCE(a.paid_amount, 0)"
+        ),
+        "refunds_unlike_ledger": find(
+            "SELECT r.number, r.state, r.amount FROM payments_refund r"
+            " LEFT JOIN wallet_transfer out ON out.ref = 'refund-out:' || r.number"
+            " LEFT JOIN wallet_transfer back ON back.ref = 'refund-back:' || r.number"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = COALESCE(out.id, back.id) AND e.amount > 0"
+            " WHERE (r.state = 'done') <> (out.id IS NOT NULL) OR (r.state = 'refused') <> (back.id IS NOT NULL)"
+            " OR (e.id IS NOT NULL AND e.amount <> r.amount)"
+        ),
+        "refunds_unlike_orders": find(
+            "SELECT o.ref, o.returned, COALESCE(SUM(r.amount) FILTER (WHERE r.state = 'done'), 0)"
+            " FROM orders_orderrefund o LEFT JOIN payments_refund r ON r.order_refund_id = o.id"
+            " WHERE o.target = 'original' GROUP BY o.id"
+            " HAVING o.returned <> COALESCE(SUM(r.amount) FILTER (WHERE r.state = 'done'), 0)"
+            " OR COALESCE(SUM(r.amount) FILTER (WHERE r.state IN ('created', 'sent', 'unknown')), 0)"
+            " <> CASE WHEN COUNT(r.id) = 0 AND o.state = 'pending' THEN 0"
+            " ELSE o.amount - o.returned - o.credited END"
+        ),
+        "money_on_its_way_unlike_refunds": find(
+            "SELECT sums.booked, sums.told FROM (SELECT"
+            " (SELECT COALESCE(SUM(e.amount), 0) FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id"
+            " WHERE a.purpose = 'refunding') AS booked,"
+            " (SELECT COALESCE(SUM(amount - returned - credited), 0) FROM orders_orderrefund WHERE state = 'pending')"
+            " + (SELECT COALESCE(SUM(amount), 0) FROM payments_refund"
+            " WHERE order_refund_id IS NULL AND state IN ('created', 'sent', 'unknown')) AS told) AS sums"
+            " WHERE sums.booked <> sums.told"
         ),
     }

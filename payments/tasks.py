@@ -16,6 +16,30 @@ def ask_due_attempts() -> int:
 
 
 @shared_task
+def push_refund(refund_id: int) -> str:
+    """After a refund was asked for."""
+    return services.push_refund(refund_id=refund_id)
+
+
+@shared_task
+def push_due_refunds() -> int:
+    """Every 15 seconds: refunds that nobody told the gateway of, or whose result is not known."""
+    return services.push_due_refunds()
+
+
+@shared_task
+def fetch_keys(channel_id: int) -> int:
+    """After a signature by a key that is not known, or a change of the channel."""
+    return services.fetch_keys(channel_id=channel_id)
+
+
+@shared_task
+def fetch_due_keys() -> int:
+    """Every ten minutes: keys of gateways that change them, when they are half a day old."""
+    return services.fetch_due_keys()
+
+
+@shared_task
 def sweep_notifies() -> int:
     """Every minute: notifies whose process died."""
     return services.sweep_notifies()

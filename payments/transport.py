@@ -1,6 +1,9 @@
-"""One HTTP exchange with a gateway, reduced to what may be told: a body, or that there was none."""
+"""One HTTP exchange with a gateway, reduced to what may be told: an answer, or that there was none."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from urllib.parse import urlencode
 
 import httpx
 
@@ -10,23 +13,57 @@ from common import outgoing
 SECONDS = 3.0
 MAX_REPLY = 64 * 1024
 
-# (method, address, fields) → body. GET sends the fields as query, POST as form. Raises NoAnswer.
-Call = Callable[[str, str, Mapping[str, str]], bytes]
-
 
 class NoAnswer(Exception):
     """No usable answer. Holds a kind of failure only: addresses carry merchant keys and must not reach a log."""
 
 
-def call(method: str, address: str, fields: Mapping[str, str]) -> bytes:
-    """The body of a 200 answer within SECONDS altogether. Never inside a transaction. Raises NoAnswer."""
-    sent = {"params": fields} if method == "GET" else {"data": fields}
+@dataclass(frozen=True)
+class Ask:
+    """A request, byte for byte as it was signed. `body` None sends none."""
+
+    method: str
+    address: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """`headers` by lowercase name."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+# Raises NoAnswer.
+Exchange = Callable[[Ask], Answer]
+# (method, address, fields) → body of a 200 answer. GET sends the fields as query, POST as form. Raises NoAnswer.
+Call = Callable[[str, str, Mapping[str, str]], bytes]
+
+
+def exchange(ask: Ask) -> Answer:
+    """The answer, of whatever status, within SECONDS altogether. Never inside a transaction. Raises NoAnswer."""
     try:
-        with outgoing.client(SECONDS, total=SECONDS) as client, client.stream(method, address, **sent) as response:
+        with (
+            outgoing.client(SECONDS, total=SECONDS) as client,
+            client.stream(ask.method, ask.address, content=ask.body, headers=dict(ask.headers)) as response,
+        ):
             body = outgoing.read_capped(response, MAX_REPLY)
-            status = response.status_code
+            return Answer(response.status_code, body, {name.lower(): value for name, value in response.headers.items()})
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise NoAnswer(type(error).__name__) from None
-    if status != httpx.codes.OK:
-        raise NoAnswer(f"HTTP {status}")
-    return body
+
+
+def call(method: str, address: str, fields: Mapping[str, str]) -> bytes:
+    """The body of a 200 answer to fields, within SECONDS altogether. Never inside a transaction. Raises NoAnswer."""
+    encoded = urlencode(fields)
+    if method == "GET":
+        ask = Ask("GET", f"{address}?{encoded}")
+    else:
+        ask = Ask(method, address, encoded.encode(), {"Content-Type": "application/x-www-form-urlencoded"})
+    answer = exchange(ask)
+    if answer.status != HTTPStatus.OK:
+        raise NoAnswer(f"HTTP {answer.status}")
+    return answer.body

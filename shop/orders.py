@@ -12,8 +12,10 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from common.money import ZERO
+from common.templatetags.ui import yuan
 from common.texts import foreign
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, OrderRefund
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
 from shop.markdown import to_html
 from shop.reviews import Entry, entries_of_lines
@@ -78,6 +80,7 @@ class OrderView:
     order: Order
     lines: list[LineView]
     keys: Page
+    refunds: Sequence[OrderRefund] = ()
 
     @property
     def tone(self) -> str:
@@ -86,7 +89,28 @@ class OrderView:
     @property
     def is_open(self) -> bool:
         """Whether the page should look again by itself."""
-        return self.order.state in {Order.State.UNPAID, Order.State.PAID}
+        return self.order.state in {Order.State.UNPAID, Order.State.PAID} or self.is_returning
+
+    @property
+    def is_returning(self) -> bool:
+        """Whether money is on its way back through a gateway."""
+        return any(refund.state == OrderRefund.State.PENDING for refund in self.refunds)
+
+    @property
+    def shown_refunds(self) -> list[tuple[OrderRefund, str]]:
+        """The refunds, each with where its money is."""
+        return [(refund, refund_line(refund)) for refund in self.refunds]
+
+    @property
+    def where_refunded(self) -> str:
+        """Of an order that was refunded whole: where its money is, in one sentence."""
+        if self.is_returning:
+            return _("款项正在原路退回，到账后这里会更新。")
+        if all(refund.state == OrderRefund.State.DONE and refund.returned for refund in self.refunds):
+            return _("款项已原路退回付款账户。")
+        if any(refund.returned for refund in self.refunds):
+            return _("款项的去向见下面的退款明细。")
+        return _("款项已退到这个订单名下。") if self.order.is_guest else _("款项已退回账户余额。")
 
     @property
     def key_ids(self) -> str:
@@ -100,7 +124,11 @@ def order_view(order: Order, *, user: User | None = None, page: str | None = Non
     by_line = secrets_by_line(keys.object_list)
     lines = lines_of(order)
     reviews = entries_of_lines(user, [line.pk for line in lines])
-    return OrderView(order, [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk)) for line in lines], keys)
+    shown = [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk)) for line in lines]
+    refunds = list(order.refunds.all()) if order.refunded_total else []
+    for refund in refunds:
+        refund.order = order
+    return OrderView(order, shown, keys, refunds)
 
 
 def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:
@@ -111,10 +139,25 @@ def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:
     return by_line
 
 
-def progress_mark(order: Order, lines: Iterable[OrderLine]) -> str:
+def progress_mark(order: Order, lines: Iterable[OrderLine], refunds: Iterable[OrderRefund]) -> str:
     """Changes whenever the order's page would look different."""
     delivered = sum(line.pieces_delivered for line in lines)
-    return f"{order.state}-{delivered}-{order.refunded_total}"
+    on_its_way = sum((refund.on_its_way for refund in refunds), ZERO)
+    return f"{order.state}-{delivered}-{order.refunded_total}-{on_its_way}"
+
+
+def refund_line(refund: OrderRefund) -> str:
+    """Where a refund's money went, or where it is."""
+    if refund.target != OrderRefund.Target.ORIGINAL:
+        return _("转入订单名下") if refund.target == OrderRefund.Target.ORDER_CREDIT else _("退回账户余额")
+    if refund.state == OrderRefund.State.PENDING:
+        return _("原路退回中，等待渠道确认")
+    if refund.state == OrderRefund.State.DONE:
+        return _("已原路退回")
+    told = _("渠道没有受理，已转入订单名下") if refund.order.is_guest else _("渠道没有受理，已转入账户余额")
+    if refund.returned:
+        told = _("%(returned)s 已原路退回，其余%(rest)s") % {"returned": yuan(refund.returned), "rest": told}
+    return told
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

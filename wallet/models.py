@@ -36,6 +36,7 @@ class Account(models.Model):
         FEES = "fees", _("代收手续费")
         PAYOUT = "payout", _("人工打款")
         REBATES = "rebates", pgettext_lazy("plural", "返利")
+        REFUNDING = "refunding", _("在途退款")
 
     id = models.BigAutoField(primary_key=True)
     code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))
@@ -106,6 +107,9 @@ class Transfer(models.Model):
         ASSIGNED = "assigned", _("待认领款项转入余额")
         REBATE = "rebate", _("返利")
         REVERSAL = "reversal", _("冲正")
+        SENT_BACK = "sent_back", _("转出原路退回")
+        RETURNED = "returned", _("原路退款完成")
+        FELL_BACK = "fell_back", _("原路退款未成，转回")
 
     id = models.BigAutoField(primary_key=True)
     ref = models.CharField(_("业务编号"), max_length=80, db_index=True)

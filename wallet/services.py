@@ -158,9 +158,36 @@ def pay_rebate(*, user_id: int, amount: Decimal, ref: str, at: datetime, memo: s
 def refund_sale(
     *, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", actor: User | None = None
 ) -> Transfer:
-    """Give money of a sale back to a member's wallet or to the order's own account."""
+    """Give money of a sale back to a member's wallet or to the order's own account; or let it go on its way to a gateway."""
     legs = [Posting(shop_account(Purpose.SALES), -amount), Posting(to, amount)]
     return post(ref=ref, kind=Kind.REFUND, postings=legs, at=at, memo=memo, actor=actor)[0]
+
+
+def refunding() -> Account:
+    """Money on its way back to payers through gateways: taken from where it was, not yet known as returned."""
+    return shop_account(Purpose.REFUNDING)
+
+
+def send_back(
+    *, source: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", actor: User | None = None
+) -> tuple[Transfer, bool]:
+    """Take money from where it lies, such as a wallet, to be returned to its payer. Raises InsufficientBalance."""
+    legs = [Posting(source, -amount), Posting(refunding(), amount)]
+    return post(ref=ref, kind=Kind.SENT_BACK, postings=legs, at=at, memo=memo, actor=actor)
+
+
+def return_to_channel(
+    *, channel: str, amount: Decimal, ref: str, at: datetime, memo: str = ""
+) -> tuple[Transfer, bool]:
+    """The gateway gave money back that was on its way: it holds that much less for us."""
+    legs = [Posting(refunding(), -amount), Posting(shop_account(Purpose.CLEARING, channel), amount)]
+    return post(ref=ref, kind=Kind.RETURNED, postings=legs, at=at, memo=memo)
+
+
+def fall_back(*, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "") -> tuple[Transfer, bool]:
+    """Money on its way that no gateway took back goes to its owner's account."""
+    legs = [Posting(refunding(), -amount), Posting(to, amount)]
+    return post(ref=ref, kind=Kind.FELL_BACK, postings=legs, at=at, memo=memo)
 
 
 def adjust_by_staff(

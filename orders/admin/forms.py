@@ -11,10 +11,13 @@ from unfold.widgets import (
 )
 
 from common.money import ZERO
-from orders.models import Order, OrderLine
+from common.registries import ways_back
+from orders.models import Order, OrderLine, OrderRefund
 from orders.services.delivering import MAX_SECRET
 from orders.services.holding import MAX_REASON
+from orders.services.paying import WALLET
 
+Target = OrderRefund.Target
 BY_HAND = [OrderLine.State.QUEUED, OrderLine.State.SHORT]
 
 
@@ -46,6 +49,15 @@ class NoteForm(forms.Form):
         super().__init__(*args, initial={"text": order.staff_note}, **kwargs)
 
 
+def routes_of(order: Order) -> list[tuple[str, str]]:
+    """Where a refund of the order can go: the buyer's account in the shop, and back the way it came where that is known."""
+    target = Target.ORDER_CREDIT if order.is_guest else Target.WALLET
+    routes = [(str(target.value), str(target.label))]
+    if order.paid_with != WALLET and ways_back(order, order.paid_total - order.refunded_total):
+        routes.append((str(Target.ORIGINAL.value), str(Target.ORIGINAL.label)))
+    return routes
+
+
 class RefundForm(forms.Form):
     """An amount for each line that has something left to give back; an empty one leaves that line as it is."""
 
@@ -65,6 +77,15 @@ class RefundForm(forms.Form):
                 widget=UnfoldAdminDecimalFieldWidget({"step": "0.01", "min": "0", "max": str(left)}),
                 help_text=_("可退 ¥%(left)s，填 0 则不退此商品") % {"left": left},
             )
+        routes = routes_of(order)
+        if len(routes) > 1:
+            self.fields["route"] = forms.ChoiceField(
+                label=_("退至"),
+                choices=routes,
+                initial=routes[0][0],
+                widget=UnfoldAdminRadioSelectWidget(),
+                help_text=_("原支付方式：由渠道退回付款账户；渠道没有受理的部分转入另一项"),
+            )
         self.fields["reason"] = forms.CharField(
             label=_("原因"),
             max_length=150,
@@ -81,7 +102,7 @@ class RefundForm(forms.Form):
         data = super().clean()
         if not self.errors and not self.amounts():
             raise forms.ValidationError(_("请至少填写一项退款金额"))
-        return {**data, "amounts": self.amounts()}
+        return {"route": None, **data, "amounts": self.amounts()}
 
 
 class DeliverForm(forms.Form):

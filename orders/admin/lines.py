@@ -16,7 +16,7 @@ from common.admin.telling import names_of
 from common.registries import Panel, panels
 from common.texts import clauses
 from membership.selectors import with_priority
-from orders.admin.shown import line_chip, priority_chip
+from orders.admin.shown import line_chip, priority_chip, refund_chip
 from orders.admin.timeline import reason_of
 from orders.models import OrderLine, OrderRefund
 from orders.selectors import answers_of
@@ -86,13 +86,25 @@ class OrderLineAdmin(NoPage):
 
 @admin.register(OrderRefund)
 class OrderRefundAdmin(NoPage):
-    list_display = ["shown_at", "number", "shown_amount", "shown_target", "shown_reason", "actor"]
-    list_filter = [("at", DayRangeFilter), "target"]
+    list_display = ["shown_at", "number", "shown_amount", "shown_target", "shown_state", "shown_reason", "actor"]
+    list_filter = [("at", DayRangeFilter), "target", "state"]
     list_select_related = ["order"]
     search_fields = ["=order__number", "=ref"]
     search_help_text = _("按订单号或退款编号精确查找")
     ordering = ["-id"]
-    export_columns = ["at", "order", "amount", "target", "shown_reason", "ref", "actor"]
+    export_columns = [
+        "at",
+        "order",
+        "amount",
+        "target",
+        "state",
+        "returned",
+        "credited",
+        "settled_at",
+        "shown_reason",
+        "ref",
+        "actor",
+    ]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None):
         response = super().changelist_view(request, extra_context)
@@ -117,6 +129,10 @@ class OrderRefundAdmin(NoPage):
     @display(description=_("退至"))
     def shown_target(self, refund: OrderRefund):
         return chip(refund.get_target_display())
+
+    @display(description=_("状态"))
+    def shown_state(self, refund: OrderRefund):
+        return refund_chip(refund)
 
     @display(description=_("原因"))
     def shown_reason(self, refund: OrderRefund) -> str:

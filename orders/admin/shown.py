@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import chip
 from common.registries import pay_names
-from orders.models import Order, OrderLine
+from orders.models import Order, OrderLine, OrderRefund
 from orders.services.paying import WALLET
 
 pay_names[WALLET] = _("余额")
@@ -29,6 +29,16 @@ LINE_TONES = {
     OrderLine.State.DELIVERED: "success",
     OrderLine.State.REFUNDED: "danger",
 }
+
+REFUND_TONES = {
+    OrderRefund.State.PENDING: "info",
+    OrderRefund.State.DONE: "success",
+    OrderRefund.State.FAILED: "warning",
+}
+
+
+def refund_chip(refund: OrderRefund) -> SafeString:
+    return chip(refund.get_state_display(), REFUND_TONES[OrderRefund.State(refund.state)])
 
 
 def order_chip(order: Order) -> SafeString:

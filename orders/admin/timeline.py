@@ -41,6 +41,8 @@ CAUSES = {
     "release": (_("放行"), "lock_open", "info"),
     "deliver_by_hand": (_("人工发货"), "front_hand", "info"),
     "refund": (_("退款"), "undo", "danger"),
+    "refund_returned": (_("渠道已原路退回"), "check_circle", "success"),
+    "refund_credited": (_("未能原路退回，转入买家账户"), "savings", "warning"),
     "credit_claimed": (_("买家领取待退款"), "savings", "success"),
     "credit_given": (_("待退款转给会员"), "savings", "warning"),
     "credit_paid_out": (_("待退款已人工打款"), "payments", "warning"),
@@ -69,6 +71,7 @@ def _entry(move: OrderMove) -> TimelineEntry:
 def refunds_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     names = {str(line.pk): str(line) for line in order.lines.all()}
     for refund in order.refunds.order_by("pk"):
+        pending = [(_("状态"), refund.get_state_display())] if refund.state == OrderRefund.State.PENDING else []
         yield TimelineEntry(
             at=refund.at,
             title=gettext("退款 %(amount)s 至%(target)s")
@@ -77,7 +80,7 @@ def refunds_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
             tone="danger",
             detail=reason_of(refund),
             actor_id=refund.actor_id,
-            facts=tuple((names.get(pk, f"#{pk}"), money_of(amount)) for pk, amount in refund.lines.items()),
+            facts=(*((names.get(pk, f"#{pk}"), money_of(amount)) for pk, amount in refund.lines.items()), *pending),
         )
 
 

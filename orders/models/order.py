@@ -310,26 +310,60 @@ class LineSecret(models.Model):
 
 
 class OrderRefund(models.Model):
-    """Money given back for an order. `ref` is unique, so that a repeated request refunds once."""
+    """Money given back for an order. `ref` is unique, so that a repeated request refunds once.
+
+    By the original route it is pending until gateways have answered: `returned` of it went to the payer, `credited` is the
+    buyer's in the shop. Every move leaves a row in the order's history.
+    """
 
     class Target(models.TextChoices):
         WALLET = "wallet", _("会员余额")
         ORDER_CREDIT = "order_credit", _("订单待退款")
+        ORIGINAL = "original", _("原支付方式")
+
+    class State(models.TextChoices):
+        PENDING = "pending", _("退款中")
+        DONE = "done", _("已退回")
+        FAILED = "failed", _("未能原路退回")
+
+    MOVES = {State.PENDING: {State.PENDING, State.DONE, State.FAILED}, State.DONE: set(), State.FAILED: set()}
 
     id = models.BigAutoField(primary_key=True)
     order = models.ForeignKey(Order, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("订单"))
     ref = models.CharField(_("退款编号"), max_length=60, unique=True)
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
     target = models.CharField(_("退至"), max_length=20, choices=Target)
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.DONE, db_default=State.DONE)
+    returned = models.DecimalField(_("已原路退回"), max_digits=12, decimal_places=2, default=0, db_default=0)
+    credited = models.DecimalField(_("已转入买家账户"), max_digits=12, decimal_places=2, default=0, db_default=0)
     lines = models.JSONField(_("明细"))
     reason = models.CharField(_("原因"), max_length=200, blank=True)
     actor_id = models.BigIntegerField(_("操作者编号"), null=True)
     at = models.DateTimeField(_("时间"))
+    settled_at = models.DateTimeField(_("完成时间"), null=True)
 
     class Meta:
         verbose_name = _("退款")
         verbose_name_plural = pgettext_lazy("plural", "退款")
-        constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="order_refund_positive")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="order_refund_positive"),
+            models.CheckConstraint(
+                condition=Q(returned__gte=0, credited__gte=0)
+                & (
+                    Q(state="pending", target="original", amount__gt=F("returned") + F("credited"), settled_at=None)
+                    | Q(state="done", target="original", returned=F("amount"), credited=0)
+                    | Q(state="done", target__in=["wallet", "order_credit"], returned=0, credited=F("amount"))
+                    | Q(state="failed", target="original", credited__gt=0, amount=F("returned") + F("credited"))
+                ),
+                name="order_refund_is_somewhere",
+            ),
+        ]
+        indexes = [models.Index(fields=["id"], condition=Q(state="pending"), name="order_refund_pending")]
 
     def __str__(self) -> str:
         return self.ref
+
+    @property
+    def on_its_way(self):
+        """What no gateway has answered for yet, in yuan."""
+        return self.amount - self.returned - self.credited

@@ -8,6 +8,7 @@ from orders.services.paying import PaymentOutcome, pay_from_wallet, receive_paym
 from orders.services.placing import Buyer, place
 from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, coupon_offers, preview, quote, with_offer
 from orders.services.refunding import refund, refund_overdue_short
+from orders.services.returning import credit_instead, note_returned
 from orders.services.settling import settle_due
 from orders.services.staff import reveal, set_note
 
@@ -28,6 +29,7 @@ __all__ = [
     "cancel",
     "claim_credit",
     "coupon_offers",
+    "credit_instead",
     "deliver_by_hand",
     "expire",
     "expire_due",
@@ -35,6 +37,7 @@ __all__ = [
     "hold_line",
     "pay_out_credit",
     "merge_carts",
+    "note_returned",
     "pay_from_wallet",
     "place",
     "preview",

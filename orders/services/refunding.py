@@ -12,23 +12,36 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.money import CENT, ZERO, round_money
-from events.contracts import OrderRefunded, RefundedLine
+from events.contracts import OrderRefunded, RefundedLine, RefundRequested
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
 from orders.models import Order, OrderLine, OrderRefund
 from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
 from orders.services.moves import move_line, move_order, note_act
-from orders.services.paying import credit_account, lock_order
-from wallet.services import refund_sale
+from orders.services.paying import WALLET, credit_account, lock_order
+from wallet.services import refund_sale, refunding
 
 logger = logging.getLogger(__name__)
+Target = OrderRefund.Target
 
 OPEN = [OrderLine.State.QUEUED, OrderLine.State.HELD, OrderLine.State.SHORT]
 
 
-def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: str, actor: User | None) -> OrderRefund:
+def refund(
+    *,
+    order_id: int,
+    amounts: Mapping[int, Decimal],
+    ref: str,
+    reason: str,
+    actor: User | None,
+    to: str | None = None,
+) -> OrderRefund:
     """Give back `amounts` (yuan by line id) to the member's wallet, or for a guest to the order's own account.
+
+    `to` ORIGINAL sends the money on its way to whoever paid it: it leaves the sale now, RefundRequested asks the room of
+    the gateways for the rest, and what no gateway takes back lands as it would have without `to`. Of an order that was paid
+    from the wallet the wallet is the original route.
 
     What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
     line that waits for nothing else is delivered. A coupon comes back with the last of the money. Once per `ref`. Locks the
@@ -49,19 +62,22 @@ def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: s
         total = sum((one.amount for one in told), ZERO)
         if not told or order.refunded_total + total > order.paid_total:
             raise RefundTooLarge(refundable=order.paid_total - order.refunded_total)
-        made = _store(order, told, total, ref, reason, actor, at)
+        target = _target(order, to)
+        made = _store(order, told, total, target, ref, reason, actor, at)
         if order.refunded_total + total < order.paid_total:
             # Told before the refund: what the buyer keeps of these lines counts.
             kept = [line for line in lines.values() if line.pk in waited and line.state == OrderLine.State.DELIVERED]
             finish_delivery(order, kept, at=at, cause="refund", actor_id=actor.pk if actor else None)
-        refund_sale(to=credit_account(order), amount=total, ref=f"refund:{ref}", at=at, memo=order.number, actor=actor)
+        on_its_way = target == Target.ORIGINAL
+        account = refunding() if on_its_way else credit_account(order)
+        refund_sale(to=account, amount=total, ref=f"refund:{ref}", at=at, memo=order.number, actor=actor)
         _move(order, total, at=at, actor=actor, reason=reason)
         record(
             action="order.refund",
             at=at,
             actor=actor,
             target=order,
-            detail={"ref": ref, "amount": str(total), "reason": reason},
+            detail={"ref": ref, "amount": str(total), "target": str(target), "reason": reason},
         )
         refunded = OrderRefunded(
             refund_ref=ref,
@@ -73,8 +89,11 @@ def refund(*, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: s
             amount=total,
             complete=order.refunded_total == order.paid_total,
             lines=tuple(told),
+            target=str(target),
         )
         emit(refunded, at=at)
+        if on_its_way:
+            emit(RefundRequested(refund_id=made.pk, order_id=order.pk, amount=total, requested_at=at), at=at)
     return made
 
 
@@ -118,15 +137,31 @@ def waived_by(line: OrderLine, refunded: Decimal) -> int:
     return min(whole, line.pieces - line.pieces_delivered)
 
 
+def _target(order: Order, wanted: str | None) -> Target:
+    if wanted == Target.ORIGINAL and order.paid_with != WALLET:
+        return Target.ORIGINAL
+    return Target.ORDER_CREDIT if order.is_guest else Target.WALLET
+
+
 def _store(
-    order: Order, told: list[RefundedLine], total: Decimal, ref: str, reason: str, actor: User | None, at: datetime
+    order: Order,
+    told: list[RefundedLine],
+    total: Decimal,
+    target: Target,
+    ref: str,
+    reason: str,
+    actor: User | None,
+    at: datetime,
 ) -> OrderRefund:
-    target = OrderRefund.Target.ORDER_CREDIT if order.is_guest else OrderRefund.Target.WALLET
+    pending = target == Target.ORIGINAL
     return OrderRefund.objects.create(
         order=order,
         ref=ref,
         amount=total,
         target=target,
+        state=OrderRefund.State.PENDING if pending else OrderRefund.State.DONE,
+        credited=ZERO if pending else total,
+        settled_at=None if pending else at,
         lines={str(one.id): str(one.amount) for one in told},
         reason=reason[:200],
         actor_id=actor.pk if actor else None,

@@ -3,11 +3,19 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.registries import act_names, pay_names
-from payments.admin import attempts, channels, notifies, telling, top_ups, unclaimed
+from payments.admin import attempts, channels, notifies, refunds, telling, top_ups, unclaimed
 from payments.models import Channel
+from payments.services.refunding import SEND_BACK, SETTLE
 from payments.services.staff import ASSIGN, CONFIRM
 
-__all__ = ["attempts", "channels", "notifies", "telling", "top_ups", "unclaimed"]
+__all__ = ["attempts", "channels", "notifies", "refunds", "telling", "top_ups", "unclaimed"]
 
 pay_names.update(Channel.Method.choices)
-act_names.update({CONFIRM: _("人工确认到账"), ASSIGN: _("认领款项")})
+act_names.update(
+    {
+        CONFIRM: _("人工确认到账"),
+        ASSIGN: _("认领款项"),
+        SEND_BACK: _("原路退回"),
+        SETTLE: _("人工登记退款结果"),
+    }
+)

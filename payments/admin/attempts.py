@@ -4,8 +4,10 @@ from functools import partial
 
 from django import forms
 from django.contrib import admin
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
@@ -28,8 +30,9 @@ from common.admin.confirm import Answer
 from common.money import CENT
 from payments.models import PaymentAttempt
 from payments.providers import PaymentState
-from payments.selectors import parked_attempts
-from payments.services import ask_attempt, confirm_payment
+from payments.purposes import owner_of
+from payments.selectors import balance_in_shop, parked_attempts, returnable
+from payments.services import ask_attempt, confirm_payment, return_payment
 
 State = PaymentAttempt.State
 TONES = {
@@ -80,6 +83,25 @@ class ConfirmForm(forms.Form):
     reason = forms.CharField(label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 3}))
 
 
+class SendBackForm(forms.Form):
+    """How much of what is its buyer's in the shop goes back to whoever paid it."""
+
+    amount = forms.DecimalField(
+        label=_("金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
+    )
+    reason = forms.CharField(
+        label=_("原因"), max_length=150, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
+    )
+
+    def __init__(self, *args, attempt: PaymentAttempt, **kwargs) -> None:
+        left = min(returnable(attempt), balance_in_shop(attempt))
+        super().__init__(*args, initial={"amount": left}, **kwargs)
+        self.fields["amount"].validators += [MinValueValidator(CENT), MaxValueValidator(left)]
+        self.fields["amount"].help_text = _("这笔支付现在最多可退 ¥%(left)s，从买家的余额或订单待退款中扣除") % {
+            "left": left
+        }
+
+
 @admin.register(PaymentAttempt)
 class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_display = ["number", "what", "way", "shown_amount", "shown_state", "shown_created", "last_error"]
@@ -99,7 +121,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "last_error",
     ]
     readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
-    actions_detail = ["ask_now", "confirm"]
+    actions_detail = ["ask_now", "confirm", "send_back"]
     export_columns = [
         "number",
         "channel",
@@ -116,6 +138,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     ]
     has_ask_permission = allowed("payments.ask_gateway")
     has_confirm_permission = allowed("payments.confirm_payment")
+    has_send_back_permission = allowed("payments.send_back")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         term = term.strip()
@@ -126,8 +149,13 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 
     def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
         attempt = self.get_object(request, object_id)
-        paid = attempt is None or attempt.state == State.PAID
-        return [] if paid else super().get_actions_detail(request, object_id)
+        if attempt is None:
+            return []
+        fit = {"ask_now", "confirm"}
+        if attempt.state == State.PAID:
+            fit = {"send_back"} if returnable(attempt) else set()
+        names = {f"payments_paymentattempt_{name}" for name in fit}
+        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in names]
 
     @action(description=_("向渠道查询"), url_path="ask-now", icon="sync", permissions=["ask"])
     def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -162,6 +190,33 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             title=_("人工确认到账"),
             form=partial(ConfirmForm, initial={"amount": attempt.amount}),
             preview=partial(_preview, attempt),
+            run=run,
+            target=attempt,
+        )
+
+    @action(description=_("原路退回"), url_path="send-back", icon="undo", permissions=["send_back"])
+    def send_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        attempt = self.one(request, object_id)
+
+        def run(answer: Answer) -> str:
+            made = return_payment(
+                attempt_id=attempt.pk,
+                **answer.data,
+                ref=f"staff:{attempt.pk}:{answer.token}"[:80],
+                actor=request.user,
+                address=request.client_address,
+            )
+            return gettext("¥%(amount)s 正在原路退回，退款单号 %(number)s。") % {
+                "amount": made.amount,
+                "number": made.number,
+            }
+
+        return ask(
+            self,
+            request,
+            title=_("原路退回"),
+            form=partial(SendBackForm, attempt=attempt),
+            preview=partial(preview_send_back, attempt),
             run=run,
             target=attempt,
         )
@@ -211,6 +266,27 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     @display(description=_("下次查询时间"))
     def shown_ask(self, attempt: PaymentAttempt):
         return when(attempt.ask_at) or "–"
+
+
+def preview_send_back(attempt: PaymentAttempt, answer: Answer) -> Preview:
+    amount, balance = answer.data["amount"], balance_in_shop(attempt)
+    owner = owner_of(attempt)
+    label = _("买家余额") if owner else _("订单待退款")
+    return Preview(
+        facts=[
+            *_facts(attempt),
+            Fact(
+                _("原路退回"),
+                format_html("{} · {} {}", attempt.get_method_display(), attempt.channel, money(amount)),
+                strong=True,
+            ),
+            Fact(label, money(balance - amount), was=money(balance)),
+            Fact(_("原因"), answer.data["reason"]),
+        ],
+        warnings=[_("款项立即从买家账户扣除；渠道拒绝时转回，并通知买家。")],
+        possible=amount <= min(balance, returnable(attempt)),
+        submit=gettext("确认退回 ¥%(amount)s") % {"amount": amount},
+    )
 
 
 def _facts(attempt: PaymentAttempt) -> list[Fact]:

@@ -1,54 +1,74 @@
-"""Setting up channels. The key is written here and never shown again."""
+"""Setting up channels. Secrets are written here and never shown again."""
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import ValidationError
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
 )
 
 from common import clock
 from common.admin import ModelAdmin, chip, display
 from common.texts import listed
-from payments.epay.provider import EpayMode
-from payments.epay.signing import SignMode
+from payments.gateways import secrets_of
 from payments.models import Channel
+from payments.options import PROFILES, Option
+from payments.providers import Device
 from payments.selectors import is_open
-from payments.services import save_channel
+from payments.services import channel_problems, save_channel
 
-MODES = [(EpayMode.API, _("接口下单（mapi.php），页面内展示二维码")), (EpayMode.PAGE, _("跳转付款（submit.php）"))]
-SIGN_MODES = [(SignMode.PLAIN, _("标准：密钥直接附在末尾")), (SignMode.KEY_PARAMETER, _("变体：以 &key= 附加"))]
+DEVICES = [
+    (Device.PC, _("电脑")),
+    (Device.MOBILE, _("手机浏览器")),
+    (Device.WECHAT, _("微信内")),
+    (Device.ALIPAY, _("支付宝内")),
+    (Device.QQ, _("QQ 内")),
+]
+# What is said of each protocol where one is chosen.
+CHOOSING = {
+    Channel.Provider.EPAY: _("MD5 签名，聚合支付宝、微信、QQ 与云闪付；付款后会再向渠道核对"),
+    Channel.Provider.EPAY_V2: _("RSA 签名的新版易支付，支持关单与原路退款"),
+    Channel.Provider.ALIPAY: _("支付宝官方：电脑扫码，手机网页付款"),
+    Channel.Provider.WECHAT: _("微信支付官方：电脑扫码，手机网页，微信内直接付款"),
+    Channel.Provider.BEPUSDT: _("自建的稳定币收款；退款需手工转回"),
+    Channel.Provider.STRIPE: _("国际银行卡，在 Stripe 页面付款，以人民币结算"),
+}
 
 
 class ChannelForm(forms.ModelForm):
-    methods = forms.MultipleChoiceField(
-        label=_("支付方式"), choices=Channel.Method.choices, widget=UnfoldAdminCheckboxSelectMultipleWidget
-    )
-    mode = forms.ChoiceField(label=_("下单方式"), choices=MODES, widget=UnfoldAdminSelectWidget)
-    sign_mode = forms.ChoiceField(label=_("签名方式"), choices=SIGN_MODES, widget=UnfoldAdminSelectWidget)
-    key = forms.CharField(
-        label=_("商户密钥"),
+    """The form of one protocol; `protocol` is set by `form_for`."""
+
+    protocol: str
+    methods = forms.MultipleChoiceField(label=_("支付方式"), widget=UnfoldAdminCheckboxSelectMultipleWidget)
+    devices = forms.MultipleChoiceField(
+        label=_("适用设备"),
+        choices=DEVICES,
         required=False,
-        strip=True,
-        max_length=500,
-        widget=UnfoldAdminPasswordWidget(render_value=False, attrs={"autocomplete": "new-password"}),
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
+        help_text=_("不选表示所有设备；应用内浏览器只会看到能用的方式"),
     )
 
     class Meta:
         model = Channel
         fields = [
             "code",
-            "provider",
             "name",
             "name_en",
             "methods",
+            "devices",
             "gateway_url",
             "merchant_id",
             "min_amount",
@@ -64,49 +84,117 @@ class ChannelForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        has_key = bool(self.instance.credentials)
-        self.fields["key"].help_text = (
-            _("已加密保存，不再显示；留空则不改") if has_key else _("加密保存，保存后不再显示")
-        )
-        self.fields["mode"].initial = self.instance.settings.get("mode", EpayMode.API)
-        self.fields["sign_mode"].initial = self.instance.settings.get("sign_mode", SignMode.PLAIN)
+        self.instance.provider = self.protocol
+        profile = PROFILES[self.protocol]
+        self.fields["methods"].choices = [(one, Channel.Method(one).label) for one in profile.methods]
+        if "gateway_url" in self.fields and not self.instance.gateway_url:
+            self.fields["gateway_url"].initial = profile.address
+        if "merchant_id" in self.fields:
+            self.fields["merchant_id"].label = profile.merchant or self.fields["merchant_id"].label
+            if not profile.merchant:
+                self.fields["merchant_id"].widget = forms.HiddenInput()
+        for option in profile.options:
+            self._prepare(option)
+
+    def _prepare(self, option: Option) -> None:
+        field = self.fields[option.name]
+        if option.secret:
+            kept = option.name in self._kept()
+            field.help_text = _("已加密保存，不再显示；留空则不改") if kept else _("加密保存，保存后不再显示")
+            field.required = option.required and not kept
+        else:
+            field.initial = self.instance.settings.get(option.name) or (option.choices[0][0] if option.choices else "")
+
+    def _kept(self) -> Collection[str]:
+        return secrets_of(self.instance) if self.instance.credentials else ()
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        if not data.get("key") and not self.instance.credentials:
-            raise ValidationError({"key": gettext("请填写商户密钥")})
-        self.instance.settings = {
-            **self.instance.settings,
-            "mode": data.get("mode", EpayMode.API),
-            "sign_mode": data.get("sign_mode", SignMode.PLAIN),
-        }
+        chosen = {one.name: data.get(one.name, "") for one in PROFILES[self.protocol].options if not one.secret}
+        self.instance.settings = {**self.instance.settings, **{name: text for name, text in chosen.items() if text}}
+        for name in [name for name, text in chosen.items() if not text]:
+            self.instance.settings.pop(name, None)
         return data
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        if not self.errors:
+            for name, problem in channel_problems(channel=self.instance, secrets=self.secrets()).items():
+                self.add_error(name if name in self.fields else None, problem)
+
+    def secrets(self) -> dict[str, str]:
+        return {one.name: self.cleaned_data[one.name] for one in PROFILES[self.protocol].options if one.secret}
+
+
+def form_for(protocol: str) -> type[ChannelForm]:
+    fields = {option.name: _field(option) for option in PROFILES[protocol].options}
+    return type("ChannelForm", (ChannelForm,), {"protocol": protocol, **fields})
+
+
+def _field(option: Option) -> forms.Field:
+    shared: dict[str, Any] = {"label": option.label, "required": option.required, "help_text": option.help}
+    if option.choices:
+        return forms.ChoiceField(choices=option.choices, widget=UnfoldAdminSelectWidget, **shared)
+    if option.secret and not option.lines:
+        quiet = UnfoldAdminPasswordWidget(render_value=False, attrs={"autocomplete": "new-password"})
+        return forms.CharField(max_length=500, widget=quiet, **shared)
+    widget = UnfoldAdminTextareaWidget(attrs={"rows": 4}) if option.lines else UnfoldAdminTextInputWidget()
+    return forms.CharField(max_length=8000, widget=widget, **shared)
 
 
 @admin.register(Channel)
 class ChannelAdmin(ModelAdmin):
-    form = ChannelForm
     list_display = ["name", "code", "provider", "shown_methods", "limits", "fee", "shown_state", "position"]
     export_columns = list_display
     list_display_links = ["name"]
     list_filter = ["provider", "is_active", "sandbox"]
     ordering = ["position", "id"]
-    fieldsets = [
-        (
-            None,
-            {"fields": [("name", "name_en"), ("code", "provider"), "methods", ("is_active", "position"), "sandbox"]},
-        ),
-        (_("网关"), {"fields": ["gateway_url", ("merchant_id", "key"), ("mode", "sign_mode")]}),
-        (_("限额与费用"), {"fields": [("min_amount", "max_amount"), ("fee_rate", "fee_payer")]}),
-        (_("开放时间"), {"fields": [("open_from", "open_to")], "description": _("按北京时间；留空表示全天，可跨午夜")}),
-    ]
+
+    def get_urls(self) -> list:
+        chooser = self.admin_site.admin_view(self.choose)
+        return [path("choose/", chooser, name="payments_channel_choose"), *super().get_urls()]
+
+    def choose(self, request: HttpRequest) -> HttpResponse:
+        """Which protocol the new channel speaks: everything else on its form follows from that."""
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("新增支付渠道"),
+            "opts": self.opts,
+            "protocols": [(value, label, CHOOSING[value]) for value, label in Channel.Provider.choices],
+        }
+        return TemplateResponse(request, "payments/admin/choose.html", context)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
+        if request.GET.get("provider") not in PROFILES:
+            return redirect("admin:payments_channel_choose")
+        return super().add_view(request, form_url, extra_context)
+
+    def get_form(self, request: HttpRequest, obj: Channel | None = None, change: bool = False, **kwargs: Any):
+        protocol = obj.provider if obj is not None else request.GET["provider"]
+        return super().get_form(request, obj, change, **{**kwargs, "form": form_for(protocol)})
+
+    def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> list:
+        protocol = obj.provider if obj is not None else request.GET["provider"]
+        options = [option.name for option in PROFILES[protocol].options]
+        return [
+            (None, {"fields": [("name", "name_en"), "code", "methods", ("is_active", "position"), "sandbox"]}),
+            (Channel.Provider(protocol).label, {"fields": ["gateway_url", "merchant_id", *options]}),
+            (_("限额与费用"), {"fields": [("min_amount", "max_amount"), ("fee_rate", "fee_payer")]}),
+            (_("设备"), {"fields": ["devices"]}),
+            (
+                _("开放时间"),
+                {"fields": [("open_from", "open_to")], "description": _("按北京时间；留空表示全天，可跨午夜")},
+            ),
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
         # The code is in the notify address that gateways know, and seals the key.
         return ["code"] if obj is not None else []
 
     def save_model(self, request: HttpRequest, obj: Channel, form: ChannelForm, change: bool) -> None:
-        save_channel(channel=obj, key=form.cleaned_data["key"])
+        save_channel(channel=obj, secrets=form.secrets())
 
     @display(description=_("支付方式"))
     def shown_methods(self, channel: Channel) -> str:

@@ -6,7 +6,6 @@ from decimal import Decimal
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from payments.epay.replies import Unreadable, read_money, read_notify, read_reply, write_money
 from payments.epay.signing import SignMode, is_signed, safe_name, sign
 from payments.providers import (
     Charge,
@@ -21,6 +20,7 @@ from payments.providers import (
     Refunded,
     Show,
 )
+from payments.replies import Unreadable, read_fields, read_money, read_reply, write_money
 from payments.transport import Call, NoAnswer, call
 
 OK = "1"
@@ -56,8 +56,6 @@ class EpayAccount:
 
 class EpayProvider(Provider):
     weak_signature = True
-    accepted_answer = "success"
-    refused_answer = "fail"
 
     def __init__(self, account: EpayAccount, call: Call = call):
         self.account = account
@@ -86,9 +84,7 @@ class EpayProvider(Provider):
             return Created(outcome=Outcome.REFUSED, reason="an address of a strange kind in the reply")
         if len(payload) > 2000 or not payload.isprintable():
             return Created(outcome=Outcome.REFUSED, reason="an unusable address in the reply")
-        return Created(
-            outcome=Outcome.DONE, show=show, payload=payload, provider_txn=_number(reply.get("trade_no", ""))
-        )
+        return Created(outcome=Outcome.DONE, show=show, payload=payload, ref=short_number(reply.get("trade_no", "")))
 
     def _charge_fields(self, charge: Charge) -> dict[str, str]:
         fields = {
@@ -108,12 +104,12 @@ class EpayProvider(Provider):
         return {**fields, "sign": sign(fields, self.account.key, self.account.sign_mode), "sign_type": "MD5"}
 
     def verify_notify(self, raw: RawNotify) -> Notice:
-        fields = read_notify(raw)
+        fields = read_fields(raw)
         if not is_signed(fields, self.account.key, self.account.sign_mode):
             raise NotifyRefused("signature")
         if fields.get("pid") != self.account.pid:
             raise NotifyRefused("merchant")
-        number, provider_txn = fields.get("out_trade_no", ""), _number(fields.get("trade_no", ""))
+        number, provider_txn = fields.get("out_trade_no", ""), short_number(fields.get("trade_no", ""))
         if not number or not provider_txn:
             raise NotifyRefused("form")
         try:
@@ -125,7 +121,7 @@ class EpayProvider(Provider):
             number=number, provider_txn=provider_txn, amount=amount, paid=status == "TRADE_SUCCESS", status=status[:40]
         )
 
-    def query(self, number: str) -> Queried:
+    def query(self, number: str, *, ref: str = "") -> Queried:
         try:
             reply = self._ask("GET", "api.php", self._with_key({"act": "order", "out_trade_no": number}))
             return self._queried(reply, number)
@@ -142,13 +138,13 @@ class EpayProvider(Provider):
             raise Unreadable("another order")
         state = STATES.get(reply.get("status", ""), PaymentState.UNKNOWN)
         if state != PaymentState.PAID:
-            return Queried(state=state, provider_txn=_number(reply.get("trade_no", "")))
-        provider_txn = _number(reply.get("trade_no", ""))
+            return Queried(state=state, provider_txn=short_number(reply.get("trade_no", "")))
+        provider_txn = short_number(reply.get("trade_no", ""))
         if not provider_txn:
             raise Unreadable("trade_no")
         return Queried(state=state, provider_txn=provider_txn, amount=read_money(reply.get("money")))
 
-    def close(self, number: str) -> Outcome:
+    def close(self, number: str, *, ref: str = "") -> Outcome:
         """V1 cannot close: what is paid late arrives as late money."""
         return Outcome.REFUSED
 
@@ -163,7 +159,7 @@ class EpayProvider(Provider):
             return Refunded(outcome=Outcome.REFUSED, reason=self._reason(reply))
         return Refunded(outcome=Outcome.DONE)
 
-    def query_refund(self, *, number: str, refund_number: str) -> Refunded:
+    def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         """V1 only tells that an order was refunded in full; after a partial refund nobody but a person can tell."""
         queried = self.query(number)
         if queried.state == PaymentState.REFUNDED:
@@ -189,7 +185,7 @@ class EpayProvider(Provider):
         return text[:200] or f"code {reply['code'][:20]}"
 
 
-def _number(text: str) -> str:
+def short_number(text: str) -> str:
     """A gateway's number, or "" when it cannot be one: it is stored, compared and shown."""
     text = text.strip()
     return text if text.isascii() and text.isprintable() and len(text) <= 64 else ""

@@ -9,6 +9,8 @@ import unicodedata
 from collections.abc import Mapping
 from enum import StrEnum
 
+from payments.canonical import canonical
+
 UNSIGNED = frozenset({"sign", "sign_type"})
 NAME_BYTES = 127
 # & splits the signed text, quotes and backslashes are escaped by old PHP, both after signing.
@@ -20,17 +22,12 @@ class SignMode(StrEnum):
     KEY_PARAMETER = "key"
 
 
-def canonical(fields: Mapping[str, str]) -> str:
-    """`k=v` in the order of the names, joined by &, values raw. Empty values are left out; the text "0" is not empty."""
-    return "&".join(f"{name}={fields[name]}" for name in sorted(fields) if name not in UNSIGNED and fields[name] != "")
-
-
 def sign(fields: Mapping[str, str], key: str, mode: SignMode = SignMode.PLAIN) -> str:
     """Lowercase MD5 over the canonical text and the key. Raises ValueError for an empty key: it would sign anything."""
     if not key:
         raise ValueError("an empty key signs nothing")
     joint = "&key=" if mode == SignMode.KEY_PARAMETER else ""
-    return hashlib.md5((canonical(fields) + joint + key).encode(), usedforsecurity=False).hexdigest()
+    return hashlib.md5((canonical(fields, without=UNSIGNED) + joint + key).encode(), usedforsecurity=False).hexdigest()
 
 
 def is_signed(fields: Mapping[str, str], key: str, mode: SignMode = SignMode.PLAIN) -> bool:

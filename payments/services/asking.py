@@ -55,7 +55,7 @@ def ask_attempt(*, attempt_id: int) -> PaymentState:
     attempt = PaymentAttempt.objects.select_related("channel").get(pk=attempt_id)
     if attempt.state == State.PAID:
         return PaymentState.PAID
-    queried = provider_of(attempt.channel).query(attempt.number)
+    queried = provider_of(attempt.channel).query(attempt.number, ref=attempt.ref)
     if queried.state == PaymentState.PAID:
         try:
             apply_payment(attempt_id=attempt.pk, provider_txn=queried.provider_txn, amount=queried.amount)

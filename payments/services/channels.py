@@ -1,17 +1,66 @@
 """Setting up channels."""
 
+from collections.abc import Mapping
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from common import crypto
-from payments.gateways import credentials_label
+from payments import rsa
+from payments.gateways import credentials_label, provider_with, secrets_of
 from payments.models import Channel
+from payments.options import profile_of
+from payments.services.keys import expect_keys
 
 
-def save_channel(*, channel: Channel, key: str = "") -> Channel:
-    """Check and save a channel; a given key is sealed and replaces the one that is there. Raises ValidationError."""
+def save_channel(*, channel: Channel, secrets: Mapping[str, str] | None = None) -> Channel:
+    """Check and save a channel; given secrets are sealed and replace those that are there, others stay.
+
+    Raises ValidationError, also for keys with which no payment could be signed.
+    """
     with transaction.atomic():
-        if key:
-            channel.credentials = crypto.seal_settings({"key": key}, credentials_label(channel))
         channel.full_clean()
+        problems = channel_problems(channel=channel, secrets=secrets or {})
+        if problems:
+            raise ValidationError({"__all__": [*problems.values()]})
+        given = _given(secrets or {})
+        if given:
+            sealed = {**secrets_of(channel), **given}
+            channel.credentials = crypto.seal_settings(sealed, credentials_label(channel))
+        # A new key of the merchant is a new chance to fetch the gateway's.
+        channel.keys_asked_at = None
         channel.save()
+        expect_keys(channel)
     return channel
+
+
+def channel_problems(*, channel: Channel, secrets: Mapping[str, str]) -> dict[str, str]:
+    """Why the channel could not take payments with these secrets beside those it has, by field; "" for the whole."""
+    known, profile = {**secrets_of(channel), **_given(secrets)}, profile_of(channel)
+    problems = {}
+    for option in profile.options:
+        values = known if option.secret else channel.settings
+        if option.required and not option.choices and not values.get(option.name):
+            problems[option.name] = _("请填写%(field)s") % {"field": option.label}
+        if option.address and values.get(option.name) and not values[option.name].startswith(_safe_schemes()):
+            problems[option.name] = _("请填写以 https:// 开头的地址")
+    if profile.merchant and not channel.merchant_id:
+        problems["merchant_id"] = _("请填写%(field)s") % {"field": profile.merchant}
+    if not set(channel.methods) <= set(profile.methods):
+        problems["methods"] = _("这种协议没有所选的支付方式")
+    if not problems:
+        try:
+            provider_with(channel, known)
+        except (rsa.BadKey, ValueError) as error:
+            problems[""] = _("密钥无法使用：%(reason)s") % {"reason": error}
+    return problems
+
+
+def _safe_schemes() -> tuple[str, ...]:
+    return ("https://",) if settings.PRODUCTION else ("https://", "http://")
+
+
+def _given(secrets: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in secrets.items() if text}

@@ -11,18 +11,19 @@ from common import clock
 from common.exceptions import TooManyRequests
 from common.queue import send
 from payments.exceptions import TransactionTaken
-from payments.gateways import provider_of
+from payments.gateways import kind_of, provider_of
 from payments.models import Channel, NotifyLog, PaymentAttempt
-from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Queried, RawNotify
+from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Queried, RawNotify, Reply
 from payments.services.applying import apply_payment, ledger_ref
 from payments.services.asking import SHORTEST_GAP
+from payments.services.keys import expect_keys
 from wallet.models import Account, Transfer
 from wallet.services import receive_from_channel, shop_account
 
 logger = logging.getLogger(__name__)
 Verdict = NotifyLog.Verdict
 
-MAX_RAW = 16 * 1024
+MAX_HEADER = 2000
 # Per address: so many that must not be believed are kept, then one a minute.
 FORGERIES = Limit("notify", burst=200, every=timedelta(minutes=1))
 # A notify that is still "received" after this long lost its process between the two commits.
@@ -32,21 +33,27 @@ GIVE_UP_AFTER = timedelta(hours=1)
 KEEP_REJECTED, KEEP = timedelta(days=7), timedelta(days=180)
 
 
-def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> str:
-    """Keep a callback and do what it asks; returns the exact text to answer with.
+def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
+    """Keep a callback and do what it asks; returns the exact answer.
 
     The raw text is committed before anything else happens. Anything but the accepting answer makes gateways repeat. Who
     sends one forgery after the other is not kept any more, unless it is signed.
     """
     if not has_left(FORGERIES, subject=address, at=clock.now()) and not _is_signed(channel, raw):
-        return provider_of(channel).refused_answer
+        return provider_of(channel).refused
+    kind = kind_of(channel)
     log = NotifyLog.objects.create(
-        channel=channel, http_method=raw.method[:8], raw=_as_text(raw), address=address, received_at=clock.now()
+        channel=channel,
+        http_method=raw.method[:8],
+        raw=_as_text(raw, kind.most_bytes),
+        headers={name: raw.headers[name][:MAX_HEADER] for name in kind.signed_headers if name in raw.headers},
+        address=address,
+        received_at=raw.received_at,
     )
     provider = provider_of(channel)
     verdict = _process(log, channel, provider, raw)
     done = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED)
-    return provider.accepted_answer if done else provider.refused_answer
+    return provider.accepted if done else provider.refused
 
 
 def _is_signed(channel: Channel, raw: RawNotify) -> bool:
@@ -100,6 +107,8 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         notice = provider.verify_notify(raw)
     except NotifyRefused as refusal:
         logger.warning("notify %s of channel %s refused: %s", log.pk, channel.code, refusal.code)
+        if refusal.code == "serial":
+            expect_keys(channel)
         with suppress(TooManyRequests):
             take(FORGERIES, subject=log.address or "", at=clock.now())
         return _conclude(log, Verdict.REJECTED, refusal.code)
@@ -108,7 +117,7 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         return _conclude(log, Verdict.IGNORED, f"status {notice.status}", attempt)
     if attempt is not None and attempt.state == PaymentAttempt.State.PAID:
         return _conclude_repeat(log, attempt, notice)
-    queried = provider.query(notice.number) if provider.weak_signature else _believed(notice)
+    queried = provider.confirm(notice) if provider.weak_signature else _believed(notice)
     if queried.state == PaymentState.UNKNOWN:
         return _wait(log, attempt, queried)
     reason = _contradiction(notice, queried)
@@ -182,15 +191,23 @@ def _conclude(log: NotifyLog, verdict: str, reason: str, attempt: PaymentAttempt
     return verdict
 
 
-def _as_text(raw: RawNotify) -> str:
+def _as_text(raw: RawNotify, most: int) -> str:
     """Query or body as stored: the bytes one to one as Latin-1, with NUL, which a text column cannot hold, spelled out."""
     data = raw.query if raw.method == "GET" else raw.query + b"\n" + raw.content_type.encode() + b"\n" + raw.body
-    return data[: MAX_RAW + 1].decode("latin-1").replace("\0", "%00")
+    return data[: most + 1].decode("latin-1").replace("\0", "%00")
 
 
 def _from_text(log: NotifyLog) -> RawNotify:
     data = log.raw.encode("latin-1")
     if log.http_method == "GET":
-        return RawNotify(method="GET", query=data, body=b"", content_type="")
-    query, content_type, body = [*data.split(b"\n", 2), b"", b""][:3]
-    return RawNotify(method=log.http_method, query=query, body=body, content_type=content_type.decode("latin-1"))
+        query, content_type, body = data, b"", b""
+    else:
+        query, content_type, body = [*data.split(b"\n", 2), b"", b""][:3]
+    return RawNotify(
+        method=log.http_method,
+        query=query,
+        body=body,
+        content_type=content_type.decode("latin-1"),
+        received_at=log.received_at,
+        headers=log.headers,
+    )

@@ -6,10 +6,11 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
-from payments.providers import RawNotify
+from common import clock
+from payments.gateways import kind_of
+from payments.providers import RawNotify, Reply
 from payments.selectors import usable_channels
 from payments.services import receive_notify
-from payments.services.notifies import MAX_RAW
 
 logger = logging.getLogger(__name__)
 REFUSED = "fail"
@@ -17,35 +18,37 @@ REFUSED = "fail"
 
 @csrf_exempt
 def notify(request: HttpRequest, channel: str) -> HttpResponse:
-    """A gateway's callback. Answers 200 with the word that the gateway waits for; 404 for a channel that there is not."""
+    """A gateway's callback. Answers what the gateway waits for; 404 for a channel that there is not."""
     found = usable_channels().filter(code=channel).first()
     if found is None:
-        return _text(REFUSED, 404)
+        return _answer(Reply(404, REFUSED))
     try:
         raw = RawNotify(
             method=request.method or "",
             query=request.META.get("QUERY_STRING", "").encode("latin-1", "replace"),
-            body=_body(request),
+            body=_body(request, kind_of(found).most_bytes),
             content_type=request.content_type or "",
+            received_at=clock.now(),
+            headers={name.lower(): value for name, value in request.headers.items()},
         )
-        return _text(receive_notify(channel=found, raw=raw, address=request.client_address))
+        return _answer(receive_notify(channel=found, raw=raw, address=request.client_address))
     except Exception:
         # Kept or not, it is not applied: the gateway repeats it, and the sweep takes up what was kept.
         logger.exception("notify of channel %s failed", found.code)
-        return _text(REFUSED, 503)
+        return _answer(Reply(503, REFUSED))
 
 
-def _body(request: HttpRequest) -> bytes:
+def _body(request: HttpRequest, most: int) -> bytes:
     """The body as far as a notify can be long; what is longer is refused for its length later."""
     if request.method in ("GET", "HEAD"):
         return b""
     try:
-        return request.read(MAX_RAW + 1)
+        return request.read(most + 1)
     except (RequestDataTooBig, UnreadablePostError):
         return b""
 
 
-def _text(word: str, status: int = 200) -> HttpResponse:
+def _answer(reply: Reply) -> HttpResponse:
     return HttpResponse(
-        word, status=status, content_type="text/plain; charset=utf-8", headers={"Cache-Control": "no-store"}
+        reply.text, status=reply.status, content_type=reply.content_type, headers={"Cache-Control": "no-store"}
     )

@@ -76,7 +76,7 @@ def order(request: HttpRequest, public_id: str) -> HttpResponse:
 def status(request: HttpRequest, public_id: str) -> HttpResponse:
     """What the page asks while it waits: has anything changed?"""
     found = visitor.order(request, public_id)
-    return JsonResponse({"state": progress_mark(found, found.lines.all())})
+    return JsonResponse({"state": progress_mark(found, found.lines.all(), found.refunds.all())})
 
 
 @private
@@ -160,7 +160,7 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         **(_climb(request, user, found) if user and found.paid_at else {}),
         "order": found,
         "view": (view := order_view(found, user=user, page=request.GET.get("page"))),
-        "mark": progress_mark(found, [one.line for one in view.lines]),
+        "mark": progress_mark(found, [one.line for one in view.lines], view.refunds),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "credit": credit_of_order(found.pk) if found.is_guest else ZERO,
         "secret": order_secret(found) if found.is_guest else "",
@@ -168,6 +168,5 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "options": paying.pay_options(request, found.total, order=found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
         "paid_with": paying.name_of(found.paid_with),
-        "refunds": list(found.refunds.all()) if found.refunded_total else [],
     }
     return render(request, "shop/order.html", context)

@@ -34,7 +34,7 @@ def alipay(running_sandbox, live_server, settings, db) -> Channel:
         merchant_id=PID,
         sandbox=True,
     )
-    return save_channel(channel=channel, key=SANDBOX_KEY)
+    return save_channel(channel=channel, secrets={"key": SANDBOX_KEY})
 
 
 @pytest.mark.parametrize("scripts", [True, False])

@@ -36,7 +36,6 @@ def sue(db):
 
 FIELDS = {
     "code": "main",
-    "provider": "epay",
     "name": "易支付",
     "name_en": "Epay",
     "methods": ["alipay", "wxpay"],
@@ -62,7 +61,7 @@ def secret_of(channel: Channel) -> str:
 
 class TestChannels:
     def test_a_channel_is_set_up_and_its_key_is_never_shown_again(self, desk):
-        desk.post(f"{CHANNELS}add/", FIELDS)
+        desk.post(f"{CHANNELS}add/?provider=epay", FIELDS)
         channel = Channel.objects.get()
         assert secret_of(channel) == FIELDS["key"]
         assert FIELDS["key"] not in channel.credentials
@@ -74,7 +73,7 @@ class TestChannels:
         assert not AuditEntry.objects.filter(detail__icontains=FIELDS["key"]).exists()
 
     def test_an_empty_key_keeps_the_old_one_and_a_new_one_replaces_it(self, desk):
-        desk.post(f"{CHANNELS}add/", FIELDS)
+        desk.post(f"{CHANNELS}add/?provider=epay", FIELDS)
         channel = Channel.objects.get()
         page = f"{CHANNELS}{channel.pk}/change/"
         desk.post(page, FIELDS | {"key": "", "name": "新名"})
@@ -97,7 +96,7 @@ class TestChannels:
         ],
     )
     def test_what_makes_no_sense_is_refused(self, desk, change, field):
-        answer = desk.post(f"{CHANNELS}add/", FIELDS | change)
+        answer = desk.post(f"{CHANNELS}add/?provider=epay", FIELDS | change)
         assert answer.status_code == 200
         assert answer.context["adminform"].form.errors
         assert not Channel.objects.exists()
@@ -106,13 +105,13 @@ class TestChannels:
     def test_no_sandbox_and_no_plain_http_in_production(self, desk, settings, change):
         settings.PRODUCTION = True
         settings.KEY_RING = "test:" + "dGVzdC1tYXN0ZXIta2V5LW9mLTMyLWJ5dGVzLWxvbmc="
-        assert desk.post(f"{CHANNELS}add/", FIELDS | change).status_code == 200
+        assert desk.post(f"{CHANNELS}add/?provider=epay", FIELDS | change).status_code == 200
         assert not Channel.objects.exists()
-        desk.post(f"{CHANNELS}add/", FIELDS)
+        desk.post(f"{CHANNELS}add/?provider=epay", FIELDS)
         assert Channel.objects.exists()
 
     def test_a_sealed_key_does_not_open_for_another_channel(self, desk):
-        desk.post(f"{CHANNELS}add/", FIELDS)
+        desk.post(f"{CHANNELS}add/?provider=epay", FIELDS)
         channel = Channel.objects.get()
         channel.code = "other"
         with pytest.raises(crypto.DecryptionFailed):
@@ -122,7 +121,7 @@ class TestChannels:
         page = f"{CHANNELS}{channel.pk}/"
         assert sue.get(f"{page}change/").status_code == 200
         assert sue.post(f"{page}change/", FIELDS).status_code == 403
-        assert sue.post(f"{CHANNELS}add/", FIELDS).status_code == 403
+        assert sue.post(f"{CHANNELS}add/?provider=epay", FIELDS).status_code == 403
         for client in (desk, sue):
             assert client.post(f"{page}delete/", {"post": "yes"}).status_code == 403
         assert KEY not in sue.get(f"{page}change/").content.decode()

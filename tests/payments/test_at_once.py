@@ -3,10 +3,13 @@
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
-from orders.models import Order
+from common import clock
+from orders import services as orders
+from orders.models import Order, OrderRefund
 from payments import services
-from payments.models import PaymentAttempt
+from payments.models import PaymentAttempt, Refund
 from tests.payments.conftest import sold, verdicts
 from wallet.models import Entry
 from wallet.selectors import balance_of
@@ -60,3 +63,54 @@ def test_switching_against_paying(till, channel, shelf, alice, race):
         )
         assert answer == "success"
         assert Order.objects.get(pk=attempt.order_id).state == Order.State.DELIVERED
+
+
+def give_back(order: Order, ref: str) -> OrderRefund:
+    amounts = {order.lines.get().pk: Decimal("6.00")}
+    target = OrderRefund.Target.ORIGINAL
+    return orders.refund(order_id=order.pk, amounts=amounts, ref=ref, reason="", actor=None, to=target)
+
+
+def test_refunds_and_returns_of_one_payment(till, attempt, race, alice):
+    """Six of ten yuan twice by the order, what was paid too much four times by hand, the news of the refund twice."""
+    till.sandbox.act(attempt.number, "wrong_amount", money="13.00")
+    till.send(attempt.channel, till.fields(attempt))
+    order = Order.objects.get(pk=attempt.order_id)
+
+    def by_hand(ref: str):
+        return services.return_payment(attempt_id=attempt.pk, amount=Decimal(3), reason="x", ref=ref, actor=alice)
+
+    results = race.run(
+        *[lambda n=n: give_back(order, f"r{n}") for n in range(2)],
+        *[lambda n=n: by_hand(f"s{n}") for n in range(4)],
+    )
+    assert sorted(type(one).__name__ for one in results) == [
+        "NotReturnable",
+        "NotReturnable",
+        "NotReturnable",
+        "OrderRefund",
+        "Refund",
+        "RefundTooLarge",
+    ]
+    refund = OrderRefund.objects.get()
+    race.run(*[lambda: services.begin_refund(refund_id=refund.pk)] * 3)
+    race.run(*[services.push_due_refunds] * 3)
+    states = Refund.objects.order_by("amount").values_list("amount", "state")
+    assert list(states) == [(Decimal("3.00"), "done"), (Decimal("6.00"), "done")]
+    assert till.sandbox.order(attempt.number)["refunded"] == "9.00"
+    assert balance_of(alice) == Decimal("1000.00")
+
+
+def test_the_database_counts_what_another_connection_is_writing(till, attempt, race):
+    """Without any lock of ours: eight rows of six of ten yuan, one of which may be."""
+    till.pay(attempt)
+
+    def write(n: int) -> Refund:
+        with transaction.atomic():
+            return Refund.objects.create(
+                number=f"R{n}", ref=f"R{n}", attempt=attempt, amount=Decimal("6.00"), created_at=clock.now()
+            )
+
+    results = race.run(*[lambda n=n: write(n) for n in range(8)])
+    assert sorted(type(one).__name__ for one in results) == ["IntegrityError"] * 7 + ["Refund"]
+    Refund.objects.all().delete()

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import quote, urlencode
 
@@ -10,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
-from payments.epay.replies import Unreadable, read_money, read_reply, write_money
 from payments.epay.signing import SignMode, is_signed, sign
 from payments.providers import Charge, Device, NotifyRefused, Outcome, PaymentState, RawNotify, Show
+from payments.replies import Unreadable, read_money, read_reply, write_money
 from payments.transport import NoAnswer
 
 KEY = "EPAYKEY123"
@@ -26,7 +27,9 @@ CHARGE = Charge(
     return_url="https://shop.test/r",
     client_address="203.0.113.9",
     device=Device.PC,
+    expires_at=datetime(2026, 1, 1, 1, tzinfo=UTC),
 )
+EMPTY = {"method": "GET", "body": b"", "content_type": "", "received_at": datetime(2026, 1, 1, tzinfo=UTC)}
 PAID = {"code": 1, "trade_no": "G1", "out_trade_no": "T1", "pid": 1001, "money": "10.50", "status": 1}
 
 
@@ -52,7 +55,7 @@ def provider(reply: object = None, **changes) -> EpayProvider:
 def test_create_sends_signed_fields_and_shows_the_code():
     epay = provider({"code": 1, "trade_no": "G1", "qrcode": "weixin://wxpay/bizpayurl?pr=1"})
     created = epay.create(CHARGE)
-    assert (created.outcome, created.show, created.payload, created.provider_txn) == (
+    assert (created.outcome, created.show, created.payload, created.ref) == (
         Outcome.DONE,
         Show.QR,
         "weixin://wxpay/bizpayurl?pr=1",
@@ -162,8 +165,11 @@ def test_refund_and_its_query():
     assert (method, address) == ("POST", "https://pay.test/epay/api.php?act=refund")
     assert (fields["trade_no"], fields["money"]) == ("G1", "3.00")
     assert provider({"code": -1, "msg": "不支持"}).refund(**refund).outcome == Outcome.REFUSED
-    assert provider(PAID | {"status": 2}).query_refund(number="T1", refund_number="R1").outcome == Outcome.DONE
-    assert provider(PAID).query_refund(number="T1", refund_number="R1").outcome == Outcome.UNKNOWN
+    assert (
+        provider(PAID | {"status": 2}).query_refund(number="T1", provider_txn="G1", refund_number="R1").outcome
+        == Outcome.DONE
+    )
+    assert provider(PAID).query_refund(number="T1", provider_txn="G1", refund_number="R1").outcome == Outcome.UNKNOWN
     assert epay.close("T1") == Outcome.REFUSED
 
 
@@ -193,7 +199,7 @@ NOTIFY = {
 
 def raw(fields: dict[str, str] | None = None, query: bytes | None = None, **changes) -> RawNotify:
     query = urlencode(fields).encode() if query is None else query
-    return RawNotify(**({"method": "GET", "query": query, "body": b"", "content_type": ""} | changes))
+    return RawNotify(**({**EMPTY, "query": query} | changes))
 
 
 def signed(**changes: str) -> dict[str, str]:

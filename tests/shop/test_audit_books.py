@@ -19,8 +19,10 @@ from events.models import Delivery, Event
 from membership.models import PointsBack, PointsEntry
 from membership.services import grant_points, reverse_points, spend_points
 from orders import services
+from orders.models import Order, OrderRefund
 from orders.services import AUTO
-from payments.services import place_top_up
+from payments.models import Refund
+from payments.services import begin_refund, place_top_up, push_refund
 from shop.books import audit
 from tenancy.selectors import main_storefront
 from tests.marketing.coupons import give, template
@@ -50,6 +52,7 @@ def history(shelf, alice, bob, olga, till, channel):
     refunded = shelf.buy(alice, (sku, 1), from_wallet=True)
     amounts = {refunded.lines.get().pk: Decimal("4.00")}
     services.refund(order_id=refunded.pk, amounts=amounts, ref="r1", reason="", actor=olga)
+    by_original_route(by_gateway)
     shelf.buy(alice, (sku, 1))
     services.cancel(order_id=shelf.buy(alice, (sku, 1)).pk, actor=alice)
     published(alice, sku)
@@ -67,6 +70,17 @@ def history(shelf, alice, bob, olga, till, channel):
     event = Event.objects.create(kind=StockArrived.kind, payload={}, occurred_at=at, fanned_out_at=at)
     Delivery.objects.create(event=event, subscriber="somebody", not_before=at)
     Event.objects.update(fanned_out_at=at)
+
+
+def by_original_route(order: Order) -> None:
+    """Six yuan went back through the gateway, four are on their way."""
+    line, to = order.lines.get(), OrderRefund.Target.ORIGINAL
+    for ref, amount in (("r2", "6.00"), ("r3", "4.00")):
+        amounts = {line.pk: Decimal(amount)}
+        refund = services.refund(order_id=order.pk, amounts=amounts, ref=ref, reason="", actor=None, to=to)
+        (part,) = begin_refund(refund_id=refund.pk)
+        if ref == "r2":
+            assert push_refund(refund_id=part.pk) == Refund.State.DONE
 
 
 def books() -> dict[str, int]:
@@ -161,6 +175,10 @@ DAMAGES = {
     ],
     "orders.refunds_unlike_lines": ["UPDATE orders_orderline SET refunded = refunded + 1 WHERE refunded > 0"],
     "orders.refunds_unlike_orders": ["UPDATE orders_orderrefund SET amount = amount + 1"],
+    "payments.refunds_beyond_payments": ["UPDATE payments_refund SET amount = amount + 20 WHERE state = 'created'"],
+    "payments.refunds_unlike_ledger": ["UPDATE payments_refund SET state = 'refused' WHERE state = 'done'"],
+    "payments.refunds_unlike_orders": ["UPDATE orders_orderrefund SET returned = 5 WHERE ref = 'r2'"],
+    "payments.money_on_its_way_unlike_refunds": ["UPDATE orders_orderrefund SET returned = 1 WHERE ref = 'r3'"],
     "orders.refunds_without_money": ["UPDATE wallet_transfer SET ref = 'x' WHERE ref = 'refund:r1'"],
     "catalog.ratings_unlike_reviews": ["UPDATE catalog_productrating SET stars_1 = 1"],
     "catalog.reviews_of_other_lines": ["UPDATE catalog_reviewticket SET delivered_at = NULL"],

@@ -112,7 +112,7 @@ class Command(BaseCommand):
         channel.gateway_url = os.environ.get("SANDBOX_URL") or SANDBOX["url"]
         channel.merchant_id = os.environ.get("SANDBOX_EPAY_PID") or SANDBOX["pid"]
         channel.settings = {"mode": mode}
-        return save_channel(channel=channel, key=os.environ.get("SANDBOX_EPAY_KEY") or SANDBOX["key"])
+        return save_channel(channel=channel, secrets={"key": os.environ.get("SANDBOX_EPAY_KEY") or SANDBOX["key"]})
 
     def _write_logins(self) -> None:
         home, desk = f"{settings.PUBLIC_URL}/", f"{settings.PUBLIC_URL}/admin/"

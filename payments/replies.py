@@ -51,6 +51,17 @@ def read_reply(body: bytes) -> dict[str, str]:
     return {name: value for name, value in text.items() if isinstance(value, str)}
 
 
+def read_object(body: bytes) -> dict[str, Any]:
+    """A JSON object, its numbers as the text that stands there, at every depth. Raises Unreadable, also for a double field."""
+    try:
+        found = json.loads(body, parse_float=str, parse_int=str, object_pairs_hook=_no_doubles)
+    except (ValueError, RecursionError):
+        raise Unreadable("json") from None
+    if not isinstance(found, dict):
+        raise Unreadable("json")
+    return found
+
+
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -58,11 +69,10 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def read_notify(raw: RawNotify) -> dict[str, str]:
-    """All the fields that came, decoded. Raises NotifyRefused for what a gateway never sends.
+def read_fields(raw: RawNotify) -> dict[str, str]:
+    """All the fields that came, decoded, of a query or of a form. Raises NotifyRefused for what a gateway never sends.
 
-    GET with a query is the protocol; a few clones post the same fields as a form. Both at once would leave open which
-    of them was signed.
+    Both at once would leave open which of them was signed.
     """
     if raw.method == "GET":
         data = raw.query

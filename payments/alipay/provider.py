@@ -1,0 +1,256 @@
+"""Alipay as a provider. Amounts are yuan with two decimals; times are Beijing's.
+
+A precreated payment is no trade until its code was scanned: the query then says that there is none, which is "unpaid" as
+far as we are concerned. Sources: Alipay's documents and SDKs.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import urlencode, urlsplit
+
+from common.clock import SHANGHAI
+from payments import rsa
+from payments.alipay.signing import SIGN_TYPE, is_notify_signed, sign_request, signed_part
+from payments.providers import (
+    Charge,
+    Created,
+    Device,
+    Notice,
+    NotifyRefused,
+    Outcome,
+    PaymentState,
+    Provider,
+    Queried,
+    RawNotify,
+    Refunded,
+    Show,
+)
+from payments.replies import Unreadable, read_fields, read_money, write_money
+from payments.transport import Ask, Exchange, NoAnswer, exchange
+
+OK = "10000"
+BUSINESS_FAILURE = "40004"
+PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
+STATES = {
+    "WAIT_BUYER_PAY": PaymentState.UNPAID,
+    "TRADE_SUCCESS": PaymentState.PAID,
+    "TRADE_FINISHED": PaymentState.PAID,
+    # Not paid in time, or refunded in full: the amounts tell which, and nothing more can be paid.
+    "TRADE_CLOSED": PaymentState.UNPAID,
+}
+NO_TRADE = "ACQ.TRADE_NOT_EXIST"
+SUBJECT_CHARACTERS = 128
+# Characters that Alipay does not take in a subject.
+_NOT_IN_SUBJECT = str.maketrans(dict.fromkeys("/=&", " "))
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlipayAccount:
+    """An application. `gateway` is the whole address; keys as payments.rsa reads them. `seller_id` may be empty."""
+
+    gateway: str
+    app_id: str
+    seller_id: str = ""
+    private_key: str = field(repr=False)
+    alipay_public_key: str
+
+
+class AlipayProvider(Provider):
+    weak_signature = False
+
+    def __init__(
+        self,
+        account: AlipayAccount,
+        exchange: Exchange = exchange,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        min_bits: int = rsa.MIN_BITS,
+    ):
+        """Raises payments.rsa.BadKey."""
+        self.account = account
+        self._exchange = exchange
+        self._now = now
+        self._key = rsa.private_key(account.private_key, min_bits=min_bits)
+        self._alipay = rsa.public_key(account.alipay_public_key, min_bits=min_bits)
+
+    def create(self, charge: Charge) -> Created:
+        if charge.device == Device.PC:
+            return self._precreated(charge)
+        content = self._content(charge) | {"product_code": "QUICK_WAP_PAY", "quit_url": charge.return_url}
+        return self._page("alipay.trade.wap.pay", content, charge)
+
+    def _precreated(self, charge: Charge) -> Created:
+        """A code on our page for whoever sits before a screen."""
+        try:
+            reply = self._ask("alipay.trade.precreate", self._content(charge), notify_url=charge.notify_url)
+        except (NoAnswer, Unreadable) as error:
+            return Created(outcome=Outcome.UNKNOWN, reason=str(error))
+        if reply.get("code") != OK:
+            return Created(outcome=self._outcome(reply), reason=_reason(reply))
+        code = reply.get("qr_code", "")
+        if reply.get("out_trade_no") != charge.number or not code or len(code) > 1000 or not code.isprintable():
+            return Created(outcome=Outcome.REFUSED, reason="no code in the reply")
+        return Created(outcome=Outcome.DONE, show=Show.QR, payload=code)
+
+    def page_pay(self, charge: Charge) -> Created:
+        """The signed address of Alipay's own page for a screen. Calls nobody."""
+        return self._page(
+            "alipay.trade.page.pay", self._content(charge) | {"product_code": "FAST_INSTANT_TRADE_PAY"}, charge
+        )
+
+    def _page(self, method: str, content: Mapping[str, str], charge: Charge) -> Created:
+        fields = self._signed(method, content, notify_url=charge.notify_url, return_url=charge.return_url)
+        return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=f"{self.account.gateway}?{urlencode(fields)}")
+
+    def _content(self, charge: Charge) -> dict[str, str]:
+        subject = charge.subject.translate(_NOT_IN_SUBJECT).strip()[:SUBJECT_CHARACTERS] or charge.number
+        return {
+            "out_trade_no": charge.number,
+            "total_amount": write_money(charge.amount),
+            "subject": subject,
+            "time_expire": _beijing(charge.expires_at),
+        }
+
+    def verify_notify(self, raw: RawNotify) -> Notice:
+        if raw.method != "POST":
+            raise NotifyRefused("method")
+        fields = read_fields(raw)
+        if not is_notify_signed(fields, self._alipay):
+            raise NotifyRefused("signature")
+        seller = self.account.seller_id
+        if fields.get("app_id") != self.account.app_id or (seller and fields.get("seller_id") != seller):
+            raise NotifyRefused("merchant")
+        number, provider_txn = fields.get("out_trade_no", ""), fields.get("trade_no", "")
+        if not number or not provider_txn:
+            raise NotifyRefused("form")
+        try:
+            amount = read_money(fields.get("total_amount"))
+        except Unreadable:
+            raise NotifyRefused("amount") from None
+        status = fields.get("trade_status", "")
+        # A refund tells of itself with the status of the payment: it is no second payment.
+        paid = status in PAID and not fields.get("refund_fee")
+        return Notice(
+            number=number, provider_txn=provider_txn[:64], amount=amount, paid=paid, status=_status(fields, status)
+        )
+
+    def query(self, number: str, *, ref: str = "") -> Queried:
+        try:
+            reply = self._ask("alipay.trade.query", {"out_trade_no": number})
+            return self._queried(reply, number)
+        except (NoAnswer, Unreadable) as error:
+            return Queried(state=PaymentState.UNKNOWN, reason=str(error))
+
+    def _queried(self, reply: Mapping[str, str], number: str) -> Queried:
+        if reply.get("code") != OK:
+            missing = reply.get("code") == BUSINESS_FAILURE and reply.get("sub_code") == NO_TRADE
+            # Precreated and not scanned yet, or never precreated: nothing was paid either way.
+            return Queried(state=PaymentState.UNPAID if missing else PaymentState.UNKNOWN, reason=_reason(reply))
+        if reply.get("out_trade_no") != number:
+            raise Unreadable("another order")
+        state = STATES.get(reply.get("trade_status", ""), PaymentState.UNKNOWN)
+        provider_txn = reply.get("trade_no", "")[:64]
+        if state != PaymentState.PAID:
+            return Queried(state=state, provider_txn=provider_txn)
+        if not provider_txn:
+            raise Unreadable("trade_no")
+        return Queried(state=state, provider_txn=provider_txn, amount=read_money(reply.get("total_amount")))
+
+    def close(self, number: str, *, ref: str = "") -> Outcome:
+        try:
+            reply = self._ask("alipay.trade.close", {"out_trade_no": number})
+        except (NoAnswer, Unreadable):
+            return Outcome.UNKNOWN
+        # What was never scanned is no trade yet, and cannot be closed: its code ends by itself (time_expire).
+        return Outcome.DONE if reply.get("code") == OK else self._outcome(reply)
+
+    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+        """A repeat under the same refund number gives nothing back a second time."""
+        content = {
+            "trade_no": provider_txn,
+            "refund_amount": write_money(amount),
+            "out_request_no": refund_number,
+        }
+        try:
+            reply = self._ask("alipay.trade.refund", content)
+        except (NoAnswer, Unreadable) as error:
+            return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
+        if reply.get("code") != OK:
+            return Refunded(outcome=self._outcome(reply), reason=_reason(reply))
+        if reply.get("fund_change") == "Y":
+            return Refunded(outcome=Outcome.DONE, provider_refund=reply.get("trade_no", "")[:64])
+        # No money moved by this call: it was a repeat, or the refund is still under way.
+        return Refunded(outcome=Outcome.UNKNOWN, reason="fund_change N")
+
+    def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
+        content = {"out_trade_no": number, "out_request_no": refund_number}
+        try:
+            reply = self._ask("alipay.trade.fastpay.refund.query", content)
+        except (NoAnswer, Unreadable) as error:
+            return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
+        if reply.get("code") != OK:
+            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(reply))
+        # An answer without the refund's number and status means that there is no such refund.
+        if reply.get("refund_status") == "REFUND_SUCCESS" and reply.get("out_request_no") == refund_number:
+            return Refunded(outcome=Outcome.DONE, provider_refund=reply.get("trade_no", "")[:64])
+        status = reply.get("refund_status", "")
+        return Refunded(outcome=Outcome.UNKNOWN, reason=status[:200] or "no such refund", missing=not status)
+
+    def browser_hosts(self) -> list[str]:
+        parts = urlsplit(self.account.gateway)
+        return [f"{parts.scheme}://{parts.netloc}"]
+
+    def _signed(self, method: str, content: Mapping[str, str], **more: str) -> dict[str, str]:
+        fields = {
+            "app_id": self.account.app_id,
+            "method": method,
+            "charset": "utf-8",
+            "sign_type": SIGN_TYPE,
+            "timestamp": _beijing(self._now()),
+            "version": "1.0",
+            "biz_content": json.dumps(content, ensure_ascii=False, separators=(",", ":")),
+            **more,
+        }
+        return fields | {"sign": sign_request(fields, self._key)}
+
+    def _ask(self, method: str, content: Mapping[str, str], **more: str) -> dict[str, str]:
+        """The fields of a signed answer as text. Raises NoAnswer, Unreadable."""
+        body = urlencode(self._signed(method, content, **more)).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
+        answer = self._exchange(Ask("POST", self.account.gateway, body, headers))
+        try:
+            text = answer.body.decode("utf-8")
+            part, sign = signed_part(text, f"{method.replace('.', '_')}_response")
+        except (ValueError, RecursionError):
+            raise Unreadable(f"HTTP {answer.status}") from None
+        reply = json.loads(part, parse_float=str, parse_int=str)
+        if not isinstance(reply, dict):
+            raise Unreadable("json")
+        # Alipay leaves what it refuses for form unsigned; a refusal is all that an unsigned answer can be.
+        if not rsa.is_signed(part.encode(), sign, self._alipay) and (sign or reply.get("code") == OK):
+            raise Unreadable("signature")
+        return {name: value for name, value in reply.items() if isinstance(value, str)}
+
+    def _outcome(self, reply: Mapping[str, str]) -> Outcome:
+        """Code 20000 is trouble on Alipay's side: what became of the request is open."""
+        return Outcome.UNKNOWN if reply.get("code") == "20000" or _is_trouble(reply) else Outcome.REFUSED
+
+
+def _is_trouble(reply: Mapping[str, str]) -> bool:
+    return reply.get("sub_code") in {"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"}
+
+
+def _status(fields: Mapping[str, str], status: str) -> str:
+    return ("REFUND " + status if fields.get("refund_fee") else status)[:40]
+
+
+def _reason(reply: Mapping[str, str]) -> str:
+    """Why Alipay said no, for staff."""
+    words = [reply.get("sub_code", ""), reply.get("sub_msg", "") or reply.get("msg", "")]
+    return " ".join(filter(None, words)).replace("\0", "")[:200] or f"code {reply.get('code', '')[:20]}"
+
+
+def _beijing(at: datetime) -> str:
+    return at.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M:%S")

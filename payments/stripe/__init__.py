@@ -1,0 +1,1 @@
+"""Stripe Checkout: sessions, refunds, signed webhooks."""
