@@ -3,11 +3,12 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.registries import act_names, pay_names
-from payments.admin import attempts, channels, notifies, telling, top_ups, unclaimed
+from payments.admin import attempts, bonuses, channels, notifies, telling, top_ups, unclaimed, withdrawals
 from payments.models import Channel
+from payments.services.refunding import REFUND
 from payments.services.staff import ASSIGN, CONFIRM
 
-__all__ = ["attempts", "channels", "notifies", "telling", "top_ups", "unclaimed"]
+__all__ = ["attempts", "bonuses", "channels", "notifies", "telling", "top_ups", "unclaimed", "withdrawals"]
 
 pay_names.update(Channel.Method.choices)
-act_names.update({CONFIRM: _("人工确认到账"), ASSIGN: _("认领款项")})
+act_names.update({CONFIRM: _("人工确认到账"), ASSIGN: _("认领款项"), REFUND: _("登记充值退款")})

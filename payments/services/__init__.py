@@ -2,19 +2,37 @@ from payments.services.applying import apply_payment
 from payments.services.asking import ask_attempt, ask_due_attempts, expect_news, recheck_attempt
 from payments.services.channels import save_channel
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
+from payments.services.payout_accounts import (
+    refuse_payout_account,
+    reveal_payout_account,
+    save_payout_account,
+    verify_payout_account,
+)
+from payments.services.refunding import refund_top_up
 from payments.services.staff import assign_ref, assign_to_member, assign_to_order, confirm_payment
 from payments.services.starting import form_fields, start_attempt
 from payments.services.topping_up import close_due_top_ups, place_top_up
+from payments.services.withdrawing import (
+    approve_withdrawal,
+    ask_withdrawal,
+    cancel_withdrawal,
+    confirm_withdrawal,
+    reject_withdrawal,
+)
 
 __all__ = [
     "apply_payment",
+    "approve_withdrawal",
     "ask_attempt",
     "ask_due_attempts",
+    "ask_withdrawal",
     "assign_ref",
     "assign_to_member",
     "assign_to_order",
+    "cancel_withdrawal",
     "close_due_top_ups",
     "confirm_payment",
+    "confirm_withdrawal",
     "expect_news",
     "forget_old_notifies",
     "form_fields",
@@ -22,7 +40,13 @@ __all__ = [
     "process_notify",
     "receive_notify",
     "recheck_attempt",
+    "refund_top_up",
+    "refuse_payout_account",
+    "reject_withdrawal",
+    "reveal_payout_account",
     "save_channel",
+    "save_payout_account",
     "start_attempt",
     "sweep_notifies",
+    "verify_payout_account",
 ]

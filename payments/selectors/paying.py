@@ -143,4 +143,40 @@ def audit_payments() -> dict[str, Findings]:
             " GROUP BY u.id HAVING u.credited > COALESCE(SUM(a.paid_amount), 0)"
             " OR (u.state = 'paid') <> (COUNT(a.id) > 0)"
         ),
+        "bonuses_unlike_the_ledger": find(
+            "SELECT g.id, g.amount, g.taken_back FROM payments_bonusgrant g"
+            " WHERE NOT EXISTS (SELECT 1 FROM wallet_transferref r JOIN wallet_entry e ON e.transfer_id = r.transfer_id"
+            " AND e.amount = g.amount JOIN wallet_account a ON a.id = e.account_id AND a.user_id = g.user_id"
+            " WHERE r.ref = 'bonus:' || g.top_up_id) OR g.taken_back <> (SELECT COALESCE(SUM(f.bonus), 0)"
+            " FROM payments_topuprefund f WHERE f.top_up_id = g.top_up_id)"
+        ),
+        "bonus_money_without_top_up": find(
+            "SELECT t.ref FROM wallet_transfer t WHERE t.kind = 'bonus' AND NOT EXISTS (SELECT 1"
+            " FROM payments_bonusgrant g JOIN payments_topup u ON u.id = g.top_up_id AND u.state = 'paid'"
+            " WHERE t.ref = 'bonus:' || u.id)"
+        ),
+        "top_up_refunds_unlike_the_ledger": find(
+            "SELECT u.public_id, u.refunded FROM payments_topup u"
+            " LEFT JOIN payments_topuprefund f ON f.top_up_id = u.id"
+            " LEFT JOIN wallet_transferref r ON r.ref = 'topup_refund:' || f.id"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = r.transfer_id AND e.amount > 0"
+            " GROUP BY u.id HAVING u.refunded <> COALESCE(SUM(e.amount), 0)"
+        ),
+        "holds_unlike_withdrawals": find(
+            "SELECT a.code, a.balance, COALESCE(SUM(w.amount), 0) FROM wallet_account a"
+            " LEFT JOIN payments_withdrawal w ON w.user_id = a.user_id AND w.state IN ('asked', 'approved')"
+            " WHERE a.purpose = 'hold' GROUP BY a.id HAVING a.balance <> COALESCE(SUM(w.amount), 0)"
+        ),
+        "withdrawals_unlike_the_ledger": find(
+            "SELECT w.number, w.state FROM payments_withdrawal w"
+            " LEFT JOIN wallet_transferref h ON h.ref = 'withdrawal:' || w.id"
+            " LEFT JOIN wallet_transferref r ON r.ref = 'withdrawal:' || w.id || ':end'"
+            " LEFT JOIN wallet_transfer t ON t.id = r.transfer_id"
+            " WHERE h.ref IS NULL OR COALESCE(t.kind, '') <> CASE WHEN w.state = 'paid' THEN 'withdrawn'"
+            " WHEN w.state IN ('rejected', 'cancelled') THEN 'withdrawal_back' ELSE '' END"
+        ),
+        "withdrawals_paid_by_one": find(
+            "SELECT number FROM payments_withdrawal WHERE state = 'paid'"
+            " AND (approved_by_id IS NULL OR paid_by_id = approved_by_id OR user_id IN (approved_by_id, paid_by_id))"
+        ),
     }

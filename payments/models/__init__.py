@@ -1,0 +1,19 @@
+"""Channels and attempts, what top-ups bring on top, and withdrawals."""
+
+from payments.models.bonuses import BonusGrant, BonusRule, TopUpRefund
+from payments.models.paying import Channel, NotifyLog, PaymentAttempt, TopUp
+from payments.models.withdrawals import PayoutAccount, Withdrawal, WithdrawalMove, WithdrawalRules
+
+__all__ = [
+    "BonusGrant",
+    "BonusRule",
+    "Channel",
+    "NotifyLog",
+    "PaymentAttempt",
+    "PayoutAccount",
+    "TopUp",
+    "TopUpRefund",
+    "Withdrawal",
+    "WithdrawalMove",
+    "WithdrawalRules",
+]

@@ -1,0 +1,37 @@
+from payments.selectors.paying import (
+    PayOption,
+    attempt_for,
+    audit_payments,
+    channel_takes,
+    fee_of,
+    is_open,
+    method_name,
+    option_for,
+    parked_attempts,
+    pay_options,
+    refused_channels,
+    unclaimed_amount,
+    usable_channels,
+)
+from payments.selectors.withdrawals import Withdrawable, fee_for, payout_account_of, withdrawable, withdrawal_rules
+
+__all__ = [
+    "PayOption",
+    "Withdrawable",
+    "attempt_for",
+    "audit_payments",
+    "channel_takes",
+    "fee_for",
+    "fee_of",
+    "is_open",
+    "method_name",
+    "option_for",
+    "parked_attempts",
+    "pay_options",
+    "payout_account_of",
+    "refused_channels",
+    "unclaimed_amount",
+    "usable_channels",
+    "withdrawable",
+    "withdrawal_rules",
+]
