@@ -53,6 +53,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_staff = models.BooleanField(_("可登录后台"), default=False)
     is_active = models.BooleanField(_("启用"), default=True)
     date_joined = models.DateTimeField(_("注册时间"))
+    password_changed_at = models.DateTimeField(_("密码修改时间"), null=True, editable=False)
 
     objects = UserManager()
 
@@ -95,6 +96,12 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def __str__(self) -> str:
         return self.display_name or self.username
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Also notes when; a fresh hash of the same password saves the password alone, and that moment with it is lost."""
+        super().set_password(raw_password)
+        if self.pk is not None:
+            self.password_changed_at = clock.now()
 
     @property
     def password_mark(self) -> str:

@@ -26,3 +26,8 @@ def refund_number(at: datetime) -> str:
 def payment_number(at: datetime) -> str:
     """Day and twelve random digits, such as P20261122123456789012: letters and digits, as every gateway takes them."""
     return f"P{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"
+
+
+def withdrawal_number(at: datetime) -> str:
+    """Day and twelve random digits, such as W20261122123456789012. Opens nothing by itself."""
+    return f"W{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"

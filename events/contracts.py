@@ -179,6 +179,44 @@ class WalletToppedUp(Contract):
     topped_up_at: datetime
 
 
+@contract("withdrawal.moved")
+class WithdrawalMoved(Contract):
+    """A member asked for a withdrawal, or it came to its end: `state` is asked, paid or rejected."""
+
+    withdrawal_id: int
+    user_id: int
+    state: str
+    amount: Decimal
+    account: str
+    reason: str
+    moved_at: datetime
+
+
+@contract("payout_account.decided")
+class PayoutAccountDecided(Contract):
+    """Staff looked at where a member wants withdrawals to go."""
+
+    account_id: int
+    user_id: int
+    verified: bool
+    account: str
+    reason: str
+    decided_at: datetime
+
+
+@contract("credit.noticed")
+class CreditNoticed(Contract):
+    """Something about a member's credit line: `what` is granted, due (on `due_on`, a date), frozen or unfrozen."""
+
+    line_id: int
+    user_id: int
+    what: str
+    used: Decimal
+    limit: Decimal
+    due_on: str
+    noticed_at: datetime
+
+
 @contract("tier.changed")
 class TierChanged(Contract):
     decision_id: int

@@ -54,6 +54,8 @@ app.conf.beat_schedule = {
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
+    "cards past their last moment": daily(0, 15, "wallet.tasks.expire_cards"),
+    "credit that is due": daily(8, 10, "wallet.tasks.tend_credit_lines"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
     "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

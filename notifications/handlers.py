@@ -12,9 +12,11 @@ from common.texts import in_both
 from events.contracts import (
     BirthdayGiftGiven,
     ComebackOffered,
+    CreditNoticed,
     FeedbackDeclined,
     OrderDelivered,
     OrderRefunded,
+    PayoutAccountDecided,
     RebatePaid,
     RefundSettled,
     ReviewPublished,
@@ -23,6 +25,7 @@ from events.contracts import (
     RewardGranted,
     TierChanged,
     WalletToppedUp,
+    WithdrawalMoved,
 )
 from events.registry import News, handles_many, subscribe
 from membership.selectors import TierNews, tier_news
@@ -121,6 +124,57 @@ def rebate_paid(event: RebatePaid, *, at: datetime) -> None:
         kind=Kind.REBATE_PAID,
         params={"month": event.month, "amount": str(event.amount)},
         link=reverse("shop:wallet"),
+        at=at,
+    )
+
+
+WITHDRAWAL_KINDS = {
+    "asked": Kind.WITHDRAWAL_ASKED,
+    "paid": Kind.WITHDRAWAL_PAID,
+    "rejected": Kind.WITHDRAWAL_REJECTED,
+}
+
+
+@subscribe(WithdrawalMoved, "notifications.withdrawal_moved")
+def withdrawal_moved(event: WithdrawalMoved, *, at: datetime) -> None:
+    services.tell(
+        ref=f"withdrawal:{event.withdrawal_id}:{event.state}",
+        user_id=event.user_id,
+        kind=WITHDRAWAL_KINDS[event.state],
+        params={"amount": str(event.amount), "account": event.account, "reason": event.reason},
+        link=reverse("payments:withdrawals"),
+        at=at,
+    )
+
+
+@subscribe(PayoutAccountDecided, "notifications.payout_account_decided")
+def payout_account_decided(event: PayoutAccountDecided, *, at: datetime) -> None:
+    services.tell(
+        ref=f"payout:{event.account_id}:{event.decided_at.isoformat()}",
+        user_id=event.user_id,
+        kind=Kind.PAYOUT_VERIFIED if event.verified else Kind.PAYOUT_REFUSED,
+        params={"account": event.account, "reason": event.reason},
+        link=reverse("payments:withdrawals"),
+        at=at,
+    )
+
+
+CREDIT_KINDS = {
+    "granted": Kind.CREDIT_GRANTED,
+    "due": Kind.CREDIT_DUE,
+    "frozen": Kind.CREDIT_FROZEN,
+    "unfrozen": Kind.CREDIT_UNFROZEN,
+}
+
+
+@subscribe(CreditNoticed, "notifications.credit_noticed")
+def credit_noticed(event: CreditNoticed, *, at: datetime) -> None:
+    services.tell(
+        ref=f"credit:{event.line_id}:{event.what}:{event.noticed_at.isoformat()}",
+        user_id=event.user_id,
+        kind=CREDIT_KINDS[event.what],
+        params={"used": str(event.used), "limit": str(event.limit), "due": event.due_on},
+        link=reverse("shop:wallet_credit"),
         at=at,
     )
 

@@ -51,6 +51,27 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("%(month)s 的返利 ¥%(amount)s 已到账"),
             _("返利已进入余额。怎么算的、有没有退款扣回，余额页都写着。"),
         ),
+        Kind.WITHDRAWAL_ASKED: (
+            _("已申请提现 ¥%(amount)s 到 %(account)s"),
+            _("审核后打款。如果不是你本人操作，请马上修改密码并取消提现。"),
+        ),
+        Kind.WITHDRAWAL_PAID: (
+            _("提现 ¥%(amount)s 已打款到 %(account)s"),
+            _("到账时间以收款方为准。"),
+        ),
+        Kind.WITHDRAWAL_REJECTED: (
+            _("提现 ¥%(amount)s 被退回"),
+            _("金额已退回余额。原因：%(reason)s"),
+        ),
+        Kind.PAYOUT_VERIFIED: (_("收款账号 %(account)s 已核实"), _("冷静期过后就可以提现。")),
+        Kind.PAYOUT_REFUSED: (_("收款账号 %(account)s 没有通过核实"), _("原因：%(reason)s。可以重新提交。")),
+        Kind.CREDIT_GRANTED: (
+            _("你的授信额度是 ¥%(limit)s"),
+            _("余额不足时可以先用后还，打开授信页查看还款日。"),
+        ),
+        Kind.CREDIT_DUE: (_("授信请在 %(due)s 前归还"), _("现在共欠 ¥%(used)s。逾期后授信会冻结，余额照常使用。")),
+        Kind.CREDIT_FROZEN: (_("授信已冻结"), _("现在共欠 ¥%(used)s。逾期的部分还清后自动恢复，也可以联系客服。")),
+        Kind.CREDIT_UNFROZEN: (_("授信已恢复"), _("可以继续使用，额度 ¥%(limit)s，已用 ¥%(used)s。")),
         Kind.TIER_CHANGED: (
             _("你的会员等级现在是「%(tier)s」"),
             _("打开会员中心，看看有哪些权益，以及离下一级还差多少。"),

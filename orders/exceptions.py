@@ -112,3 +112,10 @@ class TooManyReveals(Conflict):
 class NothingToDeliver(Conflict):
     code = "nothing_to_deliver"
     message = _("没有可以补发的商品，或库存仍不足")
+
+
+class CashOnly(Conflict):
+    """What turns into balance again is not bought with balance."""
+
+    code = "cash_only"
+    message = _("「%(name)s」不能用余额支付，请换一种支付方式")

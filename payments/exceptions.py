@@ -73,3 +73,68 @@ class TooManyTopUps(Conflict):
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写渠道流水号、金额和原因")
+
+
+class RefundTooLarge(BadInput):
+    code = "refund_too_large"
+    message = _("最多还能退 ¥%(left)s")
+
+
+class WithdrawalNotFound(NotFound):
+    code = "withdrawal_not_found"
+    message = _("没有找到这笔提现")
+
+
+class WithdrawalsClosed(Conflict):
+    code = "withdrawals_closed"
+    message = _("本店暂不开放提现")
+
+
+class NoPayoutAccount(Conflict):
+    code = "no_payout_account"
+    message = _("请先添加收款账号，核实通过后才能提现")
+
+
+class Cooling(Conflict):
+    """Too soon after the password or the payout account was changed."""
+
+    code = "cooling"
+    message = _("修改密码或收款账号后的冷静期内不能提现，请在 %(until)s 之后再试")
+
+
+class BadWithdrawalAmount(BadInput):
+    code = "bad_withdrawal_amount"
+    message = _("提现金额须在 ¥%(min)s 到 ¥%(max)s 之间")
+
+
+class NotWithdrawable(Conflict):
+    """Less than that can be withdrawn now."""
+
+    code = "not_withdrawable"
+    message = _("现在最多可提现 ¥%(left)s")
+
+
+class WithdrawalLimit(Conflict):
+    """The limit of the day or the month."""
+
+    code = "withdrawal_limit"
+    message = _("超出每日或每月提现上限，现在还可以提现 ¥%(left)s")
+
+
+class WithdrawalMoved(Conflict):
+    """Somebody else was faster, or it is not the turn of this act."""
+
+    code = "withdrawal_moved"
+    message = _("状态已经变化，请刷新后再看")
+
+
+class FourEyes(Conflict):
+    """What needs two people was tried by one, or by the member whose money it is."""
+
+    code = "four_eyes"
+    message = _("审核和打款要由两名不同的员工完成，也不能处理自己的提现")
+
+
+class BadPayoutAccount(BadInput):
+    code = "bad_payout_account"
+    message = _("请填写真实姓名和正确的收款账号")

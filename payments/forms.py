@@ -1,4 +1,4 @@
-"""What a member types to top up."""
+"""What a member types to top up and to withdraw."""
 
 from decimal import Decimal
 from typing import Any
@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from common.exceptions import DomainError
 from common.money import parse_money
 from payments.exceptions import BadTopUpAmount
+from payments.models import PayoutAccount
 
 AMOUNTS = [Decimal(amount) for amount in (10, 30, 50, 100, 200, 500)]
 
@@ -41,3 +42,46 @@ class TopUpForm(forms.Form):
     def presets() -> list[Decimal]:
         low, high = settings.TOP_UP_LIMITS
         return [amount for amount in AMOUNTS if low <= amount <= high]
+
+
+class PasswordForm(forms.Form):
+    """What moves money out of the shop asks for the password again."""
+
+    password = forms.CharField(
+        label=_("登录密码"),
+        max_length=128,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+
+class WithdrawForm(PasswordForm):
+    amount = forms.CharField(
+        label=_("提现金额"),
+        max_length=12,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off", "placeholder": "¥"}),
+    )
+    field_order = ["amount", "password"]
+
+    def clean_amount(self) -> Decimal:
+        try:
+            return parse_money(self.cleaned_data["amount"])
+        except DomainError as error:
+            raise ValidationError(str(error)) from error
+
+
+class PayoutForm(PasswordForm):
+    kind = forms.ChoiceField(label=_("收款方式"), choices=PayoutAccount.Kind.choices)
+    name = forms.CharField(
+        label=_("真实姓名"),
+        max_length=40,
+        help_text=_("须与收款账号的实名一致"),
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    number = forms.CharField(
+        label=_("收款账号"),
+        max_length=64,
+        help_text=_("支付宝填手机号或邮箱，微信填微信号或手机号，银行卡填卡号"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    field_order = ["kind", "name", "number", "password"]

@@ -14,10 +14,11 @@ from events.services import emit
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
 from orders.services.paying import credit_account
+from payments.bonuses import grant_bonus
 from payments.exceptions import TransactionTaken
 from payments.models import PaymentAttempt, TopUp
 from wallet.models import Account, Transfer
-from wallet.services import is_posted, receive_from_channel, user_wallet
+from wallet.services import is_posted, lock_line, receive_from_channel, repay_at_once, user_wallet
 
 Purpose = PaymentAttempt.Purpose
 Outcome = PaymentAttempt.Outcome
@@ -108,10 +109,12 @@ def _pay_order(attempt: PaymentAttempt, amount: Decimal, ref: str, at: datetime)
 
 
 def _credit_top_up(attempt: PaymentAttempt, amount: Decimal, ref: str, at: datetime) -> str:
-    """Whatever came is the member's, also too little, too late or twice."""
+    """Whatever came is the member's, also too little, too late or twice; a gift comes with the first money in time."""
     top_up = lock_one(TopUp.objects.filter(pk=attempt.top_up_id))
     if is_posted(ref):
         raise TransactionTaken
+    # Before the wallet: credit lines are locked first.
+    line = lock_line(top_up.user_id) if top_up.repays_credit else None
     fee = attempt.fee if amount >= attempt.amount else Decimal("0.00")
     receive_from_channel(
         channel=attempt.channel.code,
@@ -123,9 +126,13 @@ def _credit_top_up(attempt: PaymentAttempt, amount: Decimal, ref: str, at: datet
         at=at,
         memo=attempt.number,
     )
+    in_time = top_up.state == TopUp.State.UNPAID and amount - fee >= top_up.amount
     top_up.credited += amount - fee
     top_up.state, top_up.paid_at = TopUp.State.PAID, top_up.paid_at or at
     top_up.save(update_fields=["credited", "state", "paid_at"])
+    if in_time:
+        grant_bonus(top_up, at=at)
+    repay_at_once(line, amount - fee, at=at)
     emit(WalletToppedUp(user_id=top_up.user_id, amount=amount - fee, topped_up_at=at), at=at)
     return Outcome.TOPPED_UP
 

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.views import notify, pay, payer, top_up
+from payments.views import notify, pay, payer, top_up, withdrawals
 
 app_name = "payments"
 urlpatterns = [
@@ -15,4 +15,7 @@ urlpatterns = [
     path("pay/<str:public_id>/payer/told/", payer.told, name="payer_told"),
     path("wallet/topup/", top_up.choose, name="top_up"),
     path("wallet/topup/<str:public_id>/", top_up.show, name="top_up_detail"),
+    path("wallet/withdraw/", withdrawals.withdrawals, name="withdrawals"),
+    path("wallet/withdraw/account/", withdrawals.payout_account, name="payout_account"),
+    path("wallet/withdraw/<public_id:public_id>/cancel/", withdrawals.cancel, name="withdrawal_cancel"),
 ]

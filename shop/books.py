@@ -9,13 +9,13 @@ from marketing.selectors import audit_coupons, audit_rebates
 from membership.selectors import audit_perks, audit_points
 from orders.selectors import audit_orders
 from payments.selectors import audit_payments
-from wallet.selectors import audit_ledger
+from wallet.selectors import audit_cards, audit_credit, audit_ledger
 
 
 def audit(*, at: datetime) -> dict[str, Findings]:
     """What is wrong, by room and rule such as "wallet.negative_balances"; empty findings where nothing is."""
     rooms = {
-        "wallet": audit_ledger(),
+        "wallet": {**audit_ledger(), **audit_cards(), **audit_credit()},
         "catalog": audit_reviews(),
         "membership": {**audit_points(), **audit_perks()},
         "marketing": {**audit_coupons(), **audit_rebates()},

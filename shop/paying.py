@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from common import clock
+from common.money import ZERO
 from common.templatetags.ui import yuan
 from orders.models import Order
 from orders.services import pay_from_wallet
@@ -18,7 +19,7 @@ from payments.selectors import method_name, option_for, refused_channels
 from payments.selectors import pay_options as channel_options
 from payments.services import start_attempt
 from shop import visitor
-from wallet.selectors import balance_of
+from wallet.selectors import auto_credit_of, balance_of
 
 WALLET = "wallet"
 COOKIE = "pay"
@@ -40,10 +41,12 @@ class PayOption:
         return self.value == WALLET
 
 
-def pay_options(request: HttpRequest, amount: Decimal, *, order: Order | None = None) -> list[PayOption]:
-    """What this visitor can pay `amount` (yuan) with. One usable option is chosen: a wallet that suffices before the
-    method used last, before the first. Channels that just refused this order stay away."""
-    options = [*_wallet(request, amount), *_channels(request, amount, order)]
+def pay_options(
+    request: HttpRequest, amount: Decimal, *, order: Order | None = None, cash_only: bool = False
+) -> list[PayOption]:
+    """What this visitor can pay `amount` (yuan) with; `cash_only`: by no balance. One usable option is
+    chosen: a wallet that suffices before the method used last, before the first. Channels that just refused this order stay away."""
+    options = [*([] if cash_only else _wallet(request, amount)), *_channels(request, amount, order)]
     usable = [option.value for option in options if option.usable]
     last = request.COOKIES.get(COOKIE, "")
     proposed = WALLET if WALLET in usable else last if last in usable else usable[0] if usable else ""
@@ -55,6 +58,10 @@ def _wallet(request: HttpRequest, amount: Decimal) -> list[PayOption]:
     if user is None:
         return []
     balance = balance_of(user)
+    lent = auto_credit_of(user) if balance < amount else ZERO
+    if balance < amount <= balance + lent:
+        hint = _("余额 %(balance)s，另用授信 %(lent)s") % {"balance": yuan(balance), "lent": yuan(amount - balance)}
+        return [PayOption(WALLET, pgettext("way to pay", "余额支付"), hint)]
     hint = _("余额 %(balance)s") % {"balance": yuan(balance)}
     if balance < amount:
         hint = _("余额 %(balance)s，还差 %(missing)s") % {"balance": yuan(balance), "missing": yuan(amount - balance)}
@@ -75,10 +82,10 @@ def name_of(paid_with: str) -> str:
     return _("余额") if paid_with == WALLET else method_name(paid_with)
 
 
-def is_known(request: HttpRequest, value: str, amount: Decimal) -> bool:
+def is_known(request: HttpRequest, value: str, amount: Decimal, *, cash_only: bool = False) -> bool:
     """Whether `value` is a way to pay for this visitor at all. Whether a balance suffices, the services say: a repeated
     click must reach its order although the first one has emptied the wallet."""
-    return value in {option.value for option in pay_options(request, amount)}
+    return value in {option.value for option in pay_options(request, amount, cash_only=cash_only)}
 
 
 def pay(request: HttpRequest, order: Order, value: str) -> HttpResponse:

@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict
+from common.exceptions import BadInput, Conflict, NotFound
 
 
 class InsufficientBalance(Conflict):
@@ -23,3 +23,58 @@ class BadTransfer(BadInput):
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写原因")
+
+
+class CardUnusable(Conflict):
+    """No such card, not usable any more, or used by another: the answer is the same, so that guessing learns nothing."""
+
+    code = "card_unusable"
+    message = _("卡号不正确，或这张卡已不能使用")
+
+
+class Moved(Conflict):
+    """Somebody else was faster, or it is not the turn of this act."""
+
+    code = "moved"
+    message = _("状态已经变化，请刷新后再看")
+
+
+class SamePerson(Conflict):
+    """What needs two people was tried by one."""
+
+    code = "same_person"
+    message = _("这一步要由另一名员工来做")
+
+
+class CodesGone(Conflict):
+    """The codes of a batch leave once."""
+
+    code = "codes_gone"
+    message = _("这批卡号已经导出或放入库存，不能再次取出")
+
+
+class NoCredit(Conflict):
+    """No line, or it is frozen."""
+
+    code = "no_credit"
+    message = _("没有可用的授信，或授信已冻结")
+
+
+class CreditExhausted(Conflict):
+    code = "credit_exhausted"
+    message = _("授信还可使用 ¥%(left)s")
+
+
+class NothingOwed(Conflict):
+    code = "nothing_owed"
+    message = _("没有需要归还的授信")
+
+
+class BadCreditTerms(BadInput):
+    code = "bad_credit_terms"
+    message = _("额度不能为负，还款日为 1 到 28 日")
+
+
+class CreditNotFound(NotFound):
+    code = "credit_not_found"
+    message = _("没有开通授信")

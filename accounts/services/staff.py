@@ -61,7 +61,7 @@ def set_temporary_password(*, user_id: int, actor: User, address: str | None = N
     with transaction.atomic():
         user = _locked(user_id, actor)
         user.set_password(password)
-        user.save(update_fields=["password"])
+        user.save(update_fields=["password", "password_changed_at"])
         record(action="user.reset_password", at=clock.now(), actor=actor, target=user, address=address)
     return password
 

@@ -101,6 +101,7 @@ class SkuAdmin(ModelAdmin):
         "status",
         ("min_quantity", "max_quantity"),
         "sale_order",
+        "cash_only",
         "low_stock_at",
         "goods_key",
         "position",

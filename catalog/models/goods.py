@@ -150,6 +150,11 @@ class Sku(models.Model):
     min_quantity = models.PositiveIntegerField(_("起购数量"), default=1)
     max_quantity = models.PositiveIntegerField(_("单次限购"), default=5000)
     low_stock_at = models.PositiveIntegerField(_("低库存提醒"), default=10)
+    cash_only = models.BooleanField(
+        _("不能用余额支付"),
+        default=False,
+        help_text=_("充值卡这类能换回余额的商品要打开，否则折扣会被反复套取"),
+    )
     low_stock_told = models.BooleanField(_("已提醒低库存"), default=False, editable=False)
     position = models.IntegerField(_("排序"), default=0)
 

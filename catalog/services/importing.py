@@ -6,7 +6,7 @@ counted. The unique fingerprint makes every repetition harmless, of a chunk as w
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
 from django.db import connection, transaction
@@ -252,6 +252,36 @@ def _finish(batch: KeyBatch, state: str, report: dict) -> KeyBatch:
             emit(StockArrived(sku_id=locked.sku_id, added=locked.imported, arrived_at=at), at=at)
         refresh_figures(sku_ids=[locked.sku_id])
     return _batch(batch.pk)
+
+
+def add_keys(*, sku: Sku, texts: Sequence[str], note: str, actor: User | None, at: datetime) -> KeyBatch:
+    """Put keys that the shop made itself on the shelf, as a batch of their own, in the caller's transaction.
+
+    Raises NotKeyGoods for a SKU whose goods are not keys.
+    """
+    if sku.product.kind != Product.Kind.KEY:
+        raise NotKeyGoods
+    batch = KeyBatch.objects.create(
+        sku=sku,
+        seller_id=sku.product.seller_id,
+        data_key=new_data_key(at=at),
+        state=State.DONE,
+        rows_total=len(texts),
+        rows_done=len(texts),
+        note=note[:200],
+        created_by_id=actor.pk if actor else None,
+        created_at=at,
+        progress_at=at,
+        finished_at=at,
+    )
+    rows = [keyfiles.make_row(number, text) for number, text in enumerate(texts, 1)]
+    for start in range(0, len(rows), CHUNK):
+        batch.imported += _insert(batch, rows[start : start + CHUNK])
+    batch.duplicates = len(rows) - batch.imported
+    batch.save(update_fields=["imported", "duplicates"])
+    emit(StockArrived(sku_id=sku.pk, added=batch.imported, arrived_at=at), at=at)
+    refresh_figures(sku_ids=[sku.pk])
+    return batch
 
 
 def resume_stalled() -> int:

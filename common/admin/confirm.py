@@ -21,6 +21,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -83,8 +84,8 @@ def ask(
 ) -> HttpResponse:
     """Show the form (when there is one), then the preview, then run and go `back` (the target's page, or the list).
 
-    `run` returns the sentence that tells the success, or an HttpResponse to answer with. A DomainError of `preview` or
-    `run` is shown in its own words. Only `run` may write; it gets `Answer.token`, a good idempotency reference.
+    `run` returns the sentence that tells the success, or a response to answer with, such as a file. A DomainError of
+    `preview` or `run` is shown in its own words. Only `run` may write; it gets `Answer.token`, a good idempotency reference.
     """
     back = back or _back(model_admin, target)
     step = request.POST.get(STEP, "")
@@ -97,7 +98,7 @@ def ask(
     try:
         if step == "run":
             done = run(answer)
-            if isinstance(done, HttpResponse):
+            if isinstance(done, HttpResponseBase):
                 return done
             messages.success(request, done)
             return HttpResponseRedirect(back)

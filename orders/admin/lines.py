@@ -1,9 +1,11 @@
 """What waits for staff, line by line; and refunds as a list of their own."""
 
+from functools import partial
+
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,7 @@ from common.admin.telling import names_of
 from common.registries import Panel, panels
 from common.texts import clauses
 from membership.selectors import with_priority
+from orders.admin.cards import stock
 from orders.admin.shown import line_chip, priority_chip, refund_chip
 from orders.admin.timeline import reason_of
 from orders.models import OrderLine, OrderRefund
@@ -50,6 +53,14 @@ class OrderLineAdmin(NoPage):
     search_fields = ["=order__number", "=sku__code"]
     search_help_text = _("按订单号或商品编码精确查找")
     ordering = ["-id"]
+
+    def get_urls(self) -> list:
+        by_batch = path(
+            "cards/<int:batch_id>/stock/",
+            self.admin_site.admin_view(partial(stock, self)),
+            name="orders_orderline_stock_cards",
+        )
+        return [by_batch, *super().get_urls()]
 
     @display(description=_("订单号"))
     def number(self, line: OrderLine):

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from accounts.models import User
 from catalog.exceptions import OutOfStock
+from catalog.models import Product, Sku
 from catalog.services.stock import sell_reserved
 from common import clock
 from common.locks import lock_one
@@ -16,7 +17,7 @@ from common.money import ZERO
 from events.contracts import OrderPaid
 from events.services import emit
 from marketing.exceptions import CouponGone
-from orders.exceptions import IllegalMove, OrderNotFound
+from orders.exceptions import CashOnly, IllegalMove, OrderNotFound
 from orders.models import Order, OrderLine
 from orders.services.coupons import hold_coupon, hold_coupon_again
 from orders.services.delivering import finish_delivery, line_facts, start_delivery
@@ -40,8 +41,8 @@ class PaymentOutcome(enum.StrEnum):
 def pay_from_wallet(*, order_id: int, user: User) -> Order:
     """Pay an unpaid order from its buyer's wallet. A repeated call for a paid order changes nothing.
 
-    Locks the order, the wallet, the keys. Raises OrderNotFound for a stranger, InsufficientBalance, IllegalMove when the
-    order is closed.
+    Locks the order, the wallet, the keys. Raises OrderNotFound for a stranger, InsufficientBalance, CashOnly, IllegalMove
+    when the order is closed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -53,23 +54,33 @@ def pay_from_wallet(*, order_id: int, user: User) -> Order:
         if order.state != Order.State.UNPAID:
             raise IllegalMove
         lines = list(order.lines.select_related("sku__product__category"))
-        _debit(order, user, at)
+        _debit(order, lines, user, at)
         sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
         _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
     return order
 
 
 def settle_from_wallet(order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime) -> None:
-    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CouponGone,
+    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CashOnly, CouponGone,
     OutOfStock."""
-    _debit(order, user, at)
+    _debit(order, lines, user, at)
     hold_coupon(order, at=at)
     sold = {line.pk: sell_line(line, at=at) for line in lines}
     _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
 
 
-def _debit(order: Order, user: User, at: datetime) -> None:
+def _debit(order: Order, lines: Sequence[OrderLine], user: User, at: datetime) -> None:
+    for line in lines:
+        if is_cash_only(line.sku):
+            raise CashOnly(name=line.product_title)
     debit_wallet(user=user, amount=order.total, ref=f"order:{order.pk}:pay", at=at, memo=order.number)
+
+
+def is_cash_only(sku: Sku) -> bool:
+    """Whether it, or a part of it, is sold for money only. `sku.product` should be selected with it."""
+    if sku.product.kind == Product.Kind.BUNDLE:
+        return sku.cash_only or sku.bundle_items.filter(component__cash_only=True).exists()
+    return sku.cash_only
 
 
 def receive_payment(

@@ -66,7 +66,7 @@ def place(
     Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. What is
     ordered from a `cart` leaves it in this transaction too. `coupon` as in `quote`; the order holds it. Locks: the cart's
     items, the wallet account, the coupon, then keys. Raises what `quote` raises, ContactNeeded, PriceMoved,
-    TooManyUnpaid, OutOfStock, InsufficientBalance, KeyReused; nothing is kept then.
+    TooManyUnpaid, OutOfStock, InsufficientBalance, CashOnly, KeyReused; nothing is kept then.
     """
     contact = buyer.contact.strip()[:MAX_CONTACT]
     if buyer.user is None and (not contact or not buyer.device):

@@ -3,12 +3,23 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.registries import act_names, pay_names
-from payments.admin import attempts, channels, notifies, refunds, telling, top_ups, unclaimed
+from payments.admin import attempts, bonuses, channels, notifies, refunds, telling, top_ups, unclaimed, withdrawals
 from payments.models import Channel
 from payments.services.refunding import SEND_BACK, SETTLE
 from payments.services.staff import ASSIGN, CONFIRM
+from payments.services.top_up_refunds import REFUND
 
-__all__ = ["attempts", "channels", "notifies", "refunds", "telling", "top_ups", "unclaimed"]
+__all__ = [
+    "attempts",
+    "bonuses",
+    "channels",
+    "notifies",
+    "refunds",
+    "telling",
+    "top_ups",
+    "unclaimed",
+    "withdrawals",
+]
 
 pay_names.update(Channel.Method.choices)
 act_names.update(
@@ -17,5 +28,6 @@ act_names.update(
         ASSIGN: _("认领款项"),
         SEND_BACK: _("原路退回"),
         SETTLE: _("人工登记退款结果"),
+        REFUND: _("登记充值退款"),
     }
 )

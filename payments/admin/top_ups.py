@@ -1,14 +1,55 @@
-"""Top-ups, to read."""
+"""Top-ups to read, and to note that one was given back."""
 
+from decimal import Decimal
+from functools import partial
+
+from django import forms
 from django.contrib import admin
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
-from common.admin import DayRangeFilter, ReadOnlyAdmin, chip, display, money, when
-from payments.models import TopUp
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    money,
+    when,
+)
+from common.admin.confirm import Answer
+from common.money import CENT, ZERO
+from payments import services
+from payments.bonuses import due_back
+from payments.models import BonusGrant, TopUp
+from wallet.selectors import balance_of, restricted_of
 
 TONES = {TopUp.State.UNPAID: "neutral", TopUp.State.PAID: "success", TopUp.State.CLOSED: "neutral"}
+
+
+class RefundForm(forms.Form):
+    amount = forms.DecimalField(
+        label=_("退款金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
+    )
+    reason = forms.CharField(
+        label=_("原因"),
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text=_("写明退款方式和凭证号；写入审计记录"),
+    )
+
+    def __init__(self, *args, left: Decimal, **kwargs) -> None:
+        super().__init__(*args, initial={"amount": left}, **kwargs)
+        self.fields["amount"].validators += [MinValueValidator(CENT), MaxValueValidator(left)]
+        self.fields["amount"].help_text = _("先在渠道后台退给会员，再在这里登记。最多 ¥%(left)s") % {"left": left}
 
 
 @admin.register(TopUp)
@@ -16,19 +57,66 @@ class TopUpAdmin(ReadOnlyAdmin):
     list_display = ["user", "shown_amount", "shown_credited", "shown_state", "shown_placed", "shown_paid"]
     list_display_links = ["user"]
     list_filter = ["state", ("placed_at", DayRangeFilter), ("paid_at", DayRangeFilter), "storefront"]
-    list_select_related = ["user", "storefront"]
+    list_select_related = ["user", "storefront", "bonus_rule"]
     search_fields = ["user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]
     fields = [
         "user",
-        ("shown_amount", "shown_credited"),
+        ("shown_amount", "shown_credited", "shown_refunded"),
+        ("bonus_rule", "shown_bonus"),
         "shown_state",
         ("shown_placed", "shown_deadline", "shown_paid"),
         "storefront",
     ]
     readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
-    export_columns = ["user", "amount", "credited", "state", "placed_at", "paid_at", "storefront"]
+    export_columns = ["user", "amount", "credited", "refunded", "bonus", "state", "placed_at", "paid_at", "storefront"]
+
+    actions_detail = ["refund"]
+    has_refund_permission = allowed("payments.refund_topup")
+
+    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
+        top_up = self.get_object(request, object_id)
+        left = top_up is not None and top_up.credited > top_up.refunded
+        return super().get_actions_detail(request, object_id) if left else []
+
+    @action(description=_("登记退款"), icon="undo", permissions=["refund"])
+    def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        top_up = self.one(request, object_id)
+
+        def preview(answer: Answer) -> Preview:
+            amount = answer.data["amount"]
+            grant = BonusGrant.objects.filter(top_up=top_up).first()
+            bonus = due_back(top_up, grant, top_up.refunded + amount) if top_up.credited else ZERO
+            free = balance_of(top_up.user) - restricted_of(top_up.user)
+            balance = balance_of(top_up.user)
+            short = balance < amount + bonus or free < amount
+            return Preview(
+                facts=[
+                    Fact(_("会员"), top_up.user.get_username()),
+                    Fact(_("退款金额"), money(amount), strong=True),
+                    Fact(_("收回赠送"), money(bonus)),
+                    Fact(_("余额"), money(balance - amount - bonus), was=money(balance)),
+                    Fact(_("原因"), answer.data["reason"]),
+                ],
+                warnings=[_("余额里可以退的不够，请减少退款金额。")] if short else [],
+                possible=not short,
+                submit=_("确认登记"),
+            )
+
+        def run(answer: Answer) -> str:
+            services.refund_top_up(
+                top_up_id=top_up.pk,
+                amount=answer.data["amount"],
+                reason=answer.data["reason"],
+                ref=f"topup:{answer.token}"[:80],
+                actor=request.user,
+                address=request.client_address,
+            )
+            return gettext("已登记退款。")
+
+        form = partial(RefundForm, left=top_up.credited - top_up.refunded)
+        return ask(self, request, title=_("登记充值退款"), form=form, preview=preview, run=run, target=top_up)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
@@ -40,6 +128,14 @@ class TopUpAdmin(ReadOnlyAdmin):
     @display(description=_("到账金额"))
     def shown_credited(self, top_up: TopUp):
         return money(top_up.credited) if top_up.credited else "–"
+
+    @display(description=_("已退金额"))
+    def shown_refunded(self, top_up: TopUp):
+        return money(top_up.refunded) if top_up.refunded else "–"
+
+    @display(description=_("应赠金额"))
+    def shown_bonus(self, top_up: TopUp):
+        return money(top_up.bonus) if top_up.bonus else "–"
 
     @display(description=_("状态"))
     def shown_state(self, top_up: TopUp):

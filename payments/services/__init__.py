@@ -3,22 +3,40 @@ from payments.services.asking import ask_attempt, ask_due_attempts, expect_news,
 from payments.services.channels import channel_problems, save_channel
 from payments.services.keys import expect_keys, fetch_due_keys, fetch_keys
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
+from payments.services.payout_accounts import (
+    refuse_payout_account,
+    reveal_payout_account,
+    save_payout_account,
+    verify_payout_account,
+)
 from payments.services.refunding import begin_refund, push_due_refunds, push_refund, return_payment, settle_refund
 from payments.services.staff import assign_ref, assign_to_member, assign_to_order, confirm_payment
 from payments.services.starting import form_fields, start_attempt, wants_payer
+from payments.services.top_up_refunds import refund_top_up
 from payments.services.topping_up import close_due_top_ups, place_top_up
+from payments.services.withdrawing import (
+    approve_withdrawal,
+    ask_withdrawal,
+    cancel_withdrawal,
+    confirm_withdrawal,
+    reject_withdrawal,
+)
 
 __all__ = [
     "apply_payment",
+    "approve_withdrawal",
     "ask_attempt",
     "ask_due_attempts",
+    "ask_withdrawal",
     "assign_ref",
     "assign_to_member",
     "assign_to_order",
     "begin_refund",
+    "cancel_withdrawal",
     "channel_problems",
     "close_due_top_ups",
     "confirm_payment",
+    "confirm_withdrawal",
     "expect_keys",
     "expect_news",
     "fetch_due_keys",
@@ -31,10 +49,16 @@ __all__ = [
     "push_refund",
     "receive_notify",
     "recheck_attempt",
+    "refund_top_up",
+    "refuse_payout_account",
+    "reject_withdrawal",
     "return_payment",
+    "reveal_payout_account",
     "save_channel",
+    "save_payout_account",
     "settle_refund",
     "start_attempt",
     "sweep_notifies",
+    "verify_payout_account",
     "wants_payer",
 ]

@@ -9,6 +9,8 @@ from django.db import connection, transaction
 from accounts.models import User
 from audit.services import run_once
 from common import clock
+from common.money import ZERO
+from payments.bonuses import best_of, rules_for
 from payments.exceptions import BadTopUpAmount, TooManyTopUps
 from payments.models import TopUp
 from tenancy.models import Storefront
@@ -16,8 +18,10 @@ from tenancy.models import Storefront
 MAX_UNPAID = 5
 
 
-def place_top_up(*, user: User, storefront: Storefront, amount: Decimal, idempotency_key: str) -> TopUp:
-    """A top-up to be paid, once per (user, key). Raises BadTopUpAmount, TooManyTopUps, KeyReused."""
+def place_top_up(
+    *, user: User, storefront: Storefront, amount: Decimal, idempotency_key: str, repays_credit: bool = False
+) -> TopUp:
+    """A top-up to be paid, once per (user, key), with the gift that is promised for it. Raises BadTopUpAmount, TooManyTopUps, KeyReused."""
     low, high = settings.TOP_UP_LIMITS
     if not low <= amount <= high:
         raise BadTopUpAmount(min=low, max=high)
@@ -32,14 +36,23 @@ def place_top_up(*, user: User, storefront: Storefront, amount: Decimal, idempot
             if unpaid.count() >= MAX_UNPAID:
                 raise TooManyTopUps
             deadline = at + timedelta(minutes=settings.ORDER_PAY_MINUTES)
+            # What pays a debt brings no gift.
+            promised = None if repays_credit else best_of(rules_for(user, storefront.pk, at), amount)
             return TopUp.objects.create(
-                user=user, storefront=storefront, amount=amount, placed_at=at, pay_deadline=deadline
+                user=user,
+                storefront=storefront,
+                amount=amount,
+                bonus_rule=promised.rule if promised else None,
+                bonus=promised.amount if promised else ZERO,
+                repays_credit=repays_credit,
+                placed_at=at,
+                pay_deadline=deadline,
             ).pk
 
         top_up_id, _new = run_once(
             caller=f"user:{user.pk}",
             key=f"top-up:{idempotency_key}"[:80],
-            request={"amount": str(amount)},
+            request={"amount": str(amount), **({"repays_credit": True} if repays_credit else {})},
             at=at,
             run=run,
         )

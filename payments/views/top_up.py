@@ -10,12 +10,15 @@ from django.views.decorators.cache import never_cache
 from common import clock
 from common.exceptions import DomainError
 from common.ids import public_id as new_token
+from payments.bonuses import best_of, rules_for
 from payments.exceptions import MethodUnavailable
 from payments.forms import TopUpForm
-from payments.models import PaymentAttempt, TopUp
+from payments.models import BonusGrant, PaymentAttempt, TopUp
 from payments.selectors import pay_options
 from payments.services import place_top_up, start_attempt
-from wallet.selectors import balance_of
+from wallet.selectors import balance_of, owed_by
+
+CREDIT = "credit"
 
 
 @never_cache
@@ -28,11 +31,16 @@ def choose(request: HttpRequest) -> HttpResponse:
             return _start(request, form)
         except DomainError as error:
             refusal = str(error)
-    options = pay_options(amount=None, user_agent=_agent(request), at=clock.now())
+    at = clock.now()
+    options = pay_options(amount=None, user_agent=_agent(request), at=at)
+    repays = _repays(request)
+    rules = [] if repays else rules_for(request.user, request.storefront.pk, at)
     context = {
         "form": form,
         "refusal": refusal,
-        "presets": TopUpForm.presets(),
+        "presets": [(amount, best_of(rules, amount)) for amount in TopUpForm.presets()],
+        "bonus_rules": rules,
+        "repays": repays,
         "preset": request.POST.get("preset", ""),
         "options": options,
         "chosen": request.POST.get("method", "") or (options[0].method if options else ""),
@@ -56,6 +64,7 @@ def _start(request: HttpRequest, form: TopUpForm) -> HttpResponse:
         storefront=request.storefront,
         amount=amount,
         idempotency_key=request.POST.get("token", ""),
+        repays_credit=_repays(request),
     )
     attempt = start_attempt(
         target=top_up,
@@ -79,7 +88,14 @@ def show(request: HttpRequest, public_id: str) -> HttpResponse:
         return redirect("payments:payment", live.public_id)
     if top_up.state == TopUp.State.PAID and top_up.credited != top_up.amount:
         messages.info(request, _("实际到账金额与充值金额不同，已按实际到账入账。"))
-    return render(request, "payments/top_up_done.html", {"top_up": top_up, "balance": balance_of(request.user)})
+    grant = BonusGrant.objects.filter(top_up=top_up).first()
+    context = {"top_up": top_up, "grant": grant, "balance": balance_of(request.user)}
+    return render(request, "payments/top_up_done.html", context)
+
+
+def _repays(request: HttpRequest) -> bool:
+    """Whether this top-up pays back what was used on credit."""
+    return CREDIT in (request.POST.get("for"), request.GET.get("for")) and bool(owed_by(request.user))
 
 
 def _agent(request: HttpRequest) -> str:

@@ -45,7 +45,12 @@ RULES = {
     ],
 }
 # From which spend in a month on which part of all of it comes back.
-REBATE = ((Decimal(1000), Decimal("0.01")), (Decimal(3000), Decimal("0.02")), (Decimal(10000), Decimal("0.03")))
+REBATE = (
+    (Decimal(1000), Decimal("0.01")),
+    (Decimal(3000), Decimal("0.02")),
+    (Decimal(10000), Decimal("0.03")),
+    (Decimal(30000), Decimal("0.05")),
+)
 # Who takes what, days ago: a coupon that anybody may claim, one that the shop gave, points, a birthday.
 CLAIMED = [("demo", "welcome-5", 3), ("qiqi", "weekend-95", 2), ("xueba", "welcome-5", 20)]
 GIVEN = [("demo", "birthday-10", 5), ("linlin", "sorry-3", 8)]

@@ -17,7 +17,7 @@ from common.ids import public_id
 from common.money import parse_money
 from orders.models import Order
 from orders.selectors import cart_items, orders_of_device
-from orders.services import AUTO, Item, Quote, place, preview
+from orders.services import AUTO, Item, Quote, is_cash_only, place, preview
 from shop import nudges, paying, visitor
 from shop.cards import Stock
 from shop.coupons import choose
@@ -148,7 +148,7 @@ def _show(
             if Stock(left[line.sku.pk]).level != "plenty" and left[line.sku.pk] < line.quantity
         ],
         "contact": form.contact,
-        "options": paying.pay_options(request, quoted.total),
+        "options": paying.pay_options(request, quoted.total, cash_only=_cash_only(quoted)),
         "refusal": refusal or coupon.refusal,
         # A fresh token for a fresh try; a repeated click sends the same one and is answered with the same order.
         "token": public_id(),
@@ -162,9 +162,14 @@ def _show(
     return response
 
 
+def _cash_only(quoted: Quote) -> bool:
+    return any(is_cash_only(line.sku) for line in quoted.lines)
+
+
 def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm) -> HttpResponse:
     chosen, coupon = request.POST.get("pay", ""), request.POST.get("coupon", "")
-    if not paying.is_known(request, chosen, choose(request, quoted, coupon).quote.total):
+    total = choose(request, quoted, coupon).quote.total
+    if not paying.is_known(request, chosen, total, cash_only=_cash_only(quoted)):
         return _show(request, wanted, quoted, form, DomainError("no_method", _("请选择支付方式")))
     try:
         order = place(

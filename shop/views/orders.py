@@ -21,7 +21,7 @@ from membership.selectors import has_heard_of, mark_of, member_standing
 from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
-from orders.services import cancel, claim_credit
+from orders.services import cancel, claim_credit, is_cash_only
 from shop import nudges, paying, visitor
 from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
@@ -153,6 +153,11 @@ def _climb(request: HttpRequest, user: User, found: Order) -> dict[str, Any]:
     return {"standing": standing, "standing_mark": mark_of(standing.member), "nudge": nudge}
 
 
+def _pay_options(request: HttpRequest, found: Order) -> list[paying.PayOption]:
+    cash_only = any(is_cash_only(line.sku) for line in found.lines.select_related("sku__product"))
+    return paying.pay_options(request, found.total, order=found, cash_only=cash_only)
+
+
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
     unpaid = found.state == Order.State.UNPAID
     user = visitor.member(request)
@@ -165,7 +170,7 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "credit": credit_of_order(found.pk) if found.is_guest else ZERO,
         "secret": order_secret(found) if found.is_guest else "",
         "short_hours": settings.SHORT_REFUND_HOURS,
-        "options": paying.pay_options(request, found.total, order=found) if unpaid else [],
+        "options": _pay_options(request, found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
         "paid_with": paying.name_of(found.paid_with),
     }

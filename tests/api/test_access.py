@@ -4,6 +4,7 @@ import pytest
 
 from common.api.schema import document
 from tests.api.conftest import Caller
+from tests.payments.withdrawals import ask, open_withdrawals, verified_account
 
 # What each operation needs to be called at all: (body, headers).
 PAY = {"method": "wallet"}
@@ -14,6 +15,12 @@ BODIES = {
     "place_order": {"items": []},
     "quote": {"items": []},
     "issue_token": {},
+    "redeem_card": {"code": "no such card"},
+    "ask_withdrawal": {"amount": "1"},
+    "draw_credit": {"amount": "1"},
+    "repay_credit": {"amount": "1"},
+    "set_credit_auto_use": {"auto_use": True},
+    "cancel_withdrawal": {},
 }
 PUBLIC = {"list_products", "get_product", "list_product_reviews", "get_tiers", "issue_token"}
 NOTHING = "x" * 22
@@ -33,12 +40,15 @@ OWNED = [one for one in ALL if "{public_id}" in one[2] and one[0] not in PUBLIC]
 
 
 @pytest.fixture
-def objects(as_alice, shelf) -> dict[str, str]:
+def objects(as_alice, alice, shelf) -> dict[str, str]:
     """Alice's things by the beginning of the path that shows them."""
     sku = shelf.sku(keys=5)
     order = as_alice.place(sku)[1]["id"]
     token = as_alice.get("/tokens/")[1]["items"][0]["id"]
-    return {"/orders/": order, "/tokens/": token}
+    open_withdrawals()
+    verified_account(alice)
+    withdrawal = ask(alice, "10.00").public_id
+    return {"/orders/": order, "/tokens/": token, "/wallet/withdrawals/": withdrawal}
 
 
 def path_to(path: str, objects: dict[str, str]) -> str:

@@ -28,7 +28,11 @@ POLICY = {
     "fairness": STAFF,
     "fairness_rows": STAFF,
     "fairness_csv": STAFF,
+    "api:credit": MEMBER,
+    "api:credit_draw": MEMBER,
+    "api:credit_repay": MEMBER,
     "api:docs": PUBLIC,
+    "api:card_redeem": MEMBER,
     "api:check_in": MEMBER,
     "api:me": MEMBER,
     "api:my_points": MEMBER,
@@ -50,6 +54,10 @@ POLICY = {
     "api:tiers": PUBLIC,
     "api:token": MEMBER,
     "api:wallet": MEMBER,
+    "api:withdrawable": MEMBER,
+    "api:withdrawal": MEMBER,
+    "api:withdrawal_cancel": MEMBER,
+    "api:withdrawals": MEMBER,
     # Asked for with a password and without a token; the list is for its owner, see tests/api/test_access.py.
     "api:tokens": PUBLIC,
     "catalog:cover": PUBLIC,
@@ -76,8 +84,11 @@ POLICY = {
     "payments:return": PUBLIC,
     "payments:status": PUBLIC,
     "payments:switch": PUBLIC,
+    "payments:payout_account": MEMBER,
     "payments:top_up": MEMBER,
     "payments:top_up_detail": MEMBER,
+    "payments:withdrawal_cancel": MEMBER,
+    "payments:withdrawals": MEMBER,
     "notifications:inbox": MEMBER,
     "notifications:read_all": MEMBER,
     "shop:account": PUBLIC,
@@ -121,6 +132,8 @@ POLICY = {
     "shop:service_worker": PUBLIC,
     "shop:sitemap": PUBLIC,
     "shop:wallet": MEMBER,
+    "shop:wallet_credit": MEMBER,
+    "shop:wallet_redeem": MEMBER,
 }
 # Open to all, inside a namespace that is otherwise closed.
 DOORS = {"admin:login", "admin:logout", "admin:jsi18n"}

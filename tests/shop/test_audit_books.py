@@ -22,12 +22,24 @@ from orders import services
 from orders.models import Order, OrderRefund
 from orders.services import AUTO
 from payments.models import Refund
-from payments.services import begin_refund, place_top_up, push_refund
+from payments.services import (
+    approve_withdrawal,
+    begin_refund,
+    confirm_withdrawal,
+    place_top_up,
+    push_refund,
+    refund_top_up,
+)
 from shop.books import audit
 from tenancy.selectors import main_storefront
+from tests.desk import staff
 from tests.marketing.coupons import give, template
 from tests.opinions import published
 from tests.payments.conftest import channel, running_sandbox, sandbox, till
+from tests.payments.withdrawals import ask, bonus_rule, open_withdrawals, verified_account
+from tests.wallet.cards import batch, codes
+from tests.wallet.credit import credit
+from wallet.services import approve_codes, ask_codes, draw_credit, redeem_card, repay_credit, take_codes
 
 pytestmark = pytest.mark.django_db
 
@@ -61,6 +73,25 @@ def history(shelf, alice, bob, olga, till, channel):
     shelf.buy(alice, (sku, 1), from_wallet=True, coupon=AUTO)
     give(bob, limited)
     services.cancel(order_id=shelf.buy(bob, (sku, 1), coupon=AUTO).pk, actor=bob)
+    bonus_rule("50.00", "5.00")
+    gifted = place_top_up(user=alice, storefront=main_storefront(), amount=Decimal(50), idempotency_key="g")
+    till.pay(till.start(gifted, channel))
+    refund_top_up(top_up_id=gifted.pk, amount=Decimal(10), reason="x", ref="f1", actor=olga)
+    open_withdrawals()
+    verified_account(bob)
+    petra, quentin = staff("petra"), staff("quentin")
+    paid = ask(bob, "20.00")
+    approve_withdrawal(withdrawal_id=paid.pk, actor=petra)
+    confirm_withdrawal(withdrawal_id=paid.pk, proof="T1", actor=quentin)
+    ask(bob, "30.00")
+    printed = batch(olga)
+    ask_codes(batch_id=printed.pk, reason="x", actor=petra)
+    approve_codes(batch_id=printed.pk, actor=quentin)
+    take_codes(batch_id=printed.pk, actor=petra)
+    credit(alice)
+    draw_credit(user=alice, amount=Decimal(30), idempotency_key="c")
+    repay_credit(user=alice, amount=Decimal(10), idempotency_key="c")
+    redeem_card(user=bob, code=codes(batch(olga, count=2))[0], address="203.0.113.9")
     at = clock.now()
     grant_points(user_id=alice.pk, amount=5, cause=PointsEntry.Cause.BACK, ref="back:0", at=at)
     PointsBack.objects.create(line_id=0, user=alice, cash=10, rate=Decimal("0.5"), granted=5)
@@ -140,6 +171,17 @@ DAMAGES = {
     "wallet.transfers_without_reference": [f"DELETE FROM wallet_transferref WHERE transfer_id = {PAYMENT}"],
     "wallet.transfers_without_entries": [f"DELETE FROM wallet_entry WHERE transfer_id = {PAYMENT}"],
     "wallet.entries_without_transfer": [f"UPDATE wallet_entry SET transfer_id = 0 WHERE transfer_id = {PAYMENT}"],
+    "wallet.restricted_unlike_entries": ["UPDATE wallet_account SET restricted = restricted + 1 WHERE restricted > 0"],
+    "wallet.redeemed_cards_unlike_the_ledger": ["UPDATE wallet_cardbatch SET face_value = face_value + 1"],
+    "wallet.card_money_without_card": ["UPDATE wallet_card SET state = 'issued' WHERE state = 'redeemed'"],
+    "wallet.batches_unlike_cards": ["UPDATE wallet_cardbatch SET count = count + 1"],
+    "wallet.codes_kept_after_they_left": ["UPDATE wallet_cardbatch SET sealed_codes = 'x'"],
+    "wallet.credit_unlike_draws": ["UPDATE wallet_creditline SET used = used + 1"],
+    "wallet.credit_unlike_repayments": ["UPDATE wallet_creditrepayment SET amount = amount + 1"],
+    "wallet.receivables_unlike_credit": ["UPDATE wallet_creditline SET used = used - 1"],
+    "wallet.credit_without_receivable": [
+        "UPDATE wallet_account SET code = 'shop:receivable:0' WHERE purpose = 'receivable'"
+    ],
     "orders.keys_on_unpaid_lines": [
         "UPDATE catalog_key SET state = 'sold', sold_at = now() WHERE state = 'reserved'",
     ],
@@ -202,6 +244,18 @@ DAMAGES = {
         f" WHERE id = {GATEWAY}"
     ],
     "payments.top_ups_unlike_attempts": ["UPDATE payments_topup SET credited = credited + 1"],
+    "payments.bonuses_unlike_the_ledger": ["UPDATE payments_bonusgrant SET amount = amount + 1"],
+    "payments.bonus_money_without_top_up": ["DELETE FROM payments_bonusgrant"],
+    "payments.top_up_refunds_unlike_the_ledger": [
+        "UPDATE payments_topup SET refunded = refunded + 1 WHERE refunded > 0"
+    ],
+    "payments.holds_unlike_withdrawals": ["UPDATE payments_withdrawal SET amount = amount + 1 WHERE state = 'asked'"],
+    "payments.withdrawals_unlike_the_ledger": [
+        "UPDATE payments_withdrawal SET state = 'approved' WHERE state = 'paid'"
+    ],
+    "payments.withdrawals_paid_by_one": [
+        "UPDATE payments_withdrawal SET paid_by_id = approved_by_id WHERE state = 'paid'"
+    ],
     "events.parked_deliveries": ["UPDATE events_delivery SET state = 'parked'"],
     "events.overdue_deliveries": [f"UPDATE events_delivery SET not_before = {LONG_AGO}"],
     "events.overdue_events": [f"UPDATE events_event SET fanned_out_at = NULL, occurred_at = {LONG_AGO}"],

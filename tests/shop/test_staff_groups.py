@@ -27,13 +27,40 @@ REBATES = ["返利计划", "返利"]
 WIN_BACK = ["流失挽回", "流失会员"]
 PAYMENTS = ["支付单", "充值单", "支付通知"]
 LEDGER = ["账户", "账本"]
+CARDS = ["卡券批次", "卡券", "授信", "授信审批"]
+MONEY_RULES = ["充值赠送", "钱包规则", "提现规则"]
+WITHDRAWALS = ["提现", "收款账号", "赠送记录"]
 ORDERS = ["订单", "待发货商品", "退款"]
 MENUS = {
-    "商品运营": [*GOODS, *REVIEWS, *STOCK, "规格会员价", "商品会员折扣"],
-    "客服": [*ORDERS, *GOODS, *REVIEWS, *MEMBERS, *POINTS, *COUPONS, "生日", "返利", "反馈与举报", *PAYMENTS, "邮件"],
-    "财务": [*ORDERS, *PAYMENTS, *LEDGER, *COUPONS, *REBATES, "用户", "支付渠道"],
-    "会员运营": [*MEMBERS, *RULES, *EARNING, *COUPONS, *REBATES, *WIN_BACK, "生日", "商品"],
-    "风控": [*ORDERS, *MEMBERS, *POINTS, "邀请关系", "反馈与举报", *PAYMENTS, *LEDGER, "审计记录"],
+    "商品运营": [*GOODS, *REVIEWS, *STOCK, "规格会员价", "商品会员折扣", "卡券批次"],
+    "客服": [
+        *ORDERS,
+        *GOODS,
+        *REVIEWS,
+        *MEMBERS,
+        *POINTS,
+        *COUPONS,
+        "生日",
+        "返利",
+        "反馈与举报",
+        *PAYMENTS,
+        *CARDS,
+        "邮件",
+    ],
+    "财务": [*ORDERS, *PAYMENTS, *LEDGER, *CARDS, *WITHDRAWALS, *COUPONS, *REBATES, "用户", "支付渠道", *MONEY_RULES],
+    "会员运营": [*MEMBERS, *RULES, *EARNING, *COUPONS, *REBATES, *WIN_BACK, "生日", "商品", "充值赠送", "赠送记录"],
+    "风控": [
+        *ORDERS,
+        *MEMBERS,
+        *POINTS,
+        "邀请关系",
+        "反馈与举报",
+        *PAYMENTS,
+        *LEDGER,
+        *CARDS,
+        *WITHDRAWALS,
+        "审计记录",
+    ],
     "运维": ["事件投递", "邮件", "支付通知", "审计记录", "店铺"],
     "只读": [
         *ORDERS,
@@ -49,6 +76,9 @@ MENUS = {
         "生日",
         *PAYMENTS,
         *LEDGER,
+        *CARDS,
+        *WITHDRAWALS,
+        "充值赠送",
     ],
 }
 # What a group may do on an order's page, by the address of the act.

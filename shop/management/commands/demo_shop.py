@@ -25,6 +25,7 @@ from payments.models import Channel
 from payments.services import save_channel
 from shop.demo.desk import leave_work
 from shop.demo.history import History
+from shop.demo.money import put_money_to_work
 from shop.demo.people import MEMBERS
 from shop.demo.stocking import sku_count, stock_shop
 
@@ -85,7 +86,10 @@ class Command(BaseCommand):
         history.perform(acts, told=lambda: bar(next(steps), len(acts)))
         bar.close()
         with clock.travel(now):
-            leave_work(author=User.objects.get(username=KEEPER), checker=admin)
+            keeper = User.objects.get(username=KEEPER)
+            leave_work(author=keeper, checker=admin)
+            merchant = User.objects.get(username=MEMBERS[1].username)
+            put_money_to_work(merchant=merchant, admin=admin, keeper=keeper, now=now)
             relay()
         self._channel(mode="api")
         refresh_figures()

@@ -16,6 +16,12 @@ def balance_of(user: User) -> Decimal:
     return ZERO if found is None else found
 
 
+def restricted_of(user: User) -> Decimal:
+    """The part of the balance that buys goods and cannot be withdrawn, in yuan."""
+    found = Account.objects.filter(user=user, purpose=Account.Purpose.WALLET)
+    return found.values_list("restricted", flat=True).first() or ZERO
+
+
 def credit_of_order(order_id: int) -> Decimal:
     """What is owed to the guest of an order, in yuan."""
     found = Account.objects.filter(order_id=order_id, purpose=Account.Purpose.ORDER_CREDIT)
@@ -38,6 +44,11 @@ def audit_ledger() -> dict[str, Findings]:
             "SELECT a.code, a.balance, COALESCE(SUM(e.amount), 0) FROM wallet_account a"
             " LEFT JOIN wallet_entry e ON e.account_id = a.id WHERE a.balance IS NOT NULL"
             " GROUP BY a.id HAVING a.balance <> COALESCE(SUM(e.amount), 0)"
+        ),
+        "restricted_unlike_entries": find(
+            "SELECT a.code, a.restricted, COALESCE(SUM(e.restricted), 0) FROM wallet_account a"
+            " LEFT JOIN wallet_entry e ON e.account_id = a.id"
+            " GROUP BY a.id HAVING a.restricted <> COALESCE(SUM(e.restricted), 0)"
         ),
         "negative_balances": find("SELECT code, balance FROM wallet_account WHERE balance < 0"),
         "references_without_transfer": find(

@@ -6,11 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import connection, transaction
+from django.db.models import Sum
 
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.locks import LockOutsideTransaction, lock
+from common.locks import LockOutsideTransaction, lock, lock_one
 from common.money import CENT, MAX_AMOUNT, ZERO
 from wallet.exceptions import BadTransfer, InsufficientBalance, ReasonNeeded, ReferenceReused
 from wallet.models import Account, Entry, Transfer, TransferRef
@@ -21,15 +22,30 @@ Kind = Transfer.Kind
 
 @dataclass(frozen=True)
 class Posting:
-    """One leg: `amount` in yuan raises (or, negative, lowers) what `account` is owed."""
+    """One leg: `amount` in yuan raises (or, negative, lowers) what `account` is owed.
+
+    `restricted` is the change of the part that cannot be withdrawn. None: money that comes in is free, money that goes out
+    is taken from the restricted part first.
+    """
 
     account: Account
     amount: Decimal
+    restricted: Decimal | None = None
 
 
 def user_wallet(user_id: int) -> Account:
     """The member's wallet, opened on first use."""
     return _open(f"user:{user_id}:wallet", purpose=Purpose.WALLET, user_id=user_id, balance=Decimal("0.00"))
+
+
+def user_hold(user_id: int) -> Account:
+    """Where a member's money waits that has left the wallet and not yet the shop."""
+    return _open(f"user:{user_id}:hold", purpose=Purpose.HOLD, user_id=user_id, balance=Decimal("0.00"))
+
+
+def lock_wallet(user_id: int) -> Account:
+    """The member's wallet, opened where needed, locked and read afresh."""
+    return lock_one(Account.objects.filter(pk=user_wallet(user_id).pk))
 
 
 def order_credit(order_id: int) -> Account:
@@ -73,9 +89,16 @@ def post(
         return _known(ref, kind, legs), False
     transfer = Transfer(pk=new[0], ref=ref, kind=kind, at=at, memo=memo, actor_id=actor.pk if actor else None)
     transfer.save(force_insert=True)
-    balances = _apply(legs)
+    moved = _apply(legs, {one.account.pk: one.restricted for one in postings if one.restricted is not None})
     Entry.objects.bulk_create(
-        Entry(transfer=transfer, account_id=pk, amount=amount, balance_after=balances.get(pk), at=at)
+        Entry(
+            transfer=transfer,
+            account_id=pk,
+            amount=amount,
+            balance_after=moved[pk].balance if pk in moved else None,
+            restricted=moved[pk].restricted if pk in moved else ZERO,
+            at=at,
+        )
         for pk, amount in legs.items()
     )
     return transfer, True
@@ -107,23 +130,29 @@ def _known(ref: str, kind: str, legs: dict[int, Decimal]) -> Transfer:
     return transfer
 
 
-def _apply(legs: dict[int, Decimal]) -> dict[int, Decimal]:
-    """Move the cached balances of people's accounts; returns balances by account id."""
-    balances = {}
+@dataclass(frozen=True)
+class _Moved:
+    """The balance after a leg, and by how much its restricted part changed."""
+
+    balance: Decimal
+    restricted: Decimal
+
+
+def _apply(legs: dict[int, Decimal], restricted: dict[int, Decimal]) -> dict[int, _Moved]:
+    """Move the cached balances of people's accounts; by account id."""
+    moved = {}
     for account in lock(Account.objects.filter(pk__in=legs, balance__isnull=False)):
-        after = account.balance + legs[account.pk]
-        if after < 0:
+        amount = legs[account.pk]
+        change = restricted.get(account.pk)
+        if change is None:
+            change = -min(account.restricted, max(-amount, ZERO))
+        after, kept = account.balance + amount, account.restricted + change
+        if after < 0 or not 0 <= kept <= after:
             raise InsufficientBalance
-        account.balance, account.version = after, account.version + 1
-        account.save(update_fields=["balance", "version"])
-        balances[account.pk] = after
-    return balances
-
-
-def pay_from_wallet(*, user: User, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
-    """Move money from the member's wallet to sales. Raises InsufficientBalance."""
-    legs = [Posting(user_wallet(user.pk), -amount), Posting(shop_account(Purpose.SALES), amount)]
-    return post(ref=ref, kind=Kind.PAYMENT, postings=legs, at=at, memo=memo, actor=user)[0]
+        account.balance, account.restricted, account.version = after, kept, account.version + 1
+        account.save(update_fields=["balance", "restricted", "version"])
+        moved[account.pk] = _Moved(after, change)
+    return moved
 
 
 def receive_from_channel(
@@ -158,9 +187,26 @@ def pay_rebate(*, user_id: int, amount: Decimal, ref: str, at: datetime, memo: s
 def refund_sale(
     *, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", actor: User | None = None
 ) -> Transfer:
-    """Give money of a sale back to a member's wallet or to the order's own account; or let it go on its way to a gateway."""
-    legs = [Posting(shop_account(Purpose.SALES), -amount), Posting(to, amount)]
+    """Give money of a sale back to a member's wallet or to the order's own account; or let it go on its way to a gateway.
+
+    `memo` is the order's number. What its payment took of the restricted part of a wallet goes back there first, so that
+    buying and returning does not turn a gift into money to withdraw.
+    """
+    legs = [Posting(shop_account(Purpose.SALES), -amount), Posting(to, amount, min(amount, restricted_in(to, memo)))]
     return post(ref=ref, kind=Kind.REFUND, postings=legs, at=at, memo=memo, actor=actor)[0]
+
+
+def restricted_in(account: Account, memo: str) -> Decimal:
+    """How much of an account's restricted money went into the order of this number and has not come back, in yuan.
+
+    Whoever relies on it holds the order's lock.
+    """
+    if not memo or account.user_id is None:
+        return ZERO
+    kinds = [Kind.PAYMENT, Kind.REFUND, Kind.FELL_BACK]
+    # By the index on memos: few transfers bear the number of one order.
+    entries = Entry.objects.filter(account=account, transfer__memo=memo, transfer__kind__in=kinds)
+    return -(entries.aggregate(sum=Sum("restricted"))["sum"] or ZERO)
 
 
 def refunding() -> Account:
@@ -172,7 +218,7 @@ def send_back(
     *, source: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", actor: User | None = None
 ) -> tuple[Transfer, bool]:
     """Take money from where it lies, such as a wallet, to be returned to its payer. Raises InsufficientBalance."""
-    legs = [Posting(source, -amount), Posting(refunding(), amount)]
+    legs = [Posting(source, -amount, restricted=ZERO), Posting(refunding(), amount)]
     return post(ref=ref, kind=Kind.SENT_BACK, postings=legs, at=at, memo=memo, actor=actor)
 
 
@@ -186,7 +232,7 @@ def return_to_channel(
 
 def fall_back(*, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "") -> tuple[Transfer, bool]:
     """Money on its way that no gateway took back goes to its owner's account."""
-    legs = [Posting(refunding(), -amount), Posting(to, amount)]
+    legs = [Posting(refunding(), -amount), Posting(to, amount, min(amount, restricted_in(to, memo)))]
     return post(ref=ref, kind=Kind.FELL_BACK, postings=legs, at=at, memo=memo)
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import F, QuerySet, Sum
 
 from common import crypto
 from common.clock import SHANGHAI
@@ -17,7 +17,7 @@ from orders.models import Order, OrderRefund
 from payments import rsa
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for, kind_of, provider_of
-from payments.models import Channel, PaymentAttempt, Refund
+from payments.models import BonusGrant, Channel, PaymentAttempt, Refund, TopUp
 from payments.providers import Device
 from wallet.models import Account, Transfer
 from wallet.selectors import balance_of, credit_of_order
@@ -174,7 +174,17 @@ def returnable(attempt: PaymentAttempt) -> Decimal:
         sold = attempt.order.paid_total - attempt.order.refunded_total
         # A refund on its way has left the sale and is not the buyer's yet; the attempt may be asked for it any moment.
         sold += _not_begun(attempt.order_id)
+    if attempt.top_up is not None:
+        if BonusGrant.objects.filter(top_up=attempt.top_up, taken_back__lt=F("amount")).exists():
+            return ZERO  # its gift goes back with it: staff note the refund of the top-up
+        sold += attempt.top_up.refunded
     return max(ZERO, left_to_return(attempt) - sold)
+
+
+def sent_back_of(top_up: TopUp) -> Decimal:
+    """What of a top-up went back through gateways or is on its way there, in yuan."""
+    live = Refund.objects.filter(attempt__top_up=top_up).exclude(state=Refund.State.REFUSED)
+    return live.aggregate(sum=Sum("amount"))["sum"] or ZERO
 
 
 def balance_in_shop(attempt: PaymentAttempt) -> Decimal:
@@ -265,5 +275,41 @@ def audit_payments() -> dict[str, Findings]:
             " + (SELECT COALESCE(SUM(amount), 0) FROM payments_refund"
             " WHERE order_refund_id IS NULL AND state IN ('created', 'sent', 'unknown')) AS told) AS sums"
             " WHERE sums.booked <> sums.told"
+        ),
+        "bonuses_unlike_the_ledger": find(
+            "SELECT g.id, g.amount, g.taken_back FROM payments_bonusgrant g"
+            " WHERE NOT EXISTS (SELECT 1 FROM wallet_transferref r JOIN wallet_entry e ON e.transfer_id = r.transfer_id"
+            " AND e.amount = g.amount JOIN wallet_account a ON a.id = e.account_id AND a.user_id = g.user_id"
+            " WHERE r.ref = 'bonus:' || g.top_up_id) OR g.taken_back <> (SELECT COALESCE(SUM(f.bonus), 0)"
+            " FROM payments_topuprefund f WHERE f.top_up_id = g.top_up_id)"
+        ),
+        "bonus_money_without_top_up": find(
+            "SELECT t.ref FROM wallet_transfer t WHERE t.kind = 'bonus' AND NOT EXISTS (SELECT 1"
+            " FROM payments_bonusgrant g JOIN payments_topup u ON u.id = g.top_up_id AND u.state = 'paid'"
+            " WHERE t.ref = 'bonus:' || u.id)"
+        ),
+        "top_up_refunds_unlike_the_ledger": find(
+            "SELECT u.public_id, u.refunded FROM payments_topup u"
+            " LEFT JOIN payments_topuprefund f ON f.top_up_id = u.id"
+            " LEFT JOIN wallet_transferref r ON r.ref = 'topup_refund:' || f.id"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = r.transfer_id AND e.amount > 0"
+            " GROUP BY u.id HAVING u.refunded <> COALESCE(SUM(e.amount), 0)"
+        ),
+        "holds_unlike_withdrawals": find(
+            "SELECT a.code, a.balance, COALESCE(SUM(w.amount), 0) FROM wallet_account a"
+            " LEFT JOIN payments_withdrawal w ON w.user_id = a.user_id AND w.state IN ('asked', 'approved')"
+            " WHERE a.purpose = 'hold' GROUP BY a.id HAVING a.balance <> COALESCE(SUM(w.amount), 0)"
+        ),
+        "withdrawals_unlike_the_ledger": find(
+            "SELECT w.number, w.state FROM payments_withdrawal w"
+            " LEFT JOIN wallet_transferref h ON h.ref = 'withdrawal:' || w.id"
+            " LEFT JOIN wallet_transferref r ON r.ref = 'withdrawal:' || w.id || ':end'"
+            " LEFT JOIN wallet_transfer t ON t.id = r.transfer_id"
+            " WHERE h.ref IS NULL OR COALESCE(t.kind, '') <> CASE WHEN w.state = 'paid' THEN 'withdrawn'"
+            " WHEN w.state IN ('rejected', 'cancelled') THEN 'withdrawal_back' ELSE '' END"
+        ),
+        "withdrawals_paid_by_one": find(
+            "SELECT number FROM payments_withdrawal WHERE state = 'paid'"
+            " AND (approved_by_id IS NULL OR paid_by_id = approved_by_id OR user_id IN (approved_by_id, paid_by_id))"
         ),
     }

@@ -129,6 +129,13 @@ class TopUp(models.Model):
     storefront = models.ForeignKey(Storefront, on_delete=models.PROTECT, related_name="+", verbose_name=_("店铺"))
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
     credited = models.DecimalField(_("到账金额"), max_digits=12, decimal_places=2, default=0)
+    refunded = models.DecimalField(_("已退金额"), max_digits=12, decimal_places=2, default=0)
+    # What was promised on the page where it was placed.
+    bonus_rule = models.ForeignKey(
+        "payments.BonusRule", on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("充值赠送")
+    )
+    bonus = models.DecimalField(_("应赠金额"), max_digits=12, decimal_places=2, default=0)
+    repays_credit = models.BooleanField(_("用于归还授信"), default=False)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.UNPAID)
     placed_at = models.DateTimeField(_("创建时间"))
     pay_deadline = models.DateTimeField(_("支付截止"))
@@ -137,8 +144,16 @@ class TopUp(models.Model):
     class Meta:
         verbose_name = _("充值单")
         verbose_name_plural = pgettext_lazy("plural", "充值单")
+        permissions = [("refund_topup", _("登记充值退款"))]
         constraints = [
             models.CheckConstraint(condition=Q(amount__gt=0), name="top_up_positive"),
+            models.CheckConstraint(
+                condition=Q(refunded__gte=0, refunded__lte=F("credited")), name="top_up_refund_within_credited"
+            ),
+            models.CheckConstraint(
+                condition=Q(bonus=0, bonus_rule=None) | Q(bonus__gt=0, bonus_rule__isnull=False),
+                name="top_up_bonus_has_rule",
+            ),
             models.CheckConstraint(
                 condition=Q(state="paid", credited__gt=0, paid_at__isnull=False)
                 | (~Q(state="paid") & Q(credited=0, paid_at=None)),

@@ -2,6 +2,9 @@
 
 Accounts of people (members, guests' orders) keep a cached balance that can never go below zero. The shop's own accounts
 are sums of their entries, so that no row is shared by all sales. Corrections are reversals: nothing here is edited.
+
+A part of a wallet may be `restricted`: it buys goods and leaves the shop no other way. Gifts of the shop, cards and money
+on credit come in so; docs/money.md says what happens to it.
 """
 
 import pgtrigger
@@ -37,6 +40,10 @@ class Account(models.Model):
         PAYOUT = "payout", _("人工打款")
         REBATES = "rebates", pgettext_lazy("plural", "返利")
         REFUNDING = "refunding", _("在途退款")
+        CARDS = "cards", pgettext_lazy("plural", "卡券兑付")
+        BONUSES = "bonuses", pgettext_lazy("plural", "充值赠送")
+        HOLD = "hold", _("提现冻结")
+        RECEIVABLE = "receivable", _("授信应收")
 
     id = models.BigAutoField(primary_key=True)
     code = models.CharField(_("账户代码"), max_length=80, unique=True, help_text=_("例如 user:12:wallet、shop:sales"))
@@ -47,6 +54,7 @@ class Account(models.Model):
     # The order's id for a guest's credit; orders live on a higher floor, so this is a plain number.
     order_id = models.BigIntegerField(_("订单编号"), null=True)
     balance = models.DecimalField(_("余额"), max_digits=14, decimal_places=2, null=True)
+    restricted = models.DecimalField(_("不可提现部分"), max_digits=14, decimal_places=2, default=0)
     version = models.BigIntegerField(_("版本"), default=0)
 
     class Meta:
@@ -57,6 +65,12 @@ class Account(models.Model):
             models.CheckConstraint(
                 condition=models.Q(balance=None) | models.Q(balance__gte=0),
                 name="account_never_negative",
+                violation_error_message=_("余额不足"),
+            ),
+            models.CheckConstraint(
+                condition=models.Q(restricted=0)
+                | models.Q(restricted__gt=0, balance__isnull=False, restricted__lte=models.F("balance")),
+                name="account_restricted_within_balance",
                 violation_error_message=_("余额不足"),
             ),
             models.CheckConstraint(
@@ -106,6 +120,15 @@ class Transfer(models.Model):
         PAID_OUT = "paid_out", _("人工打款")
         ASSIGNED = "assigned", _("待认领款项转入余额")
         REBATE = "rebate", _("返利")
+        CARD = "card", _("卡券兑换")
+        BONUS = "bonus", _("充值赠送")
+        BONUS_BACK = "bonus_back", _("收回充值赠送")
+        TOP_UP_REFUND = "top_up_refund", _("充值退款")
+        WITHDRAWAL = "withdrawal", _("申请提现")
+        WITHDRAWAL_BACK = "withdrawal_back", _("提现退回")
+        WITHDRAWN = "withdrawn", _("提现打款")
+        CREDIT_DRAWN = "credit_drawn", _("使用授信")
+        CREDIT_REPAID = "credit_repaid", _("归还授信")
         REVERSAL = "reversal", _("冲正")
         SENT_BACK = "sent_back", _("转出原路退回")
         RETURNED = "returned", _("原路退款完成")
@@ -138,6 +161,8 @@ class Entry(models.Model):
     )
     amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2)
     balance_after = models.DecimalField(_("变动后余额"), max_digits=14, decimal_places=2, null=True)
+    # How the part of the balance that cannot be withdrawn changed by this entry.
+    restricted = models.DecimalField(_("其中不可提现"), max_digits=14, decimal_places=2, default=0, db_default=0)
     at = models.DateTimeField(_("时间"))
 
     class Meta:

@@ -1,0 +1,96 @@
+"""What is given on top of a top-up: promised when it is placed, given with the money that it was promised for, once.
+
+The promise stands on the top-up, so that a rule that changes or ends meanwhile breaks no word. Money that comes late, too
+little, or a second time brings nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import connection
+from django.db.models import Q
+
+from accounts.models import User
+from common.money import ZERO, round_money
+from membership.selectors import holding_of
+from payments.models import BonusGrant, BonusRule, TopUp
+from wallet.models import Account, Transfer
+from wallet.services import Posting, post, shop_account, user_wallet
+
+
+@dataclass(frozen=True)
+class Promise:
+    rule: BonusRule
+    amount: Decimal
+
+
+def bonus_of(rule: BonusRule, amount: Decimal) -> Decimal:
+    """What the rule gives for a top-up of `amount`, in yuan."""
+    if amount < rule.from_amount:
+        return ZERO
+    if rule.kind == BonusRule.Kind.AMOUNT:
+        return rule.amount
+    found = round_money(amount * rule.rate)
+    return found if rule.cap is None else min(found, rule.cap)
+
+
+def rules_for(user: User, storefront_id: int, at: datetime) -> list[BonusRule]:
+    """The rules that this member can still use now, by amount."""
+    rules = list(BonusRule.objects.filter(Q(ends_at=None) | Q(ends_at__gt=at), is_active=True, starts_at__lte=at))
+    if not rules:
+        return []
+    groups = set(user.groups.values_list("pk", flat=True))
+    own = holding_of(user_id=user.pk, storefront_id=storefront_id).own
+    rank = own.rank if own is not None else 0
+    used = dict.fromkeys((rule.pk for rule in rules), 0)
+    for rule_id in BonusGrant.objects.filter(user=user, rule__in=rules).values_list("rule_id", flat=True):
+        used[rule_id] += 1
+    return [
+        rule
+        for rule in rules
+        if (rule.min_rank is None or rank >= rule.min_rank)
+        and (rule.group_id is None or rule.group_id in groups)
+        and (rule.per_member is None or used[rule.pk] < rule.per_member)
+    ]
+
+
+def best_of(rules: list[BonusRule], amount: Decimal) -> Promise | None:
+    """The rule that gives most for this amount."""
+    found = [Promise(rule, given) for rule in rules if (given := bonus_of(rule, amount))]
+    return max(found, key=lambda one: one.amount, default=None)
+
+
+def grant_bonus(top_up: TopUp, *, at: datetime) -> Decimal:
+    """Give what was promised with this top-up, in the transaction that credits it; returns how much.
+
+    The caller holds the top-up. Locks the member's use of the rule (advisory), then the wallet.
+    """
+    rule = top_up.bonus_rule
+    if rule is None or not top_up.bonus:
+        return ZERO
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"bonus:{rule.pk}:{top_up.user_id}"])
+    number = BonusGrant.objects.filter(rule=rule, user=top_up.user_id).count() + 1
+    if rule.per_member is not None and number > rule.per_member:
+        return ZERO
+    amount = top_up.bonus
+    BonusGrant.objects.create(top_up=top_up, rule=rule, user_id=top_up.user_id, number=number, amount=amount, at=at)
+    legs = [
+        Posting(user_wallet(top_up.user_id), amount, restricted=amount),
+        Posting(shop_account(Account.Purpose.BONUSES), -amount),
+    ]
+    post(ref=bonus_ref(top_up.pk), kind=Transfer.Kind.BONUS, postings=legs, at=at, memo=rule.name)
+    return amount
+
+
+def bonus_ref(top_up_id: int) -> str:
+    """The ledger's reference of what was given with a top-up."""
+    return f"bonus:{top_up_id}"
+
+
+def due_back(top_up: TopUp, grant: BonusGrant | None, refunded: Decimal) -> Decimal:
+    """What of the gift goes back once `refunded` yuan of the top-up have, in proportion, less what went already."""
+    if grant is None:
+        return ZERO
+    return round_money(grant.amount * refunded / top_up.credited) - grant.taken_back

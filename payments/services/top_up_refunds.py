@@ -1,0 +1,68 @@
+"""A top-up is given back: by hand outside the shop, out of what the wallet still holds of it."""
+
+from decimal import Decimal
+
+from django.db import transaction
+
+from accounts.models import User
+from audit.services import record
+from common import clock
+from common.locks import lock, lock_one
+from common.money import ZERO
+from payments.bonuses import due_back
+from payments.exceptions import ReasonNeeded, RefundTooLarge
+from payments.models import BonusGrant, PaymentAttempt, TopUp, TopUpRefund
+from payments.selectors.paying import sent_back_of
+from wallet.models import Account, Transfer
+from wallet.services import Posting, post, shop_account, user_wallet
+
+REFUND = "payments.top_up.refund"
+
+
+def refund_top_up(
+    *, top_up_id: int, amount: Decimal, reason: str, ref: str, actor: User, address: str | None = None
+) -> TopUpRefund:
+    """Note that staff gave back `amount` yuan of a top-up, once per `ref`; its gift goes back in proportion.
+
+    Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
+    RefundTooLarge, InsufficientBalance. Audited.
+    """
+    reason = reason.strip()[:200]
+    if not reason:
+        raise ReasonNeeded
+    with transaction.atomic():
+        at = clock.now()
+        lock(PaymentAttempt.objects.filter(top_up=top_up_id))  # no refund through a gateway begins meanwhile
+        top_up = lock_one(TopUp.objects.filter(pk=top_up_id))
+        known = TopUpRefund.objects.filter(ref=ref, top_up=top_up).first()
+        if known is not None:
+            return known
+        left = top_up.credited - top_up.refunded - sent_back_of(top_up)
+        if top_up.state != TopUp.State.PAID or not ZERO < amount <= left:
+            raise RefundTooLarge(left=max(left, ZERO))
+        grant = next(iter(lock(BonusGrant.objects.filter(top_up=top_up))), None)
+        bonus = due_back(top_up, grant, top_up.refunded + amount)
+        made = TopUpRefund.objects.create(
+            ref=ref, top_up=top_up, amount=amount, bonus=bonus, reason=reason, actor=actor, at=at
+        )
+        if grant is not None and bonus:
+            _take_back(grant, bonus, made, at)
+        legs = [
+            Posting(user_wallet(top_up.user_id), -amount, restricted=ZERO),
+            Posting(shop_account(Account.Purpose.PAYOUT), amount),
+        ]
+        kind = Transfer.Kind.TOP_UP_REFUND
+        post(ref=f"topup_refund:{made.pk}", kind=kind, postings=legs, at=at, memo=reason, actor=actor)
+        top_up.refunded += amount
+        top_up.save(update_fields=["refunded"])
+        detail = {"amount": str(amount), "reason": reason, "ref": ref}
+        record(action=REFUND, at=at, actor=actor, target=top_up, detail=detail, address=address)
+    return made
+
+
+def _take_back(grant: BonusGrant, amount: Decimal, refund: TopUpRefund, at) -> None:
+    """What is left of the gift first, then other money: it was spent."""
+    legs = [Posting(user_wallet(grant.user_id), -amount), Posting(shop_account(Account.Purpose.BONUSES), amount)]
+    post(ref=f"bonus_back:{refund.pk}", kind=Transfer.Kind.BONUS_BACK, postings=legs, at=at, memo=refund.reason)
+    grant.taken_back += amount
+    grant.save(update_fields=["taken_back"])

@@ -1,0 +1,142 @@
+"""Gifts with top-ups: promised before paying, given once, taken back in proportion."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.contrib.auth.models import Group
+
+from common import clock
+from payments.bonuses import best_of, bonus_of, rules_for
+from payments.exceptions import RefundTooLarge
+from payments.models import BonusGrant, BonusRule, TopUp
+from payments.services import close_due_top_ups, place_top_up, refund_top_up
+from tenancy.selectors import main_storefront
+from tests.desk import Act, at_desk, staff
+from tests.payments.withdrawals import bonus_rule
+from wallet.exceptions import InsufficientBalance
+from wallet.models import Transfer
+from wallet.selectors import balance_of, restricted_of
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_books")]
+
+
+def top_up(user, amount: str, key: str = "k") -> TopUp:
+    return place_top_up(user=user, storefront=main_storefront(), amount=Decimal(amount), idempotency_key=key)
+
+
+def paid(till, channel, user, amount: str, key: str = "k", **changes) -> TopUp:
+    made = top_up(user, amount, key)
+    till.pay(till.start(made, channel), **changes)
+    made.refresh_from_db()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("amount", "expected"), [("99.99", "0"), ("100", "5.00"), ("333.33", "16.67"), ("5000", "100.00")]
+)
+def test_a_rate_is_rounded_and_capped(db, amount, expected):
+    rule = bonus_rule("100", "0", kind="rate", amount=None, rate=Decimal("0.05"), cap=Decimal(100))
+    assert bonus_of(rule, Decimal(amount)) == Decimal(expected)
+
+
+def test_of_several_the_best_counts_and_only_what_fits(alice):
+    at = clock.now()
+    bonus_rule("100", "5")
+    best = bonus_rule("100", "0", kind="rate", amount=None, rate=Decimal("0.1"))
+    bonus_rule("100", "90", starts_at=at + timedelta(days=1))
+    bonus_rule("100", "90", starts_at=at - timedelta(days=2), ends_at=at - timedelta(days=1))
+    bonus_rule("100", "90", is_active=False)
+    bonus_rule("100", "90", min_rank=99)
+    bonus_rule("100", "90", group=Group.objects.create(name="别人"))
+    rules = rules_for(alice, main_storefront().pk, at)
+    assert best_of(rules, Decimal(200)).rule == best
+    assert best_of(rules, Decimal(99)) is None
+
+
+def test_alice_sees_the_gift_pays_and_gets_it_once(till, channel, alice, client):
+    bonus_rule("100", "10")
+    client.force_login(alice)
+    shown = client.get("/wallet/topup/").content.decode()
+    assert "送 ¥10.00" in shown and "满 ¥100.00 送 ¥10.00" in shown
+    made = top_up(alice, "100")
+    assert made.bonus == Decimal("10.00")
+    attempt = till.start(made, channel)
+    till.pay(attempt)
+    for _ in range(2):
+        till.send(channel, till.fields(attempt))
+    assert (balance_of(alice), restricted_of(alice)) == (Decimal("1110.00"), Decimal("10.00"))
+    assert BonusGrant.objects.count() == 1
+    assert "另赠送 ¥10.00" in client.get(f"/wallet/topup/{made.public_id}/").content.decode()
+
+
+def test_the_promise_outlives_the_rule(till, channel, alice):
+    rule = bonus_rule("100", "10")
+    made = top_up(alice, "100")
+    BonusRule.objects.filter(pk=rule.pk).update(is_active=False, amount=1)
+    till.pay(till.start(made, channel))
+    assert balance_of(alice) == Decimal("1110.00")
+
+
+def test_late_little_and_second_money_brings_nothing(till, channel, alice):
+    bonus_rule("10", "1")
+    late = top_up(alice, "10", "late")
+    attempt = till.start(late, channel)
+    TopUp.objects.filter(pk=late.pk).update(pay_deadline=clock.now())
+    assert close_due_top_ups() == 1
+    till.pay(attempt)
+    assert balance_of(alice) == Decimal("1010.00")
+    paid(till, channel, alice, "20", "little", money="5.00")
+    assert not BonusGrant.objects.exists()
+    twice = top_up(alice, "30", "twice")
+    first, second = till.start(twice, channel), till.start(twice, till.channel())
+    till.pay(first)
+    till.pay(second)
+    assert BonusGrant.objects.count() == 1
+    assert restricted_of(alice) == Decimal("1.00")
+
+
+def test_so_often_and_no_more(till, channel, alice):
+    bonus_rule("10", "1", per_member=2)
+    early = [top_up(alice, "10", f"k{n}") for n in range(3)]
+    assert [one.bonus for one in early] == [1, 1, 1], "all three were placed while none was paid"
+    for one in early:
+        till.pay(till.start(one, channel))
+    assert BonusGrant.objects.count() == 2
+    assert top_up(alice, "10", "k4").bonus == 0
+
+
+def test_the_gift_goes_back_in_proportion(till, channel, charlie, olga):
+    bonus_rule("100", "10")
+    made = paid(till, channel, charlie, "100")
+    for ref, amount, gift in (("a", "33.33", "3.33"), ("b", "33.33", "6.67"), ("c", "33.34", "10.00")):
+        refund_top_up(top_up_id=made.pk, amount=Decimal(amount), reason="退款", ref=ref, actor=olga)
+        refund_top_up(top_up_id=made.pk, amount=Decimal(amount), reason="退款", ref=ref, actor=olga)
+        assert BonusGrant.objects.get().taken_back == Decimal(gift)
+    assert (balance_of(charlie), restricted_of(charlie)) == (0, 0)
+    with pytest.raises(RefundTooLarge):
+        refund_top_up(top_up_id=made.pk, amount=Decimal("0.01"), reason="退款", ref="d", actor=olga)
+
+
+def test_a_gift_that_was_spent_is_paid_for_and_gifts_are_not_paid_out(till, channel, charlie, olga, shelf):
+    bonus_rule("100", "10")
+    made = paid(till, channel, charlie, "100")
+    shelf.buy(charlie, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
+    assert (balance_of(charlie), restricted_of(charlie)) == (Decimal("100.00"), 0)
+    with pytest.raises(InsufficientBalance):
+        refund_top_up(top_up_id=made.pk, amount=Decimal("100.00"), reason="退款", ref="a", actor=olga)
+    assert not Transfer.objects.filter(kind__in=["bonus_back", "top_up_refund"]).exists()
+    refund_top_up(top_up_id=made.pk, amount=Decimal("90.00"), reason="退款", ref="b", actor=olga)
+    assert balance_of(charlie) == Decimal("1.00")
+
+
+def test_refunds_at_the_desk_show_what_goes_back(till, channel, charlie):
+    bonus_rule("100", "10")
+    made = paid(till, channel, charlie, "100")
+    address = f"/admin/payments/topup/{made.pk}/refund/"
+    act = Act(at_desk(staff("fiona", "payments.view_topup", "payments.refund_topup")), address)
+    act.fill(amount="50", reason="误充")
+    assert "¥5.00" in act.text and "¥55.00" in act.text
+    assert "已登记" in act.confirm().done()
+    assert balance_of(charlie) == Decimal("55.00")
+    assert at_desk(staff("vera", "payments.view_topup")).get(address).status_code == 403

@@ -1,0 +1,5 @@
+"""The ledger to read, batches of cards to make and let go, credit lines, and what the operator sets about both."""
+
+from wallet.admin import batches, cards, credit, ledger, rules
+
+__all__ = ["batches", "cards", "credit", "ledger", "rules"]

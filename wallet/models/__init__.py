@@ -1,0 +1,23 @@
+"""The ledger, cards that turn into balance, credit lines, and what the operator sets about them."""
+
+from wallet.models.cards import Card, CardBatch, CardMove, CardRelease
+from wallet.models.credit import CreditDraw, CreditLine, CreditMove, CreditRepayment, CreditTerms
+from wallet.models.ledger import Account, Entry, Transfer, TransferRef
+from wallet.models.rules import WalletRules
+
+__all__ = [
+    "Account",
+    "Card",
+    "CardBatch",
+    "CardMove",
+    "CardRelease",
+    "CreditDraw",
+    "CreditLine",
+    "CreditMove",
+    "CreditRepayment",
+    "CreditTerms",
+    "Entry",
+    "Transfer",
+    "TransferRef",
+    "WalletRules",
+]

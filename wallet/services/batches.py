@@ -1,0 +1,265 @@
+"""Staff and cards: making a batch, letting its codes out once, voiding what shall not be used.
+
+Whoever asks for a batch above the limit, or for its codes, needs another person. Locks the batch, then its release, then
+its cards.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import IntegrityError, transaction
+
+from accounts.models import User
+from audit.services import record
+from common import clock
+from common.crypto import seal_settings, unseal_settings
+from common.locks import lock, lock_one
+from wallet.codes import digest, grouped, new_code
+from wallet.exceptions import CodesGone, Moved, ReasonNeeded, SamePerson
+from wallet.models import Card, CardBatch, CardMove, CardRelease
+from wallet.selectors.cards import needs_review
+
+State = CardBatch.State
+Way, Release = CardRelease.Way, CardRelease.State
+MAKE, REVIEW, REFUSE, VOID = "cards.make", "cards.review", "cards.refuse", "cards.void"
+ASK, APPROVE, DENY, EXPORT, STOCK = (
+    "cards.ask_codes",
+    "cards.approve_codes",
+    "cards.deny_codes",
+    "cards.export",
+    "cards.stock",
+)
+
+
+def make_batch(
+    *,
+    name: str,
+    kind: str,
+    face_value: Decimal,
+    count: int,
+    expires_at: datetime | None,
+    actor: User,
+    wording: str = "",
+    address: str | None = None,
+) -> CardBatch:
+    """A new batch; its codes are made at once unless its sum needs another person (`review_batch`). Audited."""
+    with transaction.atomic():
+        at = clock.now()
+        batch = CardBatch(
+            name=name,
+            kind=kind,
+            face_value=face_value,
+            count=count,
+            expires_at=expires_at,
+            wording=wording,
+            needs_review=needs_review(face_value * count),
+            created_by=actor,
+            created_at=at,
+        )
+        if batch.needs_review:
+            batch.save(force_insert=True)
+        else:
+            batch.state, batch.issued_at = State.ISSUED, at
+            batch.save(force_insert=True)
+            _make_codes(batch)
+        detail = {"amount": str(face_value), "count": count, "total": str(face_value * count)}
+        record(action=MAKE, at=at, actor=actor, target=batch, detail=detail, address=address)
+    return batch
+
+
+def review_batch(*, batch_id: int, actor: User, address: str | None = None) -> CardBatch:
+    """Another person lets a batch be issued. Locks the batch. Raises Moved, SamePerson. Audited."""
+    with transaction.atomic():
+        at = clock.now()
+        batch = _waiting(batch_id, actor)
+        batch.state, batch.issued_at, batch.decided_by, batch.decided_at = State.ISSUED, at, actor, at
+        batch.save(update_fields=["state", "issued_at", "decided_by", "decided_at"])
+        _make_codes(batch)
+        detail = {"total": str(batch.face_value * batch.count)}
+        record(action=REVIEW, at=at, actor=actor, target=batch, detail=detail, address=address)
+    return batch
+
+
+def refuse_batch(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardBatch:
+    """Another person does not let a batch be issued. Locks the batch. Raises Moved, SamePerson, ReasonNeeded. Audited."""
+    reason = _reason(reason)
+    with transaction.atomic():
+        at = clock.now()
+        batch = _waiting(batch_id, actor)
+        batch.state, batch.decided_by, batch.decided_at = State.REFUSED, actor, at
+        batch.save(update_fields=["state", "decided_by", "decided_at"])
+        record(action=REFUSE, at=at, actor=actor, target=batch, detail={"reason": reason}, address=address)
+    return batch
+
+
+def _waiting(batch_id: int, actor: User) -> CardBatch:
+    batch = lock_one(CardBatch.objects.filter(pk=batch_id))
+    if batch.state != State.WAITING:
+        raise Moved
+    if batch.created_by_id == actor.pk:
+        raise SamePerson
+    return batch
+
+
+def _make_codes(batch: CardBatch) -> None:
+    codes = [new_code() for _ in range(batch.count)]
+    Card.objects.bulk_create(
+        (Card(batch=batch, number=number, digest=digest(code)) for number, code in enumerate(codes, 1)), batch_size=2000
+    )
+    batch.sealed_codes = seal_settings({"codes": codes}, _label(batch))
+    batch.save(update_fields=["sealed_codes"])
+
+
+def _label(batch: CardBatch) -> str:
+    """What binds the sealed codes to their row."""
+    return f"wallet_cardbatch:{batch.pk}"
+
+
+def ask_codes(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardRelease:
+    """Ask for a file of a batch's codes. Locks the batch. Raises Moved, CodesGone, ReasonNeeded. Audited."""
+    reason = _reason(reason)
+    with transaction.atomic():
+        at = clock.now()
+        batch = _issued(batch_id)
+        made = _release(batch, way=Way.FILE, reason=reason, asked_by=actor, asked_at=at)
+        record(action=ASK, at=at, actor=actor, target=batch, detail={"reason": reason}, address=address)
+    return made
+
+
+def approve_codes(*, batch_id: int, actor: User, address: str | None = None) -> CardRelease:
+    """Another person lets whoever asked have the file. Locks the release. Raises Moved, SamePerson. Audited."""
+    return _decide(batch_id, Release.APPROVED, APPROVE, actor, address)
+
+
+def deny_codes(*, batch_id: int, actor: User, address: str | None = None) -> CardRelease:
+    """Another person does not. It may be asked again. Locks the release. Raises Moved, SamePerson. Audited."""
+    return _decide(batch_id, Release.REFUSED, DENY, actor, address)
+
+
+def _decide(batch_id: int, state: str, act: str, actor: User, address: str | None) -> CardRelease:
+    with transaction.atomic():
+        at = clock.now()
+        release = _open_release(batch_id, Release.ASKED)
+        if release.asked_by_id == actor.pk:
+            raise SamePerson
+        release.state, release.decided_by, release.decided_at = state, actor, at
+        release.save(update_fields=["state", "decided_by", "decided_at"])
+        record(action=act, at=at, actor=actor, target=release.batch, address=address)
+    return release
+
+
+def take_codes(*, batch_id: int, actor: User, address: str | None = None) -> list[tuple[int, str]]:
+    """(number, printed code) of a batch, once, for whoever asked for them; afterwards nobody can read them here again.
+
+    Locks the batch, then the release. Raises Moved where it was not approved for this person. Audited.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        batch = _issued(batch_id)
+        release = _open_release(batch_id, Release.APPROVED)
+        if release.asked_by_id != actor.pk:
+            raise Moved
+        codes = _take(batch)
+        release.state, release.done_at = Release.DONE, at
+        release.save(update_fields=["state", "done_at"])
+        record(action=EXPORT, at=at, actor=actor, target=batch, detail={"count": len(codes)}, address=address)
+    return [(number, grouped(code)) for number, code in enumerate(codes, 1)]
+
+
+def take_codes_for_stock(
+    *, batch_id: int, sku: str, actor: User, at: datetime, address: str | None = None
+) -> list[str]:
+    """The printed codes of a batch for the stock of a SKU, once, in the caller's transaction. Locks the batch.
+
+    Raises Moved, CodesGone. Audited.
+    """
+    batch = _issued(batch_id)
+    _release(batch, way=Way.STOCK, reason=sku, asked_by=actor, asked_at=at, state=Release.DONE, done_at=at)
+    codes = _take(batch)
+    detail = {"count": len(codes), "sku": sku}
+    record(action=STOCK, at=at, actor=actor, target=batch, detail=detail, address=address)
+    return [grouped(code) for code in codes]
+
+
+def _issued(batch_id: int) -> CardBatch:
+    batch = lock_one(CardBatch.objects.filter(pk=batch_id))
+    if batch.state != State.ISSUED:
+        raise Moved
+    return batch
+
+
+def _release(batch: CardBatch, **fields) -> CardRelease:
+    try:
+        with transaction.atomic():
+            return CardRelease.objects.create(batch=batch, **fields)
+    except IntegrityError as error:
+        if "card_release_once_per_batch" not in str(error):
+            raise
+        raise CodesGone from error
+
+
+def _open_release(batch_id: int, state: str) -> CardRelease:
+    found = lock(CardRelease.objects.filter(batch=batch_id, way=Way.FILE, state=state).select_related("batch"))
+    if not found:
+        raise Moved
+    return found[0]
+
+
+def _take(batch: CardBatch) -> list[str]:
+    if not batch.sealed_codes:
+        raise CodesGone
+    codes = unseal_settings(batch.sealed_codes, _label(batch))["codes"]
+    batch.sealed_codes = ""
+    batch.save(update_fields=["sealed_codes"])
+    return codes
+
+
+def void_cards(*, batch_id: int, first: int, last: int, reason: str, actor: User, address: str | None = None) -> int:
+    """Void what is not redeemed of the cards numbered `first` to `last`; returns how many. Locks the cards. Audited.
+
+    Raises ReasonNeeded.
+    """
+    reason = _reason(reason)
+    with transaction.atomic():
+        at = clock.now()
+        batch = CardBatch.objects.get(pk=batch_id)
+        open_ = [Card.State.ISSUED, Card.State.EXPIRED]
+        cards = lock(Card.objects.filter(batch=batch, number__range=(first, last), state__in=open_))
+        if cards:
+            move_cards(cards, Card.State.VOIDED, at=at, actor_id=actor.pk, note=reason)
+            detail = {"first": first, "last": last, "count": len(cards), "reason": reason}
+            record(action=VOID, at=at, actor=actor, target=batch, detail=detail, address=address)
+    return len(cards)
+
+
+def expire_cards(*, limit: int = 2000) -> int:
+    """Mark cards past their batch's last moment; returns how many. Who redeems looks at the time itself. Locks the cards."""
+    done = 0
+    while True:
+        with transaction.atomic():
+            at = clock.now()
+            due = Card.objects.filter(batch__expires_at__lte=at, state=Card.State.ISSUED).order_by("pk")
+            cards = lock(
+                Card.objects.filter(pk__in=list(due.values_list("pk", flat=True)[:limit]), state=Card.State.ISSUED)
+            )
+            move_cards(cards, Card.State.EXPIRED, at=at, actor_id=None)
+        done += len(cards)
+        if not cards:
+            return done
+
+
+def move_cards(cards: Sequence[Card], state: str, *, at: datetime, actor_id: int | None, note: str = "") -> None:
+    """Move locked cards and write their history."""
+    CardMove.objects.bulk_create(
+        CardMove(card=card, from_state=card.state, to_state=state, at=at, actor_id=actor_id, note=note)
+        for card in cards
+    )
+    Card.objects.filter(pk__in=[card.pk for card in cards]).update(state=state)
+
+
+def _reason(reason: str) -> str:
+    reason = reason.strip()[:200]
+    if not reason:
+        raise ReasonNeeded
+    return reason
