@@ -10,6 +10,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from common.forms import PlainDecimalField
 from common.money import ZERO
 from orders.models import Order, OrderLine
 from orders.services.delivering import MAX_SECRET
@@ -54,7 +55,7 @@ class RefundForm(forms.Form):
         self.lines = [line for line in order.lines.all() if line.cash > line.refunded]
         for line in self.lines:
             left = line.cash - line.refunded
-            self.fields[f"line_{line.pk}"] = forms.DecimalField(
+            self.fields[f"line_{line.pk}"] = PlainDecimalField(
                 label=str(line),
                 max_digits=12,
                 decimal_places=2,
