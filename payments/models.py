@@ -13,7 +13,18 @@ from accounts.models import User
 from common.ids import public_id
 from common.texts import in_language
 from orders.models import Order
+from payments.reconciling.models import CaseMove, Reconciliation, ReconciliationCase
 from tenancy.models import Storefront
+
+__all__ = [
+    "CaseMove",
+    "Channel",
+    "NotifyLog",
+    "PaymentAttempt",
+    "Reconciliation",
+    "ReconciliationCase",
+    "TopUp",
+]
 
 
 class Channel(models.Model):
@@ -225,6 +236,9 @@ class PaymentAttempt(models.Model):
         indexes = [
             models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="attempt_to_ask"),
             models.Index(fields=["-created_at"], name="attempt_created"),
+            models.Index(
+                fields=["channel", "paid_at"], condition=Q(paid_at__isnull=False), name="attempt_channel_paid"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -6,14 +6,16 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import QuerySet
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
 
+from accounts.models import User
 from common.clock import SHANGHAI
 from common.findings import Findings, find
 from common.money import ZERO, round_money
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for
-from payments.models import Channel, PaymentAttempt
+from payments.models import Channel, PaymentAttempt, ReconciliationCase
 from wallet.models import Account, Transfer
 
 
@@ -112,6 +114,19 @@ def refused_channels(attempts: QuerySet[PaymentAttempt]) -> set[int]:
 def parked_attempts() -> QuerySet[PaymentAttempt]:
     """Attempts about which no gateway gave an answer and nobody asks any more: work for staff."""
     return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
+
+
+def live_cases() -> QuerySet[ReconciliationCase]:
+    """Differences from statements that nobody has closed yet."""
+    return ReconciliationCase.objects.filter(state__in=ReconciliationCase.LIVE)
+
+
+def case_workers() -> QuerySet[User]:
+    """Staff who may work on differences."""
+    mine = Q(codename="work_case", content_type__app_label="payments")
+    permitted = Permission.objects.filter(mine)
+    held = Q(is_superuser=True) | Q(user_permissions__in=permitted) | Q(groups__permissions__in=permitted)
+    return User.objects.filter(held, is_active=True, is_staff=True).distinct().order_by("username")
 
 
 def unclaimed_amount(transfer: Transfer) -> Decimal:

@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from payments import services
+from payments.reconciling import checking
 
 
 @shared_task
@@ -13,6 +14,12 @@ def ask_attempt(attempt_id: int) -> str:
 def ask_due_attempts() -> int:
     """Every 15 seconds: ask about open attempts whose notify may have been lost."""
     return services.ask_due_attempts()
+
+
+@shared_task
+def ask_parked_again() -> int:
+    """Once a day: attempts that no gateway gave an answer about."""
+    return services.ask_parked_again()
 
 
 @shared_task
@@ -30,3 +37,9 @@ def close_due_top_ups() -> int:
 def forget_old_notifies() -> int:
     """Nightly."""
     return services.forget_old_notifies()
+
+
+@shared_task
+def forget_unconfirmed_statements() -> int:
+    """Nightly."""
+    return checking.forget_unconfirmed()

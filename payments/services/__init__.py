@@ -1,5 +1,5 @@
 from payments.services.applying import apply_payment
-from payments.services.asking import ask_attempt, ask_due_attempts, expect_news, recheck_attempt
+from payments.services.asking import ask_attempt, ask_due_attempts, ask_parked_again, expect_news, recheck_attempt
 from payments.services.channels import save_channel
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
 from payments.services.staff import assign_ref, assign_to_member, assign_to_order, confirm_payment
@@ -10,6 +10,7 @@ __all__ = [
     "apply_payment",
     "ask_attempt",
     "ask_due_attempts",
+    "ask_parked_again",
     "assign_ref",
     "assign_to_member",
     "assign_to_order",
