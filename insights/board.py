@@ -33,8 +33,8 @@ from membership.models import Difference, TierDecision
 from membership.selectors import open_differences
 from orders.models import Order
 from orders.selectors import stuck_orders
-from payments.models import PaymentAttempt, Refund
-from payments.selectors import parked_attempts, parked_refunds
+from payments.models import PaymentAttempt, ReconciliationCase, Refund
+from payments.selectors import live_cases, parked_attempts, parked_refunds
 
 SHOWN = 5
 # A worker reports every minute; silence longer than this means that nothing runs in the background.
@@ -238,6 +238,11 @@ def _refunds(board: Board, user: User) -> None:
     board.todo.append(_todo("refunds", _("结果未知的退款"), count, address, _("渠道没有给出结果，需人工核对")))
 
 
+def _cases(board: Board, user: User) -> None:
+    address = _list("payments_reconciliationcase", work="live")
+    board.todo.append(_todo("cases", _("对账差异"), live_cases().count(), address, _("处差异等待处理")))
+
+
 def _deliveries(board: Board, user: User) -> None:
     address = _list("events_delivery", state__exact="parked")
     board.todo.append(_todo("parked", _("搁置的事件"), parked_count(), address, _("多次失败，等人重试")))
@@ -258,6 +263,7 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Review, _reviews),
     (PaymentAttempt, _attempts),
     (Refund, _refunds),
+    (ReconciliationCase, _cases),
     (Delivery, _deliveries),
 ]
 

@@ -105,6 +105,8 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "收款账号"), "contact_page", "payments.PayoutAccount"),
             Entry(pgettext_lazy("plural", "支付渠道"), "account_balance", "payments.Channel"),
             Entry(pgettext_lazy("plural", "支付通知"), "notifications_active", "payments.NotifyLog"),
+            Entry(pgettext_lazy("plural", "对账"), "fact_check", "payments.Reconciliation"),
+            Entry(pgettext_lazy("plural", "对账差异"), "rule_folder", "payments.ReconciliationCase"),
             Entry(pgettext_lazy("plural", "账户"), "account_balance_wallet", "wallet.Account"),
             Entry(gettext_lazy("账本"), "menu_book", "wallet.Transfer"),
             Entry(pgettext_lazy("plural", "卡券批次"), "style", "wallet.CardBatch"),

@@ -1,6 +1,7 @@
 from celery import shared_task
 
 from payments import services
+from payments.reconciling import checking
 
 
 @shared_task
@@ -40,6 +41,12 @@ def fetch_due_keys() -> int:
 
 
 @shared_task
+def ask_parked_again() -> int:
+    """Once a day: attempts that no gateway gave an answer about."""
+    return services.ask_parked_again()
+
+
+@shared_task
 def sweep_notifies() -> int:
     """Every minute: notifies whose process died."""
     return services.sweep_notifies()
@@ -54,3 +61,9 @@ def close_due_top_ups() -> int:
 def forget_old_notifies() -> int:
     """Nightly."""
     return services.forget_old_notifies()
+
+
+@shared_task
+def forget_unconfirmed_statements() -> int:
+    """Nightly."""
+    return checking.forget_unconfirmed()

@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from catalog.models import Product
 from catalog.selectors import SORTS, Filters
+from common.forms import PlainDecimalField
 from common.texts import in_language
 from orders.exceptions import BadField
 from orders.services.placing import MAX_CONTACT
@@ -22,8 +23,8 @@ class FilterForm(forms.Form):
     label = forms.SlugField(required=False, max_length=40)
     auto = forms.BooleanField(required=False)
     stock = forms.BooleanField(required=False)
-    min = forms.DecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
-    max = forms.DecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
+    min = PlainDecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
+    max = PlainDecimalField(required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2)
     sort = forms.ChoiceField(required=False, choices=[(one, one) for one in SORTS])
 
 

@@ -26,9 +26,10 @@ from catalog.models.reviews import MAX_TEXT
 from catalog.services.covers import prepare
 from catalog.services.goods import check_breaks
 from common.exceptions import DomainError
+from common.forms import PlainDecimalField
 
 
-class PriceField(forms.DecimalField):
+class PriceField(PlainDecimalField):
     """A unit price as people write it: 49.60, not 49.6000."""
 
     def prepare_value(self, value: Any) -> Any:

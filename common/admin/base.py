@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.db import transaction
-from django.db.models import Model
+from django.db.models import DecimalField, Model
 from django.db.models.constants import LOOKUP_SEP
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
@@ -19,6 +19,7 @@ from common import clock
 from common.admin.export import csv_response
 from common.admin.paging import BoundedPaginator, UncountedList
 from common.admin.telling import told
+from common.forms import PlainDecimalField
 from common.registries import admin_inlines, panels_of, record_act, timeline_of
 
 # What Django's and unfold's field filters ask for.
@@ -63,6 +64,7 @@ class ModelAdmin(UnfoldAdmin):
     """
 
     paginator = BoundedPaginator
+    formfield_overrides = {DecimalField: {"form_class": PlainDecimalField}}
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50

@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.selectors import member_named
 from common.admin import Fact, Preview, action, allowed, ask, money
 from common.admin.confirm import Answer
+from common.forms import PlainDecimalField
 from common.money import CENT
 from orders import services
 from orders.models import Order
@@ -21,7 +22,7 @@ from wallet.selectors import balance_of, credit_of_order
 
 
 class PayOutForm(forms.Form):
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
     )
     reason = forms.CharField(

@@ -10,6 +10,7 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
+from common.forms import PlainDecimalField
 from common.money import ZERO
 from common.registries import ways_back
 from orders.models import Order, OrderLine, OrderRefund
@@ -66,7 +67,7 @@ class RefundForm(forms.Form):
         self.lines = [line for line in order.lines.all() if line.cash > line.refunded]
         for line in self.lines:
             left = line.cash - line.refunded
-            self.fields[f"line_{line.pk}"] = forms.DecimalField(
+            self.fields[f"line_{line.pk}"] = PlainDecimalField(
                 label=str(line),
                 max_digits=12,
                 decimal_places=2,

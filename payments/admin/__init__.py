@@ -3,8 +3,23 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.registries import act_names, pay_names
-from payments.admin import attempts, bonuses, channels, notifies, refunds, telling, top_ups, unclaimed, withdrawals
+from payments.admin import (
+    attempts,
+    bonuses,
+    cases,
+    channels,
+    notifies,
+    reconciliations,
+    refunds,
+    telling,
+    top_ups,
+    unclaimed,
+    withdrawals,
+)
 from payments.models import Channel
+from payments.reconciling.cases import ASSIGN as ASSIGN_CASE
+from payments.reconciling.cases import CLOSE, DROP, REOPEN
+from payments.reconciling.cases import CONFIRM as CONFIRM_RUN
 from payments.services.refunding import SEND_BACK, SETTLE
 from payments.services.staff import ASSIGN, CONFIRM
 from payments.services.top_up_refunds import REFUND
@@ -12,8 +27,10 @@ from payments.services.top_up_refunds import REFUND
 __all__ = [
     "attempts",
     "bonuses",
+    "cases",
     "channels",
     "notifies",
+    "reconciliations",
     "refunds",
     "telling",
     "top_ups",
@@ -29,5 +46,11 @@ act_names.update(
         SEND_BACK: _("原路退回"),
         SETTLE: _("人工登记退款结果"),
         REFUND: _("登记充值退款"),
+        CONFIRM_RUN: _("确认对账"),
+        DROP: _("放弃对账"),
+        ASSIGN_CASE: _("分派对账差异"),
+        CLOSE: _("对账差异结案"),
+        REOPEN: _("重新打开对账差异"),
+        "channel.statement": _("设置账单格式"),
     }
 )

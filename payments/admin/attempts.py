@@ -27,6 +27,7 @@ from common.admin import (
     when,
 )
 from common.admin.confirm import Answer
+from common.forms import PlainDecimalField
 from common.money import CENT
 from payments.models import PaymentAttempt
 from payments.providers import PaymentState
@@ -77,7 +78,7 @@ class ConfirmForm(forms.Form):
     provider_txn = forms.CharField(
         label=_("渠道流水号"), max_length=64, widget=UnfoldAdminTextInputWidget, help_text=_("渠道后台显示的平台订单号")
     )
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("实收金额"), max_digits=10, decimal_places=2, min_value=CENT, widget=UnfoldAdminDecimalFieldWidget
     )
     reason = forms.CharField(label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 3}))

@@ -3,15 +3,19 @@
 from payments.models.bonuses import BonusGrant, BonusRule, TopUpRefund
 from payments.models.paying import Channel, NotifyLog, PaymentAttempt, PlatformCertificate, Refund, RefundMove, TopUp
 from payments.models.withdrawals import PayoutAccount, Withdrawal, WithdrawalMove, WithdrawalRules
+from payments.reconciling.models import CaseMove, Reconciliation, ReconciliationCase
 
 __all__ = [
     "BonusGrant",
     "BonusRule",
+    "CaseMove",
     "Channel",
     "NotifyLog",
     "PaymentAttempt",
     "PayoutAccount",
     "PlatformCertificate",
+    "Reconciliation",
+    "ReconciliationCase",
     "Refund",
     "RefundMove",
     "TopUp",

@@ -277,6 +277,9 @@ class PaymentAttempt(models.Model):
         indexes = [
             models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="attempt_to_ask"),
             models.Index(fields=["-created_at"], name="attempt_created"),
+            models.Index(
+                fields=["channel", "paid_at"], condition=Q(paid_at__isnull=False), name="attempt_channel_paid"
+            ),
         ]
 
     def __str__(self) -> str:

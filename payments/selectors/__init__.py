@@ -1,3 +1,4 @@
+from payments.selectors.cases import case_workers, live_cases
 from payments.selectors.paying import (
     PayOption,
     attempt_for,
@@ -32,12 +33,14 @@ __all__ = [
     "audit_payments",
     "balance_in_shop",
     "can_refund",
+    "case_workers",
     "channel_takes",
     "fee_for",
     "fee_of",
     "fits",
     "is_open",
     "left_to_return",
+    "live_cases",
     "method_name",
     "option_for",
     "paid_attempts",

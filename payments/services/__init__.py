@@ -1,5 +1,5 @@
 from payments.services.applying import apply_payment
-from payments.services.asking import ask_attempt, ask_due_attempts, expect_news, recheck_attempt
+from payments.services.asking import ask_attempt, ask_due_attempts, ask_parked_again, expect_news, recheck_attempt
 from payments.services.channels import channel_problems, save_channel
 from payments.services.keys import expect_keys, fetch_due_keys, fetch_keys
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
@@ -27,6 +27,7 @@ __all__ = [
     "approve_withdrawal",
     "ask_attempt",
     "ask_due_attempts",
+    "ask_parked_again",
     "ask_withdrawal",
     "assign_ref",
     "assign_to_member",

@@ -25,6 +25,8 @@ SHORTEST_GAP, LONGEST_GAP = timedelta(seconds=30), timedelta(minutes=10)
 BEFORE_DEADLINE = timedelta(seconds=20)
 # How long after its deadline an unpaid attempt is still asked about, and one whose gateway gives no answer.
 AFTER_UNPAID, AFTER_SILENT = timedelta(minutes=30), timedelta(hours=24)
+# How long after its deadline an attempt that nobody asks about any more is asked about once a day.
+PARKED_FOR = timedelta(days=7)
 # Unanswered questions in a row after which a channel is left alone for this round.
 PATIENCE = 2
 
@@ -61,11 +63,18 @@ def ask_attempt(*, attempt_id: int) -> PaymentState:
             apply_payment(attempt_id=attempt.pk, provider_txn=queried.provider_txn, amount=queried.amount)
         except TransactionTaken:
             logger.error("attempt %s: transaction %s was booked before", attempt.number, queried.provider_txn)
-            PaymentAttempt.objects.filter(pk=attempt.pk).update(ask_at=None, last_error=TransactionTaken.code)
+            _park_taken(attempt.pk)
             return PaymentState.UNKNOWN
     else:
         _note_answer(attempt.pk, queried)
     return queried.state
+
+
+def _park_taken(attempt_id: int) -> None:
+    """Nobody but staff can tell whose money it was; until they do, the attempt stands among those without an answer."""
+    mine = PaymentAttempt.objects.filter(pk=attempt_id).exclude(state=State.PAID)
+    mine.update(ask_at=None, last_error=TransactionTaken.code)
+    mine.filter(state__in=PaymentAttempt.LIVE).update(state=State.UNKNOWN)
 
 
 def _note_answer(attempt_id: int, queried: Queried) -> None:
@@ -99,12 +108,11 @@ def next_question(attempt: PaymentAttempt, at: datetime) -> datetime:
 
 def ask_due_attempts(*, limit: int = 100) -> int:
     """Ask about what is due; returns how many answers came. A channel that does not answer, or an attempt that cannot be
-    asked about, does not hold up the others.
+    asked about, does not hold up the others, however many questions wait for it.
     """
-    due = PaymentAttempt.objects.filter(ask_at__lte=clock.now()).order_by("ask_at")
     silent: dict[int, int] = {}
     answered = 0
-    for attempt_id, channel_id, ask_at in list(due.values_list("pk", "channel_id", "ask_at")[:limit]):
+    for attempt_id, channel_id, ask_at in _due(limit):
         # A round that takes long is overtaken by the next: whoever moves the time asks.
         mine = PaymentAttempt.objects.filter(pk=attempt_id, ask_at=ask_at)
         if silent.get(channel_id, 0) >= PATIENCE or not mine.update(ask_at=clock.now() + SHORTEST_GAP):
@@ -115,6 +123,30 @@ def ask_due_attempts(*, limit: int = 100) -> int:
             silent[channel_id] = 0
             answered += 1
     return answered
+
+
+def _due(limit: int) -> list[tuple[int, int, datetime]]:
+    """(attempt, channel, when) of what is due, the oldest first; up to `limit`, shared out among the channels."""
+    due = PaymentAttempt.objects.filter(ask_at__lte=clock.now())
+    channels = list(due.order_by().values_list("channel_id", flat=True).distinct())
+    found = [
+        row
+        for channel_id in channels
+        for row in due.filter(channel_id=channel_id)
+        .order_by("ask_at")
+        .values_list("pk", "channel_id", "ask_at")[: max(PATIENCE, limit // len(channels))]
+    ]
+    return sorted(found, key=lambda row: row[2])
+
+
+def ask_parked_again() -> int:
+    """Let attempts without an answer be asked about once more, for a week after their deadline; returns how many.
+
+    A gateway that was down for longer than a day would otherwise leave them to staff alone.
+    """
+    at = clock.now()
+    parked = PaymentAttempt.objects.filter(state=State.UNKNOWN, ask_at=None, expires_at__gte=at - PARKED_FOR)
+    return parked.exclude(last_error=TransactionTaken.code).update(ask_at=at)
 
 
 def _asked_safely(attempt_id: int) -> PaymentState:

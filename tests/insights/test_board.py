@@ -21,10 +21,11 @@ from membership.models import Difference, MemberTier, TierDecision
 from membership.services import ensure_member
 from orders.models import Order, OrderLine
 from orders.services import expire, receive_payment, refund
-from payments.models import Channel, PaymentAttempt
+from payments.models import Channel, PaymentAttempt, Reconciliation, ReconciliationCase
 from tenancy.models import MAIN_ID
 from tests.desk import at_desk, staff
 from tests.opinions import published, ticket_of, write
+from tests.payments.statements import make_channel
 from tests.shelf import Shelf
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +124,17 @@ def test_the_chart_adds_up_and_its_days_open_their_rows(shop, alice, olga):
     assert len(hours) == 24 and hours[14].point.value == Decimal("3.00")
 
 
+def reconciled() -> None:
+    """Two differences that are open, and one that was explained."""
+    run = Reconciliation.objects.create(
+        channel=make_channel(), first_day=NOW, last_day=NOW, state="confirmed", created_at=NOW, confirmed_at=NOW
+    )
+    facts = {"run": run, "channel": run.channel, "day": NOW, "amount": 1, "opened_at": NOW}
+    closed = {"state": "explained", "note": "x", "closed_at": NOW}
+    for number, more in enumerate(({}, {}, closed)):
+        ReconciliationCase.objects.create(kind="extra", aspect="unknown", reference=f"T{number}", **facts, **more)
+
+
 def busy(shop: Shop, alice, shelf) -> None:
     """Something of everything that the board counts, and beside each something that it must not count."""
     for hours in (1, 5, 30, 200):
@@ -153,6 +165,7 @@ def busy(shop: Shop, alice, shelf) -> None:
     published(alice)
     for _number in range(2):
         write(ticket_of(alice))
+    reconciled()
     event = Event.objects.create(kind="order.paid", payload={}, occurred_at=NOW, fanned_out_at=NOW)
     for number, state in enumerate(("parked", "parked", "pending")):
         Delivery.objects.create(event=event, subscriber=f"room.{number}", state=state, not_before=NOW)

@@ -9,8 +9,10 @@ from common import clock
 from orders.models import Order
 from payments import services
 from payments.models import Channel, PaymentAttempt
+from payments.providers import PaymentState, Queried
 from payments.selectors import parked_attempts
 from payments.services.asking import next_question
+from tests.payments.statements import make_payments
 from tests.shelf import books
 
 pytestmark = pytest.mark.django_db
@@ -123,6 +125,50 @@ def test_a_silent_channel_does_not_hold_up_the_others(till, shelf, alice, make_m
     assert good.state == State.PAID
     asked = PaymentAttempt.objects.filter(channel=silent, asked_count=1).count()
     assert asked == services.asking.PATIENCE
+
+
+def test_a_silent_channel_with_hundreds_of_questions_does_not_starve_the_others(till, charlie, shelf, alice):
+    silent = till.channel(gateway_url="http://127.0.0.1:1/")
+    at = clock.now()
+    stuck = make_payments(silent, charlie, [at - timedelta(minutes=5)] * 120, paid=False)
+    PaymentAttempt.objects.filter(pk__in=[one.pk for one in stuck]).update(state=State.PENDING, ask_at=at)
+    good = till.start(shelf.buy(alice, (shelf.sku(keys=1), 1)), till.channel())
+    till.sandbox.act(good.number, "pay_silently")
+    with later(seconds=40):
+        assert services.ask_due_attempts() == 1
+    good.refresh_from_db()
+    assert good.state == State.PAID
+
+
+def test_a_gateway_that_was_down_for_days_is_asked_about_parked_ones_once_a_day_for_a_week(till, attempt):
+    till.sandbox.fault("order", "garbage", times=9)
+    with later(hours=25):
+        services.ask_due_attempts()
+        assert list(parked_attempts()) == [attempt]
+    with later(days=9):
+        assert services.ask_parked_again() == 0
+    with later(days=3):
+        assert services.ask_parked_again() == 1
+        services.ask_due_attempts()
+        assert list(parked_attempts()) == [attempt], "still no answer: with the staff again"
+        till.sandbox.fault("order", None)
+        till.sandbox.act(attempt.number, "pay_silently")
+        assert services.ask_parked_again() == 1
+        assert services.ask_due_attempts() == 1
+    attempt.refresh_from_db()
+    assert attempt.state == State.PAID
+    assert books() == {}
+
+
+def test_an_answer_with_another_s_transaction_is_parked_for_staff(till, attempt, shelf, bob, monkeypatch):
+    till.pay(attempt)
+    attempt.refresh_from_db()
+    other = till.start(shelf.buy(bob, (shelf.sku(keys=1), 1)), attempt.channel)
+    answer = Queried(state=PaymentState.PAID, provider_txn=attempt.provider_txn, amount=other.amount)
+    monkeypatch.setattr(type(services.asking.provider_of(attempt.channel)), "query", lambda self, *asked: answer)
+    assert services.ask_attempt(attempt_id=other.pk) == PaymentState.UNKNOWN
+    assert list(parked_attempts()) == [other]
+    assert services.ask_parked_again() == 0, "asking again tells nothing new"
 
 
 def test_broken_credentials_do_not_hold_up_the_others(till, shelf, alice, bob):

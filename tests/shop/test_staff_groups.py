@@ -26,6 +26,7 @@ COUPONS = ["优惠券", "会员优惠券"]
 REBATES = ["返利计划", "返利"]
 WIN_BACK = ["流失挽回", "流失会员"]
 PAYMENTS = ["支付单", "充值单", "支付通知"]
+RECONCILING = ["对账", "对账差异"]
 LEDGER = ["账户", "账本"]
 CARDS = ["卡券批次", "卡券", "授信", "授信审批"]
 MONEY_RULES = ["充值赠送", "钱包规则", "提现规则"]
@@ -47,7 +48,19 @@ MENUS = {
         *CARDS,
         "邮件",
     ],
-    "财务": [*ORDERS, *PAYMENTS, *LEDGER, *CARDS, *WITHDRAWALS, *COUPONS, *REBATES, "用户", "支付渠道", *MONEY_RULES],
+    "财务": [
+        *ORDERS,
+        *PAYMENTS,
+        *RECONCILING,
+        *LEDGER,
+        *CARDS,
+        *WITHDRAWALS,
+        *COUPONS,
+        *REBATES,
+        "用户",
+        "支付渠道",
+        *MONEY_RULES,
+    ],
     "会员运营": [*MEMBERS, *RULES, *EARNING, *COUPONS, *REBATES, *WIN_BACK, "生日", "商品", "充值赠送", "赠送记录"],
     "风控": [
         *ORDERS,
@@ -75,6 +88,7 @@ MENUS = {
         *WIN_BACK,
         "生日",
         *PAYMENTS,
+        *RECONCILING,
         *LEDGER,
         *CARDS,
         *WITHDRAWALS,

@@ -32,6 +32,7 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.admin.telling import names_of
+from common.forms import PlainDecimalField
 from common.money import MAX_AMOUNT, ZERO
 from common.registries import Panel, act_names, panels
 from wallet.models import Account, Entry, Transfer
@@ -43,7 +44,7 @@ act_names["wallet.adjust"] = _("人工调整余额")
 
 
 class AdjustForm(forms.Form):
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("金额"),
         max_digits=10,
         decimal_places=2,

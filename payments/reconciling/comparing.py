@@ -1,0 +1,381 @@
+"""Theirs against ours, and what differs. Pure: no database, no clock.
+
+Days have borders, and the same payment may lie on either side of one: the gateway counts when it was paid, we when we heard
+of it. So an attempt near a border that this statement does not show is missing only when the statement on the other side
+does not show it either; until that one was compared, it waits.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from common.clock import day_of
+from common.money import CENT, ZERO, round_money
+from payments.reconciling.models import ReconciliationCase
+from payments.reconciling.rows import Kind, Period, Row, State
+
+Aspect, CaseKind = ReconciliationCase.Aspect, ReconciliationCase.Kind
+# How far apart the gateway's time of a payment and ours may lie around midnight.
+TOLERANCE = timedelta(minutes=30)
+# Fees are rounded by the gateway per payment, per batch or not at all.
+FEE_TOLERANCE = CENT
+PROGRESS_EVERY = 1000
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """A payment attempt. `amount` and `at` are what was booked and when; None while it is not paid."""
+
+    attempt_id: int
+    number: str
+    txn: str = ""
+    amount: Decimal | None = None
+    asked: Decimal = ZERO
+    state: str = ""
+    at: datetime | None = None
+
+    @property
+    def is_paid(self) -> bool:
+        return self.amount is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OurRefund:
+    """Money that we had the gateway give back. `payment` is the number of the attempt that it was paid with."""
+
+    number: str
+    payment: str
+    amount: Decimal
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """What the statement on the other side of a border showed: attempts of our days, and those that it misses itself."""
+
+    beyond: Collection[int]
+    waiting: Collection[int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Books:
+    """Our side of a comparison.
+
+    `unclaimed` finds the transfer that booked a gateway's transaction as money that nobody expected. `beyond` are attempts
+    that other statements showed outside their own days. `before` and `after` are the neighbours, None where none was
+    compared yet. `fee_rate` zero: nobody said what the gateway takes, so fees are not compared.
+    """
+
+    attempts: Sequence[Ours]
+    refunds: Sequence[OurRefund] = ()
+    unclaimed: Mapping[str, int] = field(default_factory=dict)
+    beyond: Collection[int] = ()
+    before: Neighbour | None = None
+    after: Neighbour | None = None
+    fee_rate: Decimal = ZERO
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    kind: CaseKind
+    aspect: Aspect
+    reference: str
+    day: date
+    amount: Decimal
+    line: int | None = None
+    attempt_id: int | None = None
+    transfer_id: int | None = None
+    ours: dict[str, str] = field(default_factory=dict)
+    theirs: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Compared:
+    """What came of it. `seen` are the attempts that the statement shows; `beyond` those of them outside its days."""
+
+    rows: int = 0
+    matched: int = 0
+    their_amount: Decimal = ZERO
+    our_amount: Decimal = ZERO
+    differences: list[Difference] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
+    beyond: set[int] = field(default_factory=set)
+    waiting: set[int] = field(default_factory=set)
+
+
+def compare(rows: Sequence[Row], books: Books, period: Period, progress: Progress | None = None) -> Compared:
+    """Every difference between a statement's rows and our books, within `period`."""
+    return _Comparison(books, period, progress).run(rows)
+
+
+def row_facts(row: Row) -> dict[str, str]:
+    facts: dict[str, Any] = {
+        "number": row.number,
+        "txn": row.txn,
+        "amount": row.amount,
+        "fee": row.fee,
+        "state": row.state,
+        "at": row.at,
+        "refunded": row.refunded or None,
+        "refund_number": row.refund_number,
+        "currency": "" if row.currency == "CNY" else row.currency,
+    }
+    return _texts(facts)
+
+
+def our_facts(ours: Ours) -> dict[str, str]:
+    amount = ours.asked if ours.amount is None else ours.amount
+    return _texts({"number": ours.number, "txn": ours.txn, "amount": amount, "state": ours.state, "at": ours.at})
+
+
+def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
+    """Texts of what is there; times in UTC, as they are stored."""
+    return {
+        name: value.isoformat() if isinstance(value, datetime) else str(value)
+        for name, value in facts.items()
+        if value not in (None, "")
+    }
+
+
+class _Comparison:
+    def __init__(self, books: Books, period: Period, progress: Progress | None) -> None:
+        self.books, self.period, self.progress = books, period, progress
+        self.by_number = {one.number: one for one in books.attempts}
+        self.by_txn = {one.txn: one for one in books.attempts if one.txn}
+        self.found = Compared()
+        # Attempts whose row was compared; a second one is a second payment.
+        self.compared: set[int] = set()
+        self.references: dict[tuple, int] = defaultdict(int)
+
+    def run(self, rows: Sequence[Row]) -> Compared:
+        wanted = [row for row in rows if self._is_wanted(row)]
+        self.found.rows = len(wanted)
+        payments = [row for row in wanted if row.kind == Kind.PAYMENT]
+        # Whose transaction we know goes first: of two payments with one number, the other one is the second.
+        payments.sort(key=lambda row: row.txn not in self.by_txn)
+        known_rows: dict[tuple, int] = defaultdict(int)
+        for count, row in enumerate(payments, start=1):
+            if self.progress is not None and count % PROGRESS_EVERY == 0:
+                self.progress(count, len(payments))
+            self._payment(row, known_rows)
+        self._refunds([row for row in wanted if row.kind == Kind.REFUND])
+        self._missing()
+        if self.progress is not None:
+            self.progress(len(payments), len(payments))
+        return self.found
+
+    def _is_wanted(self, row: Row) -> bool:
+        """Rows of other days are another comparison's; near the border they help this one."""
+        if row.at is None:
+            return True
+        return self.period.start - TOLERANCE <= row.at < self.period.end + TOLERANCE
+
+    def _is_of_period(self, row: Row) -> bool:
+        return row.at is None or self.period.holds(row.at)
+
+    def _payment(self, row: Row, known_rows: dict[tuple, int]) -> None:
+        ours = (self.by_txn.get(row.txn) if row.txn else None) or self.by_number.get(row.number)
+        if not self._is_of_period(row):
+            # Its facts are for the statement of its own day; here it only shows that the payment is not missing.
+            if ours is not None and row.state != State.UNPAID:
+                self._see(ours)
+            return
+        if row.state == State.UNPAID:
+            self._unpaid(row, ours)
+            return
+        self.found.their_amount += row.amount
+        key = (row.txn, row.number if not row.txn else "")
+        known_rows[key] += 1
+        if known_rows[key] > 1:
+            self._add_row(CaseKind.DUPLICATE, Aspect.ROW, row, row.amount, again=known_rows[key])
+        elif ours is None:
+            self._add_row(CaseKind.EXTRA, Aspect.UNKNOWN, row, row.amount)
+        elif not ours.is_paid:
+            self._add_row(CaseKind.EXTRA, Aspect.UNPAID, row, row.amount, ours)
+        elif ours.attempt_id in self.compared:
+            self._add_row(CaseKind.DUPLICATE, Aspect.TWICE, row, row.amount, ours)
+        else:
+            self.compared.add(ours.attempt_id)
+            self._see(ours)
+            self._facts(row, ours)
+
+    def _unpaid(self, row: Row, ours: Ours | None) -> None:
+        if ours is None or not ours.is_paid:
+            return
+        if row.txn and ours.txn and row.txn != ours.txn:
+            # Another try of the buyer under the same number, which came to nothing.
+            return
+        self.compared.add(ours.attempt_id)
+        self._see(ours)
+        self._add_row(CaseKind.DIFFERENT, Aspect.STATE, row, -(ours.amount or ZERO), ours)
+
+    def _see(self, ours: Ours) -> None:
+        self.found.seen.add(ours.attempt_id)
+        if ours.at is not None and not self.period.holds(ours.at):
+            self.found.beyond.add(ours.attempt_id)
+
+    def _facts(self, row: Row, ours: Ours) -> None:
+        """What both sides say of a payment that both know."""
+        before = len(self.found.differences)
+        booked = ours.amount or ZERO
+        if row.currency != "CNY":
+            self._add_row(CaseKind.DIFFERENT, Aspect.CURRENCY, row, ZERO, ours)
+        elif row.amount != booked:
+            self._add_row(CaseKind.DIFFERENT, Aspect.AMOUNT, row, row.amount - booked, ours)
+        if (row.number and row.number != ours.number) or (row.txn and row.txn != ours.txn):
+            self._add_row(CaseKind.DIFFERENT, Aspect.NUMBER, row, ZERO, ours)
+        if row.fee is not None and self.books.fee_rate:
+            expected = round_money(row.amount * self.books.fee_rate)
+            if abs(row.fee - expected) > FEE_TOLERANCE:
+                self._add_row(CaseKind.DIFFERENT, Aspect.FEE, row, row.fee - expected, ours, fee=expected)
+        self._refunded(row, ours)
+        if len(self.found.differences) == before:
+            self.found.matched += 1
+
+    def _refunded(self, row: Row, ours: Ours) -> None:
+        """Where a payment's own row says what was given back of it until now."""
+        told = row.refunded
+        if row.state == State.REFUNDED:
+            told = row.refunded or row.amount
+        if told is None:
+            return
+        own = sum((one.amount for one in self.books.refunds if one.payment == ours.number), ZERO)
+        if told != own:
+            self._add_row(CaseKind.DIFFERENT, Aspect.REFUND, row, own - told, ours, refunded=own)
+
+    def _refunds(self, rows: Sequence[Row]) -> None:
+        """Refunds that the statement lists in rows of their own, against those of our days."""
+        left: dict[str, list[OurRefund]] = defaultdict(list)
+        for one in self.books.refunds:
+            left[one.payment].append(one)
+        known: set[tuple] = set()
+        for row in rows:
+            ours = (self.by_txn.get(row.txn) if row.txn else None) or self.by_number.get(row.number)
+            payment = ours.number if ours else row.number
+            key = (row.refund_number, payment or row.txn, row.amount if not row.refund_number else None)
+            if row.refund_number and key in known:
+                self._add_row(CaseKind.DUPLICATE, Aspect.ROW, row, -row.amount, ours, refund=True)
+                continue
+            known.add(key)
+            match = _match(row, left[payment])
+            if match is None:
+                if self._is_of_period(row):
+                    self._add_row(CaseKind.EXTRA, Aspect.REFUND, row, -row.amount, ours, refund=True)
+                continue
+            left[payment].remove(match)
+            if match.amount != row.amount:
+                self._add_row(
+                    CaseKind.DIFFERENT,
+                    Aspect.REFUND,
+                    row,
+                    match.amount - row.amount,
+                    ours,
+                    refund=True,
+                    refunded=match.amount,
+                )
+            else:
+                self.found.matched += 1
+        # A file without any refund row may be one that never lists them.
+        for one in (one for ones in left.values() for one in ones if rows and self._is_well_inside(one.at)):
+            facts = _texts({"number": one.payment, "refund_number": one.number, "refunded": one.amount, "at": one.at})
+            attempt = self.by_number.get(one.payment)
+            self._add(
+                kind=CaseKind.MISSING,
+                aspect=Aspect.REFUND,
+                reference=one.number,
+                day=day_of(one.at),
+                amount=one.amount,
+                attempt_id=attempt.attempt_id if attempt else None,
+                ours=facts,
+            )
+
+    def _is_well_inside(self, at: datetime) -> bool:
+        return self.period.start + TOLERANCE <= at < self.period.end - TOLERANCE
+
+    def _missing(self) -> None:
+        start, end = self.period.start, self.period.end
+        for ours in self.books.attempts:
+            at = ours.at
+            if not ours.is_paid or at is None:
+                continue
+            inside = start <= at < end
+            if inside:
+                self.found.our_amount += ours.amount or ZERO
+            if ours.attempt_id in self.found.seen or ours.attempt_id in self.books.beyond:
+                continue
+            if abs(at - start) < TOLERANCE:
+                self._at_border(ours, inside, self.books.before)
+            elif abs(at - end) < TOLERANCE:
+                self._at_border(ours, inside, self.books.after)
+            elif inside:
+                self._miss(ours)
+
+    def _at_border(self, ours: Ours, inside: bool, neighbour: Neighbour | None) -> None:
+        if neighbour is None:
+            if inside:
+                self.found.waiting.add(ours.attempt_id)
+        elif inside or ours.attempt_id in neighbour.waiting:
+            # Inside: what the neighbour showed of our days is in `beyond`, and was passed over already.
+            self._miss(ours)
+
+    def _miss(self, ours: Ours) -> None:
+        self._add(
+            kind=CaseKind.MISSING,
+            aspect=Aspect.PAYMENT,
+            reference=ours.number,
+            day=day_of(ours.at) if ours.at else self.period.first,
+            amount=-(ours.amount or ZERO),
+            attempt_id=ours.attempt_id,
+            ours=our_facts(ours),
+        )
+
+    def _add_row(
+        self,
+        kind: CaseKind,
+        aspect: Aspect,
+        row: Row,
+        amount: Decimal,
+        ours: Ours | None = None,
+        *,
+        again: int = 0,
+        refund: bool = False,
+        **expected: Decimal,
+    ) -> None:
+        reference = row.txn or row.number
+        if refund:
+            reference = f"{reference}:{row.refund_number or row.amount}"
+        if again:
+            reference = f"{reference}:{again}"
+        own = our_facts(ours) if ours else {}
+        self._add(
+            kind=kind,
+            aspect=aspect,
+            reference=reference,
+            day=day_of(row.at) if row.at else self.period.first,
+            line=row.line,
+            amount=amount,
+            attempt_id=ours.attempt_id if ours else None,
+            transfer_id=self.books.unclaimed.get(row.txn),
+            ours={**own, **_texts(expected)},
+            theirs=row_facts(row),
+        )
+
+    def _add(self, *, reference: str, **facts: Any) -> None:
+        # Two rows may say the very same, such as two refunds of one amount without numbers: each is a difference.
+        key = (facts["kind"], facts["aspect"], reference)
+        self.references[key] += 1
+        if self.references[key] > 1:
+            reference = f"{reference}:{self.references[key]}"
+        self.found.differences.append(Difference(reference=reference, **facts))
+
+
+def _match(row: Row, candidates: Iterable[OurRefund]) -> OurRefund | None:
+    """Our refund that a row tells of: by its number, else one of the same amount."""
+    candidates = list(candidates)
+    if row.refund_number:
+        return next((one for one in candidates if one.number == row.refund_number), None)
+    return next((one for one in candidates if one.amount == row.amount), None)

@@ -1,0 +1,101 @@
+"""Our side of a comparison, read from the database."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+
+from django.db.models import Q, QuerySet
+
+from payments.models import Channel, PaymentAttempt, Refund
+from payments.reconciling.comparing import TOLERANCE, Books, Neighbour, OurRefund, Ours
+from payments.reconciling.models import Reconciliation
+from payments.reconciling.rows import Period, Row
+from wallet.models import Transfer
+
+CHUNK = 5_000
+FIELDS = ("pk", "number", "provider_txn", "paid_amount", "amount", "state", "paid_at")
+# A payment that we hear of days late is still found in the statement of its own day.
+OTHER_DAYS = timedelta(days=7)
+
+
+def our_refunds(channel: Channel, period: Period, numbers: Iterable[str]) -> list[OurRefund]:
+    """Refunds by the original route: those that came back within `period`, and all of the payments with these `numbers`.
+
+    One whose result is not known is ours if the statement has it, and is not missed if it has not.
+    """
+    told = Refund.objects.filter(attempt__channel=channel).exclude(
+        state__in=[Refund.State.CREATED, Refund.State.REFUSED]
+    )
+    found = {
+        one.number: one
+        for one in _refunds(told.filter(settled_at__gte=period.start, settled_at__lt=period.end), period)
+    }
+    for some in _chunks(numbers):
+        found.update((one.number, one) for one in _refunds(told.filter(attempt__number__in=some), period))
+    return list(found.values())
+
+
+def _refunds(refunds: QuerySet[Refund], period: Period) -> Iterator[OurRefund]:
+    for number, payment, amount, at in refunds.values_list(
+        "number", "attempt__number", "amount", "settled_at"
+    ).iterator(chunk_size=CHUNK):
+        # Nothing is missed at the very end of a period.
+        yield OurRefund(number=number, payment=payment, amount=amount, at=at or period.end)
+
+
+def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
+    """Everything of ours that a statement's rows could be about."""
+    numbers = {row.number for row in rows if row.number}
+    txns = {row.txn for row in rows if row.txn}
+    mine = PaymentAttempt.objects.filter(channel=channel)
+    window = Q(paid_at__gte=period.start - TOLERANCE, paid_at__lt=period.end + TOLERANCE)
+    found = {one.attempt_id: one for one in _attempts(mine.filter(window))}
+    for some in _chunks(numbers):
+        found.update((one.attempt_id, one) for one in _attempts(mine.filter(number__in=some)))
+    for some in _chunks(txns):
+        found.update((one.attempt_id, one) for one in _attempts(mine.filter(provider_txn__in=some)))
+    runs = Reconciliation.objects.filter(channel=channel, state=Reconciliation.State.CONFIRMED)
+    return Books(
+        attempts=list(found.values()),
+        refunds=our_refunds(channel, period, numbers | {one.number for one in found.values()}),
+        unclaimed=_unclaimed(channel, txns),
+        beyond=_beyond(runs, period),
+        before=_neighbour(runs.filter(first_day__lt=period.first, last_day__gte=period.first - timedelta(days=1))),
+        after=_neighbour(runs.filter(last_day__gt=period.last, first_day__lte=period.last + timedelta(days=1))),
+        fee_rate=channel.fee_rate,
+    )
+
+
+def _attempts(found) -> Iterator[Ours]:
+    for pk, number, txn, paid, asked, state, at in found.values_list(*FIELDS).iterator(chunk_size=CHUNK):
+        yield Ours(attempt_id=pk, number=number, txn=txn or "", amount=paid, asked=asked, state=state, at=at)
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    rest = iter(sorted(values))
+    while some := list(islice(rest, CHUNK)):
+        yield some
+
+
+def _unclaimed(channel: Channel, txns: Iterable[str]) -> dict[str, int]:
+    """Transfers, by the gateway's transaction, that booked money which nobody expected."""
+    start = f"gw:{channel.pk}:"
+    found: dict[str, int] = {}
+    for some in _chunks(txns):
+        refs = [start + txn for txn in some]
+        rows = Transfer.objects.filter(ref__in=refs, kind=Transfer.Kind.UNCLAIMED).values_list("ref", "pk")
+        found.update((ref.removeprefix(start), pk) for ref, pk in rows)
+    return found
+
+
+def _beyond(runs, period: Period) -> set[int]:
+    """Attempts that statements of days around showed, though we booked them on other days."""
+    others = runs.filter(last_day__gte=period.first - OTHER_DAYS, first_day__lte=period.last + OTHER_DAYS).exclude(
+        first_day__gte=period.first, last_day__lte=period.last
+    )
+    return {pk for borders in others.values_list("borders", flat=True) for pk in borders.get("beyond", ())}
+
+
+def _neighbour(runs) -> Neighbour | None:
+    run = runs.order_by("-confirmed_at").first()
+    return None if run is None else Neighbour(run.borders.get("beyond", ()), run.borders.get("waiting", ()))

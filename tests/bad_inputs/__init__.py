@@ -1,0 +1,1 @@
+"""The 86 bad inputs, each by its number: here, or where covered.py says."""
