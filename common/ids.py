@@ -1,4 +1,4 @@
-"""Identifiers: random public ids for addresses, order numbers for reading aloud."""
+"""Identifiers: random public ids for addresses, numbers of orders and cases for reading aloud."""
 
 import secrets
 from datetime import datetime
@@ -16,6 +16,11 @@ def public_id() -> str:
 def order_number(at: datetime) -> str:
     """Day and ten random digits, such as K202611221234567890. Opens nothing by itself; a UNIQUE constraint guards it."""
     return f"K{day_of(at):%Y%m%d}{secrets.randbelow(10**10):010d}"
+
+
+def dispute_number(at: datetime) -> str:
+    """Day and eight random digits, such as S2026112212345678; as an order's number, it opens nothing."""
+    return f"S{day_of(at):%Y%m%d}{secrets.randbelow(10**8):08d}"
 
 
 def payment_number(at: datetime) -> str:

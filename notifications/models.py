@@ -12,6 +12,13 @@ from orders.models import Order
 class Kind(models.TextChoices):
     ORDER_DELIVERED = "order_delivered", _("订单已发货")
     ORDER_REFUNDED = "order_refunded", _("订单已退款")
+    DISPUTE_OPENED = "dispute_opened", _("售后已受理")
+    DISPUTE_ASKED = "dispute_asked", _("售后待补充")
+    DISPUTE_REPLACED = "dispute_replaced", _("售后换新")
+    DISPUTE_WAITS = "dispute_waits", _("售后等补货")
+    DISPUTE_REFUNDED = "dispute_refunded", _("售后退款")
+    DISPUTE_REJECTED = "dispute_rejected", _("售后驳回")
+    DISPUTE_OVERDUE = "dispute_overdue", _("售后超时（员工）")
     TOPPED_UP = "topped_up", _("充值到账")
     TIER_CHANGED = "tier_changed", _("会员等级变动")
     TIER_WARNED = "tier_warned", _("保级预警")

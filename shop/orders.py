@@ -15,6 +15,7 @@ from accounts.models import User
 from common.texts import foreign
 from orders.models import Order, OrderLine
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
+from shop import disputes
 from shop.markdown import to_html
 from shop.reviews import Entry, entries_of_lines
 
@@ -40,11 +41,13 @@ class Secret:
 
 @dataclass(frozen=True)
 class LineView:
-    """One line; `secrets` are those of the page of keys that is shown, `review` what its buyer may say of it."""
+    """One line; `secrets` are those of the page of keys that is shown, `review` what its buyer may say of it, `after_sale`
+    what they may report or have reported."""
 
     line: OrderLine
     secrets: Sequence[Secret]
     review: Entry | None = None
+    after_sale: disputes.Entry | None = None
 
     @property
     def guide(self) -> SafeString:
@@ -100,7 +103,9 @@ def order_view(order: Order, *, user: User | None = None, page: str | None = Non
     by_line = secrets_by_line(keys.object_list)
     lines = lines_of(order)
     reviews = entries_of_lines(user, [line.pk for line in lines])
-    return OrderView(order, [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk)) for line in lines], keys)
+    after_sale = disputes.entries_of(lines)
+    views = [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk), after_sale.get(line.pk)) for line in lines]
+    return OrderView(order, views, keys)
 
 
 def secrets_by_line(delivered: Iterable[Delivered]) -> dict[int, list[Secret]]:

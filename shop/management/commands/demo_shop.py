@@ -23,6 +23,7 @@ from common.progress import Bar
 from events.services import relay
 from payments.models import Channel
 from payments.services import save_channel
+from shop.demo.complaints import Complaints
 from shop.demo.desk import leave_work
 from shop.demo.history import History
 from shop.demo.people import MEMBERS
@@ -86,6 +87,8 @@ class Command(BaseCommand):
         bar.close()
         with clock.travel(now):
             leave_work(author=User.objects.get(username=KEEPER), checker=admin)
+        Complaints(keeper=User.objects.get(username=KEEPER), now=now).make()
+        with clock.travel(now):
             relay()
         self._channel(mode="api")
         refresh_figures()
