@@ -1,6 +1,7 @@
 """Reading about people."""
 
-from django.db.models import QuerySet
+from django.contrib.auth.models import Permission
+from django.db.models import Q, QuerySet
 
 from accounts.models import ApiToken, User
 
@@ -13,3 +14,11 @@ def member_named(username: str) -> User | None:
 def usable_tokens(user: User) -> QuerySet[ApiToken]:
     """The tokens that still speak for this member, newest first."""
     return user.api_tokens.filter(revoked_at=None, password_mark=user.password_mark).order_by("-pk")
+
+
+def staff_with(permission: str) -> QuerySet[User]:
+    """Active staff who hold a right such as "orders.decide_dispute": by themselves, by a group, or as superusers."""
+    app, codename = permission.split(".")
+    right = Permission.objects.filter(content_type__app_label=app, codename=codename)
+    holds = Q(is_superuser=True) | Q(user_permissions__in=right) | Q(groups__permissions__in=right)
+    return User.objects.filter(holds, is_staff=True, is_active=True).distinct()

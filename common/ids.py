@@ -1,4 +1,4 @@
-"""Identifiers: random public ids for addresses, order numbers for reading aloud."""
+"""Identifiers: random public ids for addresses, numbers of orders and cases for reading aloud."""
 
 import secrets
 from datetime import datetime
@@ -21,6 +21,11 @@ def order_number(at: datetime) -> str:
 def refund_number(at: datetime) -> str:
     """Like a payment's number, with an R."""
     return f"R{day_of(at):%Y%m%d}{secrets.randbelow(10**12):012d}"
+
+
+def dispute_number(at: datetime) -> str:
+    """Day and eight random digits, such as S2026112212345678; as an order's number, it opens nothing."""
+    return f"S{day_of(at):%Y%m%d}{secrets.randbelow(10**8):08d}"
 
 
 def payment_number(at: datetime) -> str:

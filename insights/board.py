@@ -31,8 +31,8 @@ from insights.selectors import board as selectors
 from insights.selectors.board import Figure
 from membership.models import Difference, TierDecision
 from membership.selectors import open_differences
-from orders.models import Order
-from orders.selectors import stuck_orders
+from orders.models import Dispute, Order
+from orders.selectors import overdue_disputes, stuck_orders, waiting_disputes
 from payments.models import PaymentAttempt, ReconciliationCase, Refund
 from payments.selectors import live_cases, parked_attempts, parked_refunds
 
@@ -126,6 +126,14 @@ def _orders(board: Board, user: User) -> None:
         board.todo.append(_todo("held", _("暂缓发货"), waiting.held, line_list["held"], _("待放行"), "warning"))
     _chart(board)
     board.tables += [_stuck_table(period.at, user), _sellers_table(period, user)]
+
+
+def _disputes(board: Board, user: User) -> None:
+    late, waiting = overdue_disputes(board.period.at).count(), waiting_disputes().count()
+    board.todo += [
+        _todo("disputes", _("待处理售后"), waiting, _list("orders_dispute", turn="desk"), _("买家在等答复"), "warning"),
+        _todo("late_disputes", _("超时售后"), late, _list("orders_dispute", turn="overdue"), _("已过裁定时限")),
+    ]
 
 
 def _chart(board: Board) -> None:
@@ -256,6 +264,7 @@ def _differences(board: Board, user: User) -> None:
 # Who sees what: whoever may open the list sees its figures.
 PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Order, _orders),
+    (Dispute, _disputes),
     (User, _people),
     (TierDecision, _tiers),
     (Difference, _differences),

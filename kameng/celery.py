@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
     "lines whose warranty has ended": every(300, "orders.tasks.settle_due_lines"),
+    "cases of after-sale whose time has come": every(60, "orders.tasks.go_on_with_disputes"),
     "members whom time or new rules may have moved": daily(3, 10, "membership.tasks.recalculate_tiers"),
     "all members against their figures": weekly(1, 3, 40, "membership.tasks.recalculate_tiers", True),
     "tiers that were lent": every(60, "membership.tasks.let_overrides_end"),

@@ -38,7 +38,9 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         [
             Entry(pgettext_lazy("plural", "订单"), "receipt_long", "orders.Order"),
             Entry(gettext_lazy("待发货商品"), "local_shipping", "orders.OrderLine"),
+            Entry(pgettext_lazy("plural", "售后单"), "support_agent", "orders.Dispute"),
             Entry(pgettext_lazy("plural", "退款"), "undo", "orders.OrderRefund"),
+            Entry(pgettext_lazy("plural", "售后规则"), "tune", "orders.DisputeRules"),
         ],
     ),
     (

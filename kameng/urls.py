@@ -14,6 +14,7 @@ api = [
     path("", include("membership.api")),
     path("", include("membership.api_tiers")),
     path("", include("orders.api")),
+    path("", include("orders.api_disputes")),
     path("", include("payments.api")),
     path("", include("wallet.api")),
     path("schema/", api_docs.Schema.as_view(), name="schema"),

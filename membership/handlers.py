@@ -6,6 +6,7 @@ from datetime import datetime
 from common import clock
 from common.metrics import add_gauge
 from events.contracts import (
+    DisputeClosed,
     InviteeActive,
     InviteeSpent,
     OrderDelivered,
@@ -67,6 +68,11 @@ def count_settled(event: OrderSettled, *, at: datetime) -> None:
 @handles_many("membership.record_settlement")
 def count_many_settled(news: Sequence[News]) -> Collection[News]:
     return _left(news, orders_that_wait(one.event for one in news))
+
+
+@subscribe(DisputeClosed, "membership.record_dispute")
+def count_dispute(event: DisputeClosed, *, at: datetime) -> None:
+    services.record_dispute(case=event, at=clock.now())
 
 
 @subscribe(UserRegistered, "membership.note_inviter")

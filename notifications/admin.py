@@ -1,6 +1,6 @@
 """What people were told: mails and their fate, and messages on the pages of members and orders."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
@@ -15,7 +15,7 @@ from common.registries import Panel, TimelineEntry, act_names, panels, timelines
 from notifications.models import Mail
 from notifications.selectors import inbox, words
 from notifications.services import retry_mails
-from orders.models import Order
+from orders.models import Dispute, Order
 
 SHOWN = 6
 TONES = {Mail.State.QUEUED: "info", Mail.State.SENT: "success", Mail.State.FAILED: "danger"}
@@ -82,7 +82,15 @@ def told_about(order: Order, viewer: User) -> Iterable[TimelineEntry]:
     """Messages and mails about an order."""
     refunds = order.refunds.values_list("ref", flat=True)
     refs = [f"{what}:{ref}" for ref in refunds for what in ("refunded", "returned", "fell_back")]
-    about = Q(ref__startswith=f"delivered:{order.pk}:") | Q(ref__in=refs)
+    return _told(order, Q(ref__startswith=f"delivered:{order.pk}:") | Q(ref__in=refs))
+
+
+def told_about_case(dispute: Dispute, viewer: User) -> Iterable[TimelineEntry]:
+    """Messages and mails to the buyer about a case of after-sale."""
+    return _told(dispute.order, Q(ref__startswith=f"dispute:{dispute.pk}:"))
+
+
+def _told(order: Order, about: Q) -> Iterator[TimelineEntry]:
     if order.buyer is not None:
         for message in inbox(order.buyer).filter(about):
             yield TimelineEntry(
@@ -115,3 +123,4 @@ def inbox_panel(user: User, viewer: User) -> Panel | None:
 
 panels.add("accounts.User", inbox_panel)
 timelines.add("orders.Order", told_about)
+timelines.add("orders.Dispute", told_about_case)

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from accounts.selectors import staff_with
 from catalog.models import Product
 from common import clock
 from common.texts import in_both
@@ -13,6 +14,10 @@ from events.contracts import (
     BirthdayGiftGiven,
     ComebackOffered,
     CreditNoticed,
+    DisputeAsked,
+    DisputeDecided,
+    DisputeOpened,
+    DisputeOverdue,
     FeedbackDeclined,
     OrderDelivered,
     OrderRefunded,
@@ -31,13 +36,15 @@ from events.registry import News, handles_many, subscribe
 from membership.selectors import TierNews, tier_news
 from notifications import services
 from notifications.models import Kind
-from orders.models import Order, OrderRefund
+from orders.models import Dispute, Order, OrderRefund
 
 
-def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime) -> None:
-    """A member reads it in the inbox, a guest who left a mail address by mail."""
+def tell_buyer(order: Order, *, ref: str, kind: Kind, params: dict[str, str], at: datetime, link: str = "") -> None:
+    """A member reads it in the inbox, with `link` or the order's page; a guest who left a mail address by mail, with a link
+    that opens the order."""
     if order.buyer_id is not None:
-        services.tell(ref=ref, user_id=order.buyer_id, kind=kind, params=params, link=services.order_path(order), at=at)
+        link = link or services.order_path(order)
+        services.tell(ref=ref, user_id=order.buyer_id, kind=kind, params=params, link=link, at=at)
     else:
         services.queue_mail(
             ref=ref,
@@ -102,6 +109,66 @@ def refund_settled(event: RefundSettled, *, at: datetime) -> None:
         elif amount and event.user_id is not None:
             link = reverse("shop:wallet")
             services.tell(ref=ref, user_id=event.user_id, kind=kind, params=params, link=link, at=at)
+
+
+def tell_of_dispute(
+    dispute_id: int, *, ref: str, kind: Kind, at: datetime, until: datetime | None = None, **params: str
+) -> None:
+    dispute = Dispute.objects.select_related("order").get(pk=dispute_id)
+    params |= {"number": dispute.number}
+    if until is not None:
+        params["until"] = f"{until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    link = reverse("shop:dispute", args=[dispute.public_id])
+    tell_buyer(dispute.order, ref=f"dispute:{dispute_id}:{ref}", kind=kind, params=params, link=link, at=at)
+
+
+@subscribe(DisputeOpened, "notifications.dispute_opened")
+def dispute_opened(event: DisputeOpened, *, at: datetime) -> None:
+    tell_of_dispute(event.dispute_id, ref="opened", kind=Kind.DISPUTE_OPENED, at=at, until=event.due_at)
+
+
+@subscribe(DisputeAsked, "notifications.dispute_asked")
+def dispute_asked(event: DisputeAsked, *, at: datetime) -> None:
+    tell_of_dispute(event.dispute_id, ref=f"asked:{event.move_id}", kind=Kind.DISPUTE_ASKED, at=at)
+
+
+DECIDED = {
+    "replace": Kind.DISPUTE_REPLACED,
+    "refund": Kind.DISPUTE_REFUNDED,
+    "partial": Kind.DISPUTE_REFUNDED,
+    "reject": Kind.DISPUTE_REJECTED,
+}
+
+
+@subscribe(DisputeDecided, "notifications.dispute_decided")
+def dispute_decided(event: DisputeDecided, *, at: datetime) -> None:
+    tell_of_dispute(
+        event.dispute_id,
+        ref=f"decided:{event.move_id}",
+        kind=Kind.DISPUTE_WAITS if event.waits else DECIDED[event.told],
+        at=at,
+        until=event.appeal_until,
+        amount=str(event.amount),
+    )
+
+
+@subscribe(DisputeOverdue, "notifications.dispute_overdue")
+def dispute_overdue(event: DisputeOverdue, *, at: datetime) -> None:
+    """Whoever may decide it reads it in the inbox; of an appeal, not who decided first."""
+    deciders = staff_with("orders.decide_dispute")
+    if event.appeal:
+        deciders = deciders.exclude(pk=event.decided_by_id)
+    services.tell_many(
+        services.Note(
+            ref=f"dispute:{event.dispute_id}:late:{event.due_at.isoformat()}:{user_id}",
+            user_id=user_id,
+            kind=Kind.DISPUTE_OVERDUE,
+            params={"number": event.number},
+            link=reverse("admin:orders_dispute_change", args=[event.dispute_id]),
+            at=at,
+        )
+        for user_id in deciders.values_list("pk", flat=True)
+    )
 
 
 @subscribe(WalletToppedUp, "notifications.topped_up")

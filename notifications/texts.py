@@ -8,6 +8,9 @@ from django.utils.translation import gettext as _
 from common.texts import in_language
 from notifications.models import Kind
 
+# Decisions that their buyer may not agree to.
+APPEALABLE = frozenset({Kind.DISPUTE_REPLACED, Kind.DISPUTE_REFUNDED, Kind.DISPUTE_REJECTED})
+
 
 @dataclass(frozen=True)
 class Text:
@@ -20,6 +23,8 @@ def text_of(kind: str, params: Mapping[str, str]) -> Text:
     title, body = _words()[Kind(kind)]
     if kind == Kind.TIER_CHANGED and params.get("todo"):
         body = _("下一级是「%(other)s」：%(todo)s。打开会员中心看全部权益。")
+    if kind in APPEALABLE and params.get("until"):
+        body = _("%(text)s不同意的话，可以在 %%(until)s 前申诉一次。") % {"text": body}
     read = {name: in_language(text, params.get(f"{name}_en", "")) for name, text in params.items()}
     return Text(title % read, body % read)
 
@@ -45,6 +50,34 @@ def _words() -> dict[Kind, tuple[str, str]]:
         Kind.REFUND_CREDITED: (
             _("%(number)s：¥%(amount)s 没能原路退回"),
             _("这笔钱没有丢：会员在余额里随时可用，游客在订单页领取。"),
+        ),
+        Kind.DISPUTE_OPENED: (
+            _("售后单 %(number)s 已受理"),
+            _("最晚 %(until)s 前答复。处理期间这件商品不会结算，质保期过了也不影响。"),
+        ),
+        Kind.DISPUTE_ASKED: (
+            _("售后单 %(number)s 需要你补充说明"),
+            _("客服在售后单里留了话，打开就能回复和补充图片。"),
+        ),
+        Kind.DISPUTE_REPLACED: (
+            _("售后单 %(number)s 已换新"),
+            _("新的卡密已经在订单里，原来的已作废。"),
+        ),
+        Kind.DISPUTE_WAITS: (
+            _("售后单 %(number)s 同意换新，正在等补货"),
+            _("到货后自动换新；到时限还没有货，自动全额退款。也可以在售后单里直接改为退款。"),
+        ),
+        Kind.DISPUTE_REFUNDED: (
+            _("售后单 %(number)s 已退款 ¥%(amount)s"),
+            _("打开售后单看处理说明。"),
+        ),
+        Kind.DISPUTE_REJECTED: (
+            _("售后单 %(number)s 没有通过"),
+            _("打开售后单看原因。"),
+        ),
+        Kind.DISPUTE_OVERDUE: (
+            _("售后单 %(number)s 已超过裁定时限"),
+            _("买家还在等结果，请尽快裁定。"),
         ),
         Kind.TOPPED_UP: (_("充值 ¥%(amount)s 已到账"), _("现在就可以用余额付款。")),
         Kind.REBATE_PAID: (

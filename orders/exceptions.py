@@ -119,3 +119,85 @@ class CashOnly(Conflict):
 
     code = "cash_only"
     message = _("「%(name)s」不能用余额支付，请换一种支付方式")
+
+
+class DisputeNotFound(NotFound):
+    code = "dispute_not_found"
+    message = _("没有找到这个售后单")
+
+
+class NotDisputable(Conflict):
+    """Nothing of this line can be reported: it is not delivered, or was paid back."""
+
+    code = "not_disputable"
+    message = _("这项商品还没有发完货，或者已经退款，不能报告问题")
+
+
+class WarrantyOver(Conflict):
+    code = "warranty_over"
+    message = _("质保期已过，不能再报告问题。请联系客服")
+
+
+class AlreadyDisputed(Conflict):
+    """A case about one of the pieces goes on, or was decided."""
+
+    code = "already_disputed"
+    message = _("选中的卡密里有正在处理或已经处理过的，请到售后单里查看")
+
+
+class BadDispute(BadInput):
+    """What the buyer sent cannot make a case; `code` says why, `field` what it is about."""
+
+    code = "bad_dispute"
+    message = _("请检查填写的内容")
+
+
+class BadWords(BadDispute):
+    code = "bad_text"
+    message = _("请填写 %(least)s 到 %(most)s 个字")
+
+
+class BadPicture(BadInput):
+    code = "bad_picture"
+    message = _("请上传 PNG、JPEG 或 WebP 图片，每张不超过 %(most)s MB")
+
+
+class TooManyPictures(BadInput):
+    code = "too_many_pictures"
+    message = _("每次最多上传 %(most)s 张图片")
+
+
+class DisputeMoved(Conflict):
+    """The case is no longer where this act belongs: somebody else was first."""
+
+    code = "dispute_moved"
+    message = _("这个售后单已经被处理，请刷新后再看")
+
+
+class AppealOver(Conflict):
+    code = "appeal_over"
+    message = _("申诉时限已过，或者已经申诉过一次")
+
+
+class SameDecider(Conflict):
+    """An appeal is decided by somebody who did not decide the case."""
+
+    code = "same_decider"
+    message = _("申诉须由另一位员工复核，你已经裁定过这个售后单")
+
+
+class SellerFirst(Conflict):
+    """The seller still has time to answer."""
+
+    code = "seller_first"
+    message = _("卖家还在答复时限内，请等答复或到期后再裁定")
+
+
+class NothingToRefund(Conflict):
+    code = "nothing_to_refund"
+    message = _("这些卡密已经没有可退的金额")
+
+
+class WrongRefund(BadInput):
+    code = "wrong_refund"
+    message = _("退款须大于 0，且不超过可退金额 ¥%(most)s")

@@ -23,3 +23,9 @@ def settle_due_lines() -> int:
     if settled == SETTLED_AT_ONCE:
         send(settle_due_lines.name)
     return settled
+
+
+@shared_task
+def go_on_with_disputes() -> int:
+    """Serves what waits for stock before its time is judged."""
+    return services.serve_restocked() + services.sweep_disputes()

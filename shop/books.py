@@ -7,7 +7,7 @@ from common.findings import Findings
 from events.selectors import audit_events
 from marketing.selectors import audit_coupons, audit_rebates
 from membership.selectors import audit_perks, audit_points
-from orders.selectors import audit_orders
+from orders.selectors import audit_disputes, audit_orders
 from payments.selectors import audit_payments
 from wallet.selectors import audit_cards, audit_credit, audit_ledger
 
@@ -19,7 +19,7 @@ def audit(*, at: datetime) -> dict[str, Findings]:
         "catalog": audit_reviews(),
         "membership": {**audit_points(), **audit_perks()},
         "marketing": {**audit_coupons(), **audit_rebates()},
-        "orders": audit_orders(),
+        "orders": {**audit_orders(), **audit_disputes()},
         "payments": audit_payments(),
         "events": audit_events(at=at),
     }

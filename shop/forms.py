@@ -11,6 +11,8 @@ from catalog.selectors import SORTS, Filters
 from common.forms import PlainDecimalField
 from common.texts import in_language
 from orders.exceptions import BadField
+from orders.models import Dispute
+from orders.models.dispute import MAX_WORDS
 from orders.services.placing import MAX_CONTACT
 from orders.services.quoting import MAX_FIELD_LENGTH, clean_fields
 
@@ -110,6 +112,21 @@ class LookupForm(forms.Form):
         max_length=20,
         help_text=_("下单时显示的 10 位密码，不分大小写"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}),
+    )
+
+
+class ReportForm(forms.Form):
+    """What is wrong with what was delivered. Which pieces are meant and what was added is read beside it."""
+
+    reason = forms.ChoiceField(
+        label=_("出了什么问题"), choices=Dispute.Reason.choices, error_messages={"required": _("请选择问题")}
+    )
+    text = forms.CharField(label=_("说明"), max_length=MAX_WORDS, error_messages={"required": _("请写下发生了什么")})
+    wish = forms.ChoiceField(
+        label=_("希望怎么处理"), choices=Dispute.Wish.choices, error_messages={"required": _("请选择希望的处理方式")}
+    )
+    route = forms.ChoiceField(
+        label=_("如果退款，退到"), choices=Dispute.Route.choices, required=False, initial=Dispute.Route.BALANCE
     )
 
 

@@ -17,6 +17,7 @@ from common.templatetags.ui import yuan
 from common.texts import foreign
 from orders.models import Order, OrderLine, OrderRefund
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
+from shop import disputes
 from shop.markdown import to_html
 from shop.reviews import Entry, entries_of_lines
 
@@ -42,11 +43,13 @@ class Secret:
 
 @dataclass(frozen=True)
 class LineView:
-    """One line; `secrets` are those of the page of keys that is shown, `review` what its buyer may say of it."""
+    """One line; `secrets` are those of the page of keys that is shown, `review` what its buyer may say of it, `after_sale`
+    what they may report or have reported."""
 
     line: OrderLine
     secrets: Sequence[Secret]
     review: Entry | None = None
+    after_sale: disputes.Entry | None = None
 
     @property
     def guide(self) -> SafeString:
@@ -124,7 +127,8 @@ def order_view(order: Order, *, user: User | None = None, page: str | None = Non
     by_line = secrets_by_line(keys.object_list)
     lines = lines_of(order)
     reviews = entries_of_lines(user, [line.pk for line in lines])
-    shown = [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk)) for line in lines]
+    after_sale = disputes.entries_of(lines)
+    shown = [LineView(line, by_line.get(line.pk, []), reviews.get(line.pk), after_sale.get(line.pk)) for line in lines]
     refunds = list(order.refunds.all()) if order.refunded_total else []
     for refund in refunds:
         refund.order = order

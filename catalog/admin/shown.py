@@ -21,6 +21,7 @@ KEY_TONES = {
     Key.State.RESERVED: "info",
     Key.State.SOLD: "neutral",
     Key.State.VOID: "danger",
+    Key.State.REPLACED: "warning",
 }
 BATCH_TONES = {
     KeyBatch.State.CHECKING: "info",

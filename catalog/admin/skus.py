@@ -259,6 +259,7 @@ def stock_panel(sku: Sku, viewer: Any) -> Panel | None:
             (_("已预留"), f"{figure.reserved:,}" if figure else 0),
             (_("已售"), f"{figure.sold:,}" if figure else 0),
             (_("作废"), f"{Key.objects.filter(sku=sku, state=Key.State.VOID).count():,}"),
+            (_("已换新"), f"{Key.objects.filter(sku=sku, state=Key.State.REPLACED).count():,}"),
             (_("更新时间"), when(figure.refreshed_at) if figure else "–"),
         ],
         links=links,

@@ -101,6 +101,8 @@ class Key(models.Model):
         RESERVED = "reserved", _("已预留")
         SOLD = "sold", _("已售")
         VOID = "void", _("作废")
+        # Sold, found bad, and another one given for it: stays with its line for good and is never sold again.
+        REPLACED = "replaced", _("已换新")
 
     id = models.BigAutoField(primary_key=True)
     sku = models.ForeignKey(Sku, on_delete=models.PROTECT, related_name="keys", db_index=False, verbose_name=_("规格"))
@@ -131,7 +133,7 @@ class Key(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["available", "void"], line_id=None, sold_at=None)
                 | Q(state="reserved", line_id__isnull=False, sold_at=None)
-                | Q(state="sold", line_id__isnull=False, sold_at__isnull=False),
+                | Q(state__in=["sold", "replaced"], line_id__isnull=False, sold_at__isnull=False),
                 name="key_state_fits_line",
             ),
         ]

@@ -1,4 +1,4 @@
-from catalog.selectors.keys import find_keys
+from catalog.selectors.keys import find_keys, keys_of_line_by_text
 from catalog.selectors.reviews import (
     ENOUGH,
     audit_reviews,
@@ -48,6 +48,7 @@ __all__ = [
     "filtered",
     "find_keys",
     "is_open",
+    "keys_of_line_by_text",
     "listed_with_skus",
     "low_stock",
     "lowest_since",

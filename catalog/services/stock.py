@@ -5,13 +5,14 @@ constant, because under a generic plan a parameter could not use a partial index
 may hold rows that they give back, so one bounded blocking retry goes before "out of stock".
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django.db import OperationalError, connection, transaction
 
-from catalog.exceptions import OutOfStock
+from catalog.exceptions import KeysMoved, OutOfStock
 from catalog.models import Key, ReusableSecret, Sku
-from common.locks import LockOutsideTransaction
+from common.locks import LockOutsideTransaction, lock
 
 RETRY_WAIT = "300ms"
 
@@ -80,6 +81,27 @@ def release_keys(*, line_ids: list[int]) -> int:
             [line_ids],
         )
         return cursor.rowcount
+
+
+def replace_keys(*, key_ids: Sequence[int], line_id: int, at: datetime) -> dict[int, int]:
+    """Give a line a fresh key of the same SKU for each of these that it holds; returns the fresh one's id by the old one's.
+
+    All or none, in the caller's transaction: the old ones are `replaced` and never sold again. Locks the keys. Raises
+    KeysMoved when the line does not hold one of them any more, OutOfStock.
+    """
+    _require_transaction()
+    old = lock(Key.objects.filter(pk__in=key_ids, line_id=line_id, state=Key.State.SOLD).select_related("sku"))
+    if len(old) != len(set(key_ids)):
+        raise KeysMoved
+    by_sku: dict[Sku, list[int]] = {}
+    for key in sorted(old, key=lambda key: (key.sku_id, key.pk)):
+        by_sku.setdefault(key.sku, []).append(key.pk)
+    given: dict[int, int] = {}
+    for sku, ids in by_sku.items():
+        fresh = _claim(_SELL, sku, len(ids), [line_id, at])
+        given |= dict(zip(ids, fresh, strict=True))
+    Key.objects.filter(pk__in=given).update(state=Key.State.REPLACED)
+    return given
 
 
 def current_reusable(sku: Sku) -> ReusableSecret | None:

@@ -52,6 +52,7 @@ from membership.services.points import (
 )
 from membership.services.recalculation import recalculate
 from membership.services.recording import record_order, record_order_lines, record_refund, record_settlement
+from membership.services.reputation import record_dispute
 from membership.services.reviews import record_review
 from membership.services.rules import copy_rule_set, draft_rule_set, edit_benefits, publish_rule_set, revise_draft
 from membership.services.tasks import (
@@ -116,6 +117,7 @@ __all__ = [
     "publish_rule_set",
     "recalculate",
     "record_activity",
+    "record_dispute",
     "record_order",
     "record_order_lines",
     "record_refund",

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from common.admin import chip
 from common.registries import pay_names
-from orders.models import Order, OrderLine, OrderRefund
+from orders.models import Dispute, Order, OrderLine, OrderRefund
 from orders.services.paying import WALLET
 
 pay_names[WALLET] = _("余额")
@@ -29,6 +29,15 @@ LINE_TONES = {
     OrderLine.State.DELIVERED: "success",
     OrderLine.State.REFUNDED: "danger",
 }
+DISPUTE_TONES = {
+    Dispute.State.SELLER: "info",
+    Dispute.State.OPERATOR: "warning",
+    Dispute.State.RESTOCK: "info",
+    Dispute.State.DECIDED: "success",
+    Dispute.State.APPEALED: "warning",
+    Dispute.State.CLOSED: "neutral",
+    Dispute.State.WITHDRAWN: "neutral",
+}
 
 REFUND_TONES = {
     OrderRefund.State.PENDING: "info",
@@ -47,6 +56,10 @@ def order_chip(order: Order) -> SafeString:
 
 def line_chip(line: OrderLine) -> SafeString:
     return chip(line.get_state_display(), LINE_TONES[OrderLine.State(line.state)])
+
+
+def dispute_chip(dispute: Dispute) -> SafeString:
+    return chip(dispute.get_state_display(), DISPUTE_TONES[Dispute.State(dispute.state)])
 
 
 def priority_chip(priority: Decimal | None) -> SafeString | str:

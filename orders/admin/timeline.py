@@ -43,10 +43,14 @@ CAUSES = {
     "refund": (_("退款"), "undo", "danger"),
     "refund_returned": (_("渠道已原路退回"), "check_circle", "success"),
     "refund_credited": (_("未能原路退回，转入买家账户"), "savings", "warning"),
+    "disputed": (_("买家提交售后"), "report", "warning"),
+    "replaced": (_("售后换新"), "autorenew", "success"),
     "credit_claimed": (_("买家领取待退款"), "savings", "success"),
     "credit_given": (_("待退款转给会员"), "savings", "warning"),
     "credit_paid_out": (_("待退款已人工打款"), "payments", "warning"),
 }
+# What the reason of a refund begins with that a case of after-sale made.
+OF_DISPUTE = "dispute:"
 DELIVERED = (_("全部发货"), "check_circle", "success")
 
 
@@ -89,6 +93,8 @@ def money_of(amount: str) -> str:
 
 
 def reason_of(refund: OrderRefund) -> str:
+    if refund.reason.startswith(OF_DISPUTE):
+        return gettext("售后单 %(number)s") % {"number": refund.reason.removeprefix(OF_DISPUTE)}
     return gettext("缺货超时，自动退款") if refund.reason == "short" else refund.reason
 
 

@@ -177,6 +177,8 @@ class OrderLine(models.Model):
     # The end of the warranty, from delivery on; a line without one is settled by its delivery.
     settles_at = models.DateTimeField(_("质保截止"), null=True)
     settled_at = models.DateTimeField(_("结算时间"), null=True)
+    # While a buyer's case about it goes on, a line does not settle. Counted here, so that whoever settles sees the row change.
+    open_disputes = models.PositiveIntegerField(_("进行中的售后"), default=0, db_default=0)
 
     class Meta:
         verbose_name = _("订单商品")

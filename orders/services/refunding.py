@@ -18,6 +18,7 @@ from orders.exceptions import IllegalMove, RefundTooLarge
 from orders.models import Order, OrderLine, OrderRefund
 from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
+from orders.services.dispute_moves import end_for_refunded
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.paying import WALLET, credit_account, lock_order
 from wallet.services import refund_sale, refunding
@@ -44,9 +45,9 @@ def refund(
     from the wallet the wallet is the original route.
 
     What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
-    line that waits for nothing else is delivered. A coupon comes back with the last of the money. Once per `ref`. Locks the
-    order, the account, the coupon. Raises
-    OrderNotFound, IllegalMove for an unpaid order, RefundTooLarge.
+    line that waits for nothing else is delivered. A line that is paid back whole ends its cases of after-sale. A coupon
+    comes back with the last of the money. Once per `ref`. Locks the order, the account, the coupon. Raises OrderNotFound,
+    IllegalMove for an unpaid order, RefundTooLarge.
     """
     with transaction.atomic():
         at = clock.now()
@@ -111,6 +112,7 @@ def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal, 
     complete = line.refunded == line.cash
     if complete:
         move_line(line, OrderLine.State.REFUNDED)
+        end_for_refunded(line, at=at)
     elif line.state in OPEN and not line.pieces_missing:
         move_line(line, OrderLine.State.DELIVERED, delivered_at=at)
     return RefundedLine(

@@ -13,13 +13,16 @@ from orders.services.delivering import line_facts
 
 
 def settle_due(*, limit: int = 500) -> int:
-    """Settle delivered lines whose warranty has ended and tell the other rooms; returns how many.
+    """Settle delivered lines whose warranty has ended and tell the other rooms; returns how many. A line that its buyer
+    disputes waits until the case is over.
 
     Locks the lines, leaving alone those that somebody else holds: they are settled next time.
     """
     with transaction.atomic():
         at = clock.now()
-        due = OrderLine.objects.filter(state=OrderLine.State.DELIVERED, settled_at=None, settles_at__lte=at)
+        due = OrderLine.objects.filter(
+            state=OrderLine.State.DELIVERED, settled_at=None, settles_at__lte=at, open_disputes=0
+        )
         due = due.select_related("order", "sku__product__category").order_by("settles_at", "pk")
         lines = list(due.select_for_update(of=("self",), skip_locked=True)[:limit])
         OrderLine.objects.filter(pk__in=[line.pk for line in lines]).update(settled_at=at)

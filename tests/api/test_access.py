@@ -4,6 +4,7 @@ import pytest
 
 from common.api.schema import document
 from tests.api.conftest import Caller
+from tests.complaints import decided_case
 from tests.payments.withdrawals import ask, open_withdrawals, verified_account
 
 # What each operation needs to be called at all: (body, headers).
@@ -21,6 +22,9 @@ BODIES = {
     "repay_credit": {"amount": "1"},
     "set_credit_auto_use": {"auto_use": True},
     "cancel_withdrawal": {},
+    "open_dispute": {},
+    "appeal_dispute": {"text": "还是不能用"},
+    "accept_dispute": {},
 }
 PUBLIC = {"list_products", "get_product", "list_product_reviews", "get_tiers", "issue_token"}
 NOTHING = "x" * 22
@@ -40,15 +44,16 @@ OWNED = [one for one in ALL if "{public_id}" in one[2] and one[0] not in PUBLIC]
 
 
 @pytest.fixture
-def objects(as_alice, alice, shelf) -> dict[str, str]:
+def objects(as_alice, alice, shelf, olga) -> dict[str, str]:
     """Alice's things by the beginning of the path that shows them."""
     sku = shelf.sku(keys=5)
     order = as_alice.place(sku)[1]["id"]
+    dispute = decided_case(shelf.buy(as_alice.user, (sku, 1), from_wallet=True), by=olga).public_id
     token = as_alice.get("/tokens/")[1]["items"][0]["id"]
     open_withdrawals()
     verified_account(alice)
     withdrawal = ask(alice, "10.00").public_id
-    return {"/orders/": order, "/tokens/": token, "/wallet/withdrawals/": withdrawal}
+    return {"/orders/": order, "/tokens/": token, "/wallet/withdrawals/": withdrawal, "/disputes/": dispute}
 
 
 def path_to(path: str, objects: dict[str, str]) -> str:
@@ -94,6 +99,7 @@ def test_nobody_reaches_a_guests_order_by_its_id(as_bob, shelf, name):
 
 def test_lists_hold_ones_own_only(as_alice, as_bob, objects):
     assert as_bob.get("/orders/")[1]["items"] == []
+    assert as_bob.get("/disputes/")[1]["items"] == []
     assert len(as_bob.get("/tokens/")[1]["items"]) == 1
     assert as_bob.get("/me/")[1]["username"] == "bob"
     amounts = [entry["amount"] for entry in as_bob.get("/wallet/statement/")[1]["items"]]

@@ -22,7 +22,7 @@ user = "alice"
 peers = ["alice", "bob"]
 
 [[operations]]
-include-operation-id = ["place_order", "quote", "write_review"]
+include-operation-id = ["place_order", "quote", "write_review", "open_dispute", "appeal_dispute"]
 checks.positive_data_acceptance.expected-statuses = ["2xx", "400", "404", "409", "429"]
 """
 

@@ -31,6 +31,10 @@ POLICY = {
     "api:credit": MEMBER,
     "api:credit_draw": MEMBER,
     "api:credit_repay": MEMBER,
+    "api:dispute": MEMBER,
+    "api:dispute_accept": MEMBER,
+    "api:dispute_appeal": MEMBER,
+    "api:disputes": MEMBER,
     "api:docs": PUBLIC,
     "api:card_redeem": MEMBER,
     "api:check_in": MEMBER,
@@ -112,6 +116,16 @@ POLICY = {
     # Guests are answered too, with nothing: a page does not know whether its session has ended.
     "shop:nudge_waiting": PUBLIC,
     "shop:offline": PUBLIC,
+    # Opened by whoever the case's order belongs to; tests/shop/test_disputes.py has who that is.
+    "shop:dispute": PUBLIC,
+    "shop:dispute_accept": PUBLIC,
+    "shop:dispute_add": PUBLIC,
+    "shop:dispute_appeal": PUBLIC,
+    "shop:dispute_money": PUBLIC,
+    "shop:dispute_picture": PUBLIC,
+    "shop:dispute_withdraw": PUBLIC,
+    "shop:disputes": PUBLIC,
+    "shop:report": PUBLIC,
     # Opened by whoever the order belongs to; tests/shop/test_orders.py has who that is.
     "shop:order": PUBLIC,
     "shop:order_cancel": PUBLIC,

@@ -16,7 +16,7 @@ from catalog.services.reviews import checked
 from catalog.wording import flags_of
 from events.models import Delivery
 from membership.models import ActivityMark, MemberTier, Override, RuleSetVersion, WhatIf
-from orders.models import Order, OrderLine
+from orders.models import Dispute, Order, OrderLine
 from payments.models import Channel, PaymentAttempt, TopUp
 from shop.demo import content, history, opinions, people
 from tenancy.selectors import main_storefront
@@ -70,6 +70,7 @@ def made() -> dict:
         "what_ifs": WhatIf.objects.count(),
         "overrides": Override.objects.count(),
         "marks": ActivityMark.objects.count(),
+        "disputes": Counter(Dispute.objects.values_list("state", "reason", "outcome")),
     }
 
 

@@ -32,10 +32,12 @@ CARDS = ["卡券批次", "卡券", "授信", "授信审批"]
 MONEY_RULES = ["充值赠送", "钱包规则", "提现规则"]
 WITHDRAWALS = ["提现", "收款账号", "赠送记录"]
 ORDERS = ["订单", "待发货商品", "退款"]
+AFTER_SALE = ["售后单", "售后规则"]
 MENUS = {
-    "商品运营": [*GOODS, *REVIEWS, *STOCK, "规格会员价", "商品会员折扣", "卡券批次"],
+    "商品运营": [*GOODS, *REVIEWS, *STOCK, "规格会员价", "商品会员折扣", "卡券批次", "售后单"],
     "客服": [
         *ORDERS,
+        *AFTER_SALE,
         *GOODS,
         *REVIEWS,
         *MEMBERS,
@@ -50,6 +52,7 @@ MENUS = {
     ],
     "财务": [
         *ORDERS,
+        *AFTER_SALE,
         *PAYMENTS,
         *RECONCILING,
         *LEDGER,
@@ -64,6 +67,7 @@ MENUS = {
     "会员运营": [*MEMBERS, *RULES, *EARNING, *COUPONS, *REBATES, *WIN_BACK, "生日", "商品", "充值赠送", "赠送记录"],
     "风控": [
         *ORDERS,
+        *AFTER_SALE,
         *MEMBERS,
         *POINTS,
         "邀请关系",
@@ -77,6 +81,7 @@ MENUS = {
     "运维": ["事件投递", "邮件", "支付通知", "审计记录", "店铺"],
     "只读": [
         *ORDERS,
+        *AFTER_SALE,
         *GOODS,
         *REVIEWS,
         *STOCK,

@@ -23,6 +23,7 @@ from common.progress import Bar
 from events.services import relay
 from payments.models import Channel
 from payments.services import save_channel
+from shop.demo.complaints import Complaints
 from shop.demo.desk import leave_work
 from shop.demo.history import History
 from shop.demo.money import put_money_to_work
@@ -90,6 +91,8 @@ class Command(BaseCommand):
             leave_work(author=keeper, checker=admin)
             merchant = User.objects.get(username=MEMBERS[1].username)
             put_money_to_work(merchant=merchant, admin=admin, keeper=keeper, now=now)
+        Complaints(keeper=keeper, now=now).make()
+        with clock.travel(now):
             relay()
         self._channel(mode="api")
         refresh_figures()

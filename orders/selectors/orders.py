@@ -242,6 +242,11 @@ def delivered_of_line(*, user: User, line_id: int, limit: int) -> list[Delivered
     return _opened([line], limit)
 
 
+def delivered_on_line(line: OrderLine, *, limit: int) -> list[Delivered]:
+    """The first `limit` secrets of the line, opened. Only for whoever may see its order."""
+    return _opened([line], limit)
+
+
 def stuck_orders(at: datetime) -> QuerySet[Order]:
     """Paid orders that have waited for goods longer than STUCK_AFTER, longest first."""
     return Order.objects.filter(state=Order.State.PAID, paid_at__lte=at - STUCK_AFTER).order_by("paid_at")
