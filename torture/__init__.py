@@ -7,4 +7,4 @@ After each the oracle has the last word.
 """
 
 # In the order in which they take turns.
-FAMILIES = ("model", "races", "kills", "servers", "clocks", "disk", "callbacks", "gateways")
+FAMILIES = ("model", "races", "kills", "servers", "clocks", "disk", "callbacks", "gateways", "api")

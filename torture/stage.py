@@ -1,5 +1,6 @@
 """The stage: servers of our own in a folder of our own, and a fresh, migrated database for each family of faults."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -62,11 +63,26 @@ class Stage:
         self.cache.prepare()
         self.valkey = Running(self.cache.program(), self.log, self.cache.is_ready)
         self.valkey.start()
-        self._drop_all_but_ours()
+        self._make_template()
+
+    def _make_template(self) -> None:
+        """The migrated database that each turn gets a copy of; one that this code's migrations have made is good again."""
+        stamp, wanted = self.home.path / "migrated", _all_migrations()
+        with self._maintenance() as link:
+            names = [row[0] for row in link.execute("SELECT datname FROM pg_database")]
+            for name in names:
+                if name.startswith("torture_"):
+                    link.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+            if DATABASE in names and stamp.exists() and stamp.read_text() == wanted:
+                return
+            stamp.unlink(missing_ok=True)
+            link.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
+            link.execute(f'CREATE DATABASE "{DATABASE}"')
         migrate = [str(PYTHON), "manage.py", "migrate", "--verbosity", "0"]
         done = subprocess.run(migrate, cwd=ROOT, env={**os.environ, **self.environment()}, capture_output=True)
         if done.returncode:
             raise Problem(f"The database could not be migrated:\n{done.stderr.decode(errors='replace')}")
+        stamp.write_text(wanted)
 
     def close(self) -> None:
         self.clear()
@@ -132,14 +148,6 @@ class Stage:
     def _maintenance(self) -> psycopg.Connection:
         return psycopg.connect(self.server.url.rpartition("/")[0] + "/postgres", autocommit=True)
 
-    def _drop_all_but_ours(self) -> None:
-        """What an earlier run left. Also our own, so that every run begins with this code's migrations."""
-        with self._maintenance() as link:
-            names = [row[0] for row in link.execute("SELECT datname FROM pg_database WHERE datname LIKE 'torture_%'")]
-            for name in [*names, DATABASE]:
-                link.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            link.execute(f'CREATE DATABASE "{DATABASE}"')
-
     @property
     def server_pid(self) -> int:
         """PostgreSQL's own first process; what we started may be a wrapper that gave it its rights."""
@@ -187,3 +195,11 @@ class Stage:
         for running in reversed(list(self.opened.values())):
             running.kill()
         self.opened.clear()
+
+
+def _all_migrations() -> str:
+    """A digest of everything that decides how a fresh database looks."""
+    digest = hashlib.sha256()
+    for file in sorted([*ROOT.glob("*/migrations/*.py"), ROOT / "requirements-test.txt"]):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
