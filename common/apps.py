@@ -1,4 +1,8 @@
+from importlib import import_module
+from pathlib import Path
+
 from django.apps import AppConfig
+from django.conf import settings
 from django.urls import register_converter
 
 from common.converters import PublicIdConverter
@@ -12,3 +16,6 @@ class CommonConfig(AppConfig):
         # A missing or known master key must stop the start, not the first sale.
         master_keys()
         register_converter(PublicIdConverter, "public_id")
+        if settings.FAILPOINTS:
+            # By name, so that a shop never loads what tests kill it with.
+            import_module("common.failpoints").install(Path(settings.FAILPOINTS))

@@ -51,6 +51,10 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
 # Who may read /metrics: `Authorization: Bearer <token>`. Empty: nobody.
 METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+# A folder through which tests kill processes at chosen places (common.failpoints).
+FAILPOINTS = env.str("FAILPOINTS", "")
+if FAILPOINTS and KAMENG_ENV != "test":
+    raise ImproperlyConfigured("FAILPOINTS kills processes: it is for KAMENG_ENV=test only")
 OUTGOING_ALLOW = env.list("OUTGOING_ALLOW", default=[])
 if PRODUCTION and OUTGOING_ALLOW:
     raise ImproperlyConfigured("OUTGOING_ALLOW opens private addresses: it is for development only")

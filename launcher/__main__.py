@@ -12,9 +12,9 @@ if sys.platform != "linux":
 # Python put launcher/ itself first on the path; the package lies one higher.
 sys.path[0] = str(Path(__file__).resolve().parent.parent)
 
-from launcher import bench, console, manage, suite, up  # noqa: E402
+from launcher import bench, console, manage, suite, torture, up  # noqa: E402
 
-COMMANDS = {"up": up.main, "test": suite.main, "manage": manage.main, "bench": bench.main}
+COMMANDS = {"up": up.main, "test": suite.main, "manage": manage.main, "bench": bench.main, "torture": torture.main}
 
 if __name__ == "__main__":
     sys.exit(console.guarded(COMMANDS[sys.argv[1]], sys.argv[2:]))

@@ -28,8 +28,8 @@ SECRETS: dict[str, Callable[[], str]] = {
 # Without these what is stored can no longer be read, so they are never made anew beside existing data.
 IRREPLACEABLE = ("KEY_RING", "FINGERPRINT_KEY", "DATABASE_PASSWORD")
 
-# What may be there before us. bin/test and bin/bench keep theirs within the folder of bin/up.
-NOT_OTHERS = {"lost+found", "test", "bench"}
+# What may be there before us. bin/test, bin/bench and torture keep theirs within the folder of bin/up.
+NOT_OTHERS = {"lost+found", "test", "bench", "torture"}
 
 
 def folder_name(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from common import clock
 from common.locks import lock_one
@@ -21,8 +21,9 @@ def ledger_ref(channel_id: int, provider_txn: str) -> str:
 def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> bool:
     """Book confirmed money of a gateway for an attempt, in whatever state it is; returns False when that was done before.
 
-    Locks the attempt, then what its purpose locks: order or top-up, wallet, keys. Raises TransactionTaken when the
-    gateway's transaction was booked for something else, or this attempt was paid by another transaction.
+    Locks the attempt, the transaction's reference (advisory), then what its purpose locks: order or top-up, wallet, keys.
+    Raises TransactionTaken when the gateway's transaction was booked for something else, or this attempt was paid by
+    another transaction.
     """
     with transaction.atomic():
         at = clock.now()
@@ -31,7 +32,9 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
             if attempt.provider_txn != provider_txn:
                 raise TransactionTaken
             return False
-        attempt.outcome = apply_money(attempt, amount=amount, ref=ledger_ref(attempt.channel_id, provider_txn), at=at)
+        ref = ledger_ref(attempt.channel_id, provider_txn)
+        _wait_for_others_with(ref)
+        attempt.outcome = apply_money(attempt, amount=amount, ref=ref, at=at)
         attempt.state, attempt.paid_at, attempt.ask_at = State.PAID, at, None
         attempt.provider_txn, attempt.paid_amount, attempt.last_error = provider_txn, amount, ""
         attempt.save(
@@ -40,3 +43,9 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
         waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
         waiting.update(verdict=NotifyLog.Verdict.APPLIED, reason="")
     return True
+
+
+def _wait_for_others_with(ref: str) -> None:
+    """One transaction may be told of two attempts at once: whoever comes second must see what the first has booked."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [ref])

@@ -169,10 +169,14 @@ def _book_unclaimed(log: NotifyLog, channel: Channel, notice: Notice) -> str:
 
 
 def _conclude_repeat(log: NotifyLog, attempt: PaymentAttempt, notice: Notice) -> str:
-    if attempt.provider_txn == notice.provider_txn:
+    if attempt.provider_txn != notice.provider_txn:
+        reason = "another_transaction"
+    elif attempt.paid_amount != notice.amount:
+        reason = "another_amount"
+    else:
         return _conclude(log, Verdict.REPEATED, "", attempt)
-    logger.error("notify %s: attempt %s was paid by another transaction", log.pk, attempt.number)
-    return _conclude(log, Verdict.REJECTED, "another_transaction", attempt)
+    logger.error("notify %s: attempt %s was paid before, but %s", log.pk, attempt.number, reason)
+    return _conclude(log, Verdict.REJECTED, reason, attempt)
 
 
 def _wait(log: NotifyLog, attempt: PaymentAttempt | None, queried: Queried) -> str:

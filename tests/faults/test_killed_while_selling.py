@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from launcher import machine
-from tests.faults.buyers import Buyer, Journal
 from tests.launcher.conftest import Up, end_everything_of, manage, ports
+from torture.buyers import Buyer, Journal
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("faults")]
 

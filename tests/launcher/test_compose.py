@@ -21,7 +21,7 @@ FILE = ROOT / "docker-compose.yml"
 SERVICES = yaml.safe_load(FILE.read_text())["services"]
 OURS = ["migrate", "web", "worker", "beat"]
 # Settings that production refuses or has no use for.
-FOR_DEVELOPMENT = {"DEBUG", "OUTGOING_ALLOW", "MAIL_SINK"}
+FOR_DEVELOPMENT = {"DEBUG", "FAILPOINTS", "OUTGOING_ALLOW", "MAIL_SINK"}
 # Set by the Dockerfile.
 FOR_THE_IMAGE = {"STATIC_ROOT", "MEDIA_ROOT"}
 
@@ -109,10 +109,14 @@ def test_every_setting_can_be_set():
         assert known <= set(SERVICES[name]["environment"]), name
 
 
+# What a running shop does not import.
+BESIDE = {"tests", "launcher", "sandbox", "benchmarks", "torture"}
+
+
 def test_the_image_holds_every_room():
     """.dockerignore names what goes in; a new room must not be forgotten."""
     listed = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
-    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests", "launcher", "sandbox", "benchmarks"}
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")} - BESIDE
     assert rooms <= listed
     files = {path.name for path in ROOT.iterdir()}
     assert listed - files <= {"locale"}

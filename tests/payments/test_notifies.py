@@ -56,6 +56,14 @@ def test_repeating_it_says_success_and_does_nothing(till, attempt):
     assert Event.objects.filter(kind="order.paid").count() == 1
 
 
+def test_a_repetition_with_another_amount_is_none(till, attempt):
+    till.pay(attempt)
+    assert till.send(attempt.channel, till.fields(attempt, money="0.01")) == "fail"
+    assert verdicts(attempt.channel) == ["applied", "rejected another_amount"]
+    attempt.refresh_from_db()
+    assert attempt.paid_amount == Decimal("10.00")
+
+
 def test_a_form_post_is_believed_as_well(till, attempt):
     till.sandbox.act(attempt.number, "pay_silently")
     reply = Client().post(

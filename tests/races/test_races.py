@@ -12,7 +12,9 @@ from common import clock
 from orders import services
 from orders.exceptions import IllegalMove
 from orders.models import Order, OrderRefund
+from payments.services import apply_payment, start_attempt
 from tests.shelf import books
+from torture import scene
 from wallet.models import Account
 from wallet.selectors import balance_of
 
@@ -104,6 +106,26 @@ def test_one_notify_repeated_in_parallel_pays_once(race, shelf, alice):
     order = shelf.buy(alice, (shelf.sku(keys=3), 1))
     results = race.run(*[lambda: paid(order, "attempt:1")] * BUYERS)
     assert sorted(results) == ["already_booked"] * (BUYERS - 1) + ["paid"]
+    assert Key.objects.filter(state="sold").count() == 1
+    assert books() == {}
+
+
+def test_one_transaction_told_of_many_orders_pays_one_and_the_others_hear_why(race, shelf, alice):
+    channel, sku = scene.channel(), shelf.sku(keys=4)
+    attempts = [
+        start_attempt(
+            target=shelf.buy(alice, (sku, 1)),
+            channel=channel,
+            method="alipay",
+            client_address="127.0.0.1",
+            user_agent="",
+        )
+        for _ in range(4)
+    ]
+    results = race.run(
+        *[lambda one=one: apply_payment(attempt_id=one.pk, provider_txn="T1", amount=one.amount) for one in attempts]
+    )
+    assert kinds(results) == ["TransactionTaken"] * 3 + ["bool"]
     assert Key.objects.filter(state="sold").count() == 1
     assert books() == {}
 

@@ -1,0 +1,1 @@
+"""One module, one family of faults; see the package above."""

@@ -1,0 +1,52 @@
+"""Whether everything has come to rest: all news told, all money that the gateway holds for us booked."""
+
+import time
+
+from django.db import connection
+
+from events.models import Delivery, Event
+from payments.models import PaymentAttempt
+from torture.gateway import Gateway
+
+# What the promise is.
+SECONDS = 60.0
+
+
+def restless() -> str:
+    """What is not done yet; "" when all is."""
+    untold = Event.objects.filter(fanned_out_at=None).count()
+    undone = Delivery.objects.exclude(state=Delivery.State.DONE).count()
+    said = f"{untold} events untold, " if untold else ""
+    if undone:
+        errors = Delivery.objects.exclude(state=Delivery.State.DONE).values_list("subscriber", "last_error")[:3]
+        said += f"{undone} deliveries undone such as {list(errors)}"
+    return said
+
+
+def unbooked(gateway: Gateway) -> list[str]:
+    """Numbers of payments that the gateway has and we have not."""
+    paid = {one["out_trade_no"] for one in gateway.orders() if one["status"] == 1}
+    booked = PaymentAttempt.objects.filter(state=PaymentAttempt.State.PAID).values_list("number", flat=True)
+    return sorted(paid - set(booked))
+
+
+def wait(gateway: Gateway | None = None, seconds: float = SECONDS) -> tuple[float, str]:
+    """(seconds until all was at rest, what was not by then)."""
+    began = time.monotonic()
+    while True:
+        left = _look(gateway)
+        took = time.monotonic() - began
+        if not left or took > seconds:
+            return took, left
+        time.sleep(0.1)
+
+
+def _look(gateway: Gateway | None) -> str:
+    try:
+        left = restless()
+        missing = unbooked(gateway) if gateway is not None and not left else []
+    except Exception as error:
+        # The database itself may be on its way up.
+        connection.close()
+        return f"{type(error).__name__}: {error}"
+    return left or (f"not booked: {missing[:3]}" if missing else "")
