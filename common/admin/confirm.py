@@ -21,6 +21,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -97,7 +98,7 @@ def ask(
     try:
         if step == "run":
             done = run(answer)
-            if isinstance(done, HttpResponse):
+            if isinstance(done, HttpResponseBase):
                 return done
             messages.success(request, done)
             return HttpResponseRedirect(back)
