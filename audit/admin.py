@@ -1,20 +1,47 @@
 """The audit log, to read. Also hands the base admin, which lies below this room, the pen to write it with."""
 
+from functools import partial
+
 from django.apps import apps
 from django.contrib import admin
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import AuditEntry
+from audit.models import Approval, AuditEntry, ChainCheck
+from audit.selectors import chain_state, history_of
 from audit.services import record
-from audit.words import in_words
-from common.admin import DayRangeFilter, ReadOnlyAdmin, display, when
-from common.registries import act_names, set_recorder
+from audit.words import fault_in_words, in_words
+from common import clock
+from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
+from common.admin.confirm import Answer
+from common.queue import send
+from common.registries import act_names, set_recorder, timelines
 
 set_recorder(record)
 SHOWN = 90
+act_names.update(
+    {
+        "approval.ask": _("申请"),
+        "approval.approve": _("批准申请"),
+        "approval.refuse": _("拒绝申请"),
+        "approval.cancel": _("取消申请"),
+        "approval.use": _("使用批准"),
+        "approval.lapse": _("申请过期"),
+        "audit.verify": _("核对审计链"),
+    }
+)
+STATE_TONES = {
+    Approval.State.ASKED: "warning",
+    Approval.State.APPROVED: "info",
+    Approval.State.REFUSED: "danger",
+    Approval.State.USED: "success",
+}
+VERIFY_TASK = "audit.tasks.verify_chain"
 
 
 @admin.register(AuditEntry)
@@ -53,6 +80,141 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def shown_detail(self, entry: AuditEntry):
         rows = format_html_join("", "<div><dt>{}</dt><dd>{}</dd></div>", in_words(entry))
         return format_html('<dl class="desk-facts">{}</dl>', rows) if rows else "–"
+
+
+@admin.register(ChainCheck)
+class ChainCheckAdmin(ReadOnlyAdmin):
+    """How the chain stands, and every look through it."""
+
+    list_display = ["number", "began", "ended", "looked_at", "shown_faults"]
+    list_display_links = ["number"]
+    list_filter = [("started_at", DayRangeFilter)]
+    fields = ["began", "ended", "looked_at", "shown_faults", "shown_findings"]
+    readonly_fields = fields
+    export_columns = ["id", "started_at", "finished_at", "position", "total", "faults", "findings"]
+    actions_list = ["verify"]
+    list_before_template = "audit/admin/chain.html"
+    has_verify_permission = allowed("audit.verify_chain")
+
+    @display(description=_("核对"), ordering="id")
+    def number(self, check: ChainCheck) -> str:
+        return f"#{check.pk}"
+
+    @display(description=_("开始时间"), ordering="started_at")
+    def began(self, check: ChainCheck):
+        return when(check.started_at)
+
+    @display(description=_("完成时间"), ordering="finished_at")
+    def ended(self, check: ChainCheck):
+        return when(check.finished_at) or chip(_("进行中"), "info")
+
+    @display(description=_("已核对"))
+    def looked_at(self, check: ChainCheck) -> str:
+        return f"{check.position:,} / {check.total:,}"
+
+    @display(description=_("问题"), ordering="faults")
+    def shown_faults(self, check: ChainCheck) -> SafeString:
+        return chip(f"{check.faults:,}", "danger" if check.faults else "success")
+
+    @display(description=_("发现的问题"))
+    def shown_findings(self, check: ChainCheck) -> SafeString | str:
+        rows = format_html_join("", "<div><dt>{}</dt></div>", ((fault_in_words(one),) for one in check.findings))
+        return format_html('<dl class="desk-facts">{}</dl>', rows) if rows else "–"
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:
+        state = chain_state(at=clock.now())
+        return super().changelist_view(request, {**(extra_context or {}), "chain": state})
+
+    @action(description=_("立即核对"), url_path="verify", icon="policy", permissions=["verify"])
+    def verify(self, request: HttpRequest) -> HttpResponse:
+        preview = Preview(
+            facts=[Fact(_("将核对"), _("整条审计链和所有锚点"), strong=True)],
+            warnings=[_("由后台任务进行，结果会出现在列表里；进行中的核对会接着做。")],
+            submit=_("开始核对"),
+        )
+        run = partial(self._verify, request)
+        return ask(self, request, title=_("核对审计链"), preview=lambda answer: preview, run=run, danger=False)
+
+    @staticmethod
+    def _verify(request: HttpRequest, answer: Answer) -> str:
+        with transaction.atomic():
+            record(
+                action="audit.verify",
+                at=clock.now(),
+                actor=request.user,
+                target_type=ChainCheck._meta.label,
+                address=request.client_address,
+            )
+            transaction.on_commit(lambda: send(VERIFY_TASK))
+        return gettext("核对已经开始。")
+
+
+@admin.register(Approval)
+class ApprovalAdmin(ReadOnlyAdmin):
+    """Everything that needs two persons, to read; the rooms decide on their own pages."""
+
+    list_display = ["number", "shown_kind", "shown_reason", "asked_by", "asked", "decided_by", "state_chip"]
+    list_display_links = ["number"]
+    list_filter = ["state", ("asked_at", DayRangeFilter)]
+    search_fields = ["=asked_by", "=decided_by", "=target_id"]
+    search_help_text = _("按申请人、复核人或对象编号精确查找")
+    fields = [
+        "shown_kind",
+        "shown_reason",
+        "state_chip",
+        "asked_by",
+        "asked",
+        "decided_by",
+        "decided",
+        "usable",
+        "ends",
+        "closed",
+    ]
+    readonly_fields = fields
+    export_columns = ["id", "kind", "reason", "asked_by", "asked_at", "decided_by", "decided_at", "state"]
+
+    @display(description=_("申请"), ordering="id")
+    def number(self, approval: Approval) -> str:
+        return f"#{approval.pk}"
+
+    @display(description=_("种类"))
+    def shown_kind(self, approval: Approval):
+        return act_names.get(approval.kind, approval.kind)
+
+    @display(description=_("原因"))
+    def shown_reason(self, approval: Approval) -> str:
+        return approval.reason
+
+    @display(description=_("状态"), ordering="state")
+    def state_chip(self, approval: Approval) -> SafeString:
+        return approval_chip(approval)
+
+    @display(description=_("申请时间"), ordering="asked_at")
+    def asked(self, approval: Approval):
+        return when(approval.asked_at)
+
+    @display(description=_("复核时间"))
+    def decided(self, approval: Approval):
+        return when(approval.decided_at) or "–"
+
+    @display(description=_("可用时间"))
+    def usable(self, approval: Approval):
+        return when(approval.usable_from) or "–"
+
+    @display(description=_("截止时间"))
+    def ends(self, approval: Approval):
+        return when(approval.ends_at)
+
+    @display(description=_("结束时间"))
+    def closed(self, approval: Approval):
+        return when(approval.closed_at) or "–"
+
+
+def approval_chip(approval: Approval) -> SafeString:
+    return chip(approval.get_state_display(), STATE_TONES.get(Approval.State(approval.state), "neutral"))
+
+
+timelines.add("audit.Approval", lambda approval, viewer: history_of(approval))
 
 
 def target_of(entry: AuditEntry) -> SafeString | str:

@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import Conflict
+from common.exceptions import BadInput, Conflict
 
 
 class KeyReused(Conflict):
@@ -8,3 +8,48 @@ class KeyReused(Conflict):
 
     code = "idempotency_key_reused"
     message = _("刚才已经提交过一次，这次的内容却不同，请核对后再提交")
+
+
+class AlreadyVerifying(Conflict):
+    code = "already_verifying"
+    message = _("另一个审计链核对正在进行")
+
+
+class BadAnchors(BadInput):
+    """A line of a file of anchors is none."""
+
+    code = "bad_anchors"
+    message = _("锚点文件第 %(number)s 行无法读取")
+
+
+class ReasonMissing(BadInput):
+    code = "reason_missing"
+    message = _("请填写原因")
+
+
+class SamePerson(Conflict):
+    """Who asks does not decide."""
+
+    code = "same_person"
+    message = _("申请人不能复核自己的申请，需要另一位员工")
+
+
+class OnlyTheAsker(Conflict):
+    """What was granted was granted to one person."""
+
+    code = "only_the_asker"
+    message = _("只有申请人本人可以使用")
+
+
+class NotYetUsable(Conflict):
+    """The delay is not over."""
+
+    code = "not_yet_usable"
+    message = _("还没有到可用时间：%(when)s")
+
+
+class ApprovalMoved(Conflict):
+    """It was decided, used, cancelled or has lapsed."""
+
+    code = "approval_moved"
+    message = _("这项申请的状态已经改变，请刷新页面")

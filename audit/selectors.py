@@ -1,9 +1,12 @@
 """Reading the audit log."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from audit.models import AuditEntry
+from audit.models import Approval, AuditEntry, ChainAnchor, ChainCheck
+from audit.services.chain import waiting_since
 from common.registries import TimelineEntry, act_names
 
 SHOWN = 50
@@ -33,3 +36,45 @@ def _words(detail: dict) -> str:
         value for key, value in detail.items() if key not in UNTOLD and isinstance(value, str | int) and value != ""
     )
     return " · ".join(str(value) for value in shown)
+
+
+# Entries are sealed every half minute, and the chain is looked through every night.
+SEALED_WITHIN = timedelta(minutes=10)
+CHECKED_WITHIN = timedelta(hours=50)
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """How the chain of the log stands. `last` is the newest check that ended, `faults` what it found."""
+
+    last: ChainCheck | None
+    anchor: ChainAnchor | None
+    waiting: timedelta
+    faults: int
+    late: bool
+
+    @property
+    def alarms(self) -> int:
+        """What a person should look at: faults, and one more where sealing or checking does not go on."""
+        return self.faults + self.late
+
+
+def chain_state(*, at: datetime) -> ChainState:
+    last = ChainCheck.objects.exclude(finished_at=None).order_by("-id").first()
+    open_faults = sum(ChainCheck.objects.filter(finished_at=None).values_list("faults", flat=True))
+    waiting = waiting_since(at=at)
+    # Anchors are made every day too: where there are some, there should have been a check.
+    began = ChainAnchor.objects.order_by("id").values_list("made_at", flat=True).first()
+    checked = last.finished_at if last else began
+    return ChainState(
+        last=last,
+        anchor=ChainAnchor.objects.order_by("-id").first(),
+        waiting=waiting,
+        faults=(last.faults if last else 0) + open_faults,
+        late=waiting > SEALED_WITHIN or (checked is not None and at - checked > CHECKED_WITHIN),
+    )
+
+
+def open_approvals(kind: str, *, at: datetime) -> int:
+    """How many of this kind wait for a second person."""
+    return Approval.objects.filter(kind=kind, state=Approval.State.ASKED, ends_at__gt=at).count()

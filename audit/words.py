@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEntry
+from common.registries import act_names
 from common.texts import clauses, listed
 
 # Every key that a room writes; what changed in a row goes by the names of its model's fields.
@@ -43,6 +44,7 @@ WORDS: dict[str, Any] = {
     "labels": _("标签"),
     "last": _("最后一条"),
     "member": _("用户"),
+    "mark": _("导出编号"),
     "members": _("会员数"),
     "metric": _("指标"),
     "month": _("月份"),
@@ -121,3 +123,21 @@ def _plain(value: Any) -> str:
     if isinstance(value, list):
         return listed(map(_plain, value))
     return {"True": gettext("是"), "False": gettext("否"), "None": "–"}.get(str(value), str(value))
+
+
+# What can be wrong with the chain, by Finding.what.
+FAULTS: dict[str, Any] = {
+    "changed": _("记录 #%(entry)s（%(action)s，链位置 %(position)s）被改动"),
+    "moved": _("记录 #%(entry)s（%(action)s，链位置 %(position)s）被移动，或它的链值被改动"),
+    "removed": _("记录 #%(entry)s（链位置 %(position)s）被删除"),
+    "put_in": _("记录 #%(entry)s（%(action)s，链位置 %(position)s）不是商城写入的"),
+    "left_out": _("记录 #%(entry)s（%(action)s）绕过了审计链"),
+    "cut": _("链位置 %(position)s 到 %(until)s 被删除"),
+    "anchor": _("链位置 %(position)s 与外部锚点不一致"),
+}
+
+
+def fault_in_words(found: Mapping[str, Any]) -> str:
+    """A finding of ChainCheck.findings as a sentence."""
+    action = act_names.get(found["action"], found["action"])
+    return str(FAULTS[found["what"]]) % {**found, "action": action}

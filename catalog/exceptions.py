@@ -38,6 +38,25 @@ class KeysMoved(Conflict):
     message = _("其中有卡密已预留或已售出，不能作废")
 
 
+class AlreadyRotating(Conflict):
+    """Another process wraps or seals the same anew."""
+
+    code = "already_rotating"
+    message = _("另一个更换密钥的任务正在进行")
+
+
+class OldSessions(Conflict):
+    """Programs are running whose key ring does not have the new master key."""
+
+    code = "old_sessions"
+    message = _("有 %(count)s 个数据库连接的进程还没有主密钥 %(key)s，请先用新的 KEY_RING 重启它们")
+
+
+class NothingToExport(Conflict):
+    code = "nothing_to_export"
+    message = _("这一批次没有符合范围的卡密")
+
+
 class TooManyReveals(DomainError):
     """Staff looked at more keys within an hour than anybody needs to."""
 

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from common.strength import key_weakness
+
 NONCE_BYTES = 12
 KEY_BYTES = 32
 DEVELOPMENT_RING = "development:" + base64.b64encode(b"kameng-development-master-key-32").decode()
@@ -41,6 +43,8 @@ def _parse_ring(text: str) -> dict[str, bytes]:
             raise ImproperlyConfigured(
                 f"KEY_RING: part {number} must be a name, a colon and {KEY_BYTES} bytes in base64"
             )
+        if name in ring or key in ring.values():
+            raise ImproperlyConfigured(f"KEY_RING: part {number} repeats a name or a key")
         ring[name] = key
     return ring
 
@@ -51,9 +55,19 @@ def master_keys() -> dict[str, bytes]:
     ring = _parse_ring(text)
     if not ring:
         raise ImproperlyConfigured("KEY_RING must hold at least one master key")
-    if settings.PRODUCTION and any(key in _parse_ring(DEVELOPMENT_RING).values() for key in ring.values()):
-        raise ImproperlyConfigured("KEY_RING holds the development key: make one of your own")
+    if settings.PRODUCTION:
+        _refuse_weak(text)
     return ring
+
+
+@lru_cache(maxsize=4)
+def _refuse_weak(text: str) -> None:
+    """Raises ImproperlyConfigured for a master key that others know or could guess."""
+    for number, key in enumerate(_parse_ring(text).values(), start=1):
+        if key in _parse_ring(DEVELOPMENT_RING).values():
+            raise ImproperlyConfigured("KEY_RING holds the development key: make one of your own")
+        if fault := key_weakness(key):
+            raise ImproperlyConfigured(f"KEY_RING: key {number} {fault}; make one of your own")
 
 
 def seal(key: bytes, plaintext: bytes, associated: bytes) -> bytes:
@@ -84,6 +98,18 @@ def unwrap_data_key(master_name: str, wrapped: bytes, label: str) -> bytes:
     return unseal(master, wrapped, label.encode())
 
 
+def wrapping_name() -> str:
+    """The name of the master key that wraps what is new."""
+    return next(iter(master_keys()))
+
+
+def rewrap_data_key(master_name: str, wrapped: bytes, label: str) -> tuple[str, bytes]:
+    """The same data key under the wrapping master key: (its name, wrapped bytes). Raises DecryptionFailed."""
+    plain = unwrap_data_key(master_name, wrapped, label)
+    name, master = next(iter(master_keys().items()))
+    return name, seal(master, plain, label.encode())
+
+
 def fingerprint(text: str, scope: str) -> bytes:
     """32 bytes that tell equal texts within one scope, and tell nothing else without the fingerprint key."""
     return hmac.new(settings.FINGERPRINT_KEY.encode(), f"{scope}\0{text}".encode(), hashlib.sha256).digest()
@@ -95,6 +121,16 @@ def seal_settings(values: dict, label: str) -> str:
     data_key = unwrap_data_key(master_name, wrapped, label)
     sealed = seal(data_key, json.dumps(values).encode(), label.encode())
     return ".".join([master_name, base64.b64encode(wrapped).decode(), base64.b64encode(sealed).decode()])
+
+
+def rewrap_settings(text: str, label: str) -> str:
+    """What `seal_settings` made, with its data key under the wrapping master key. Raises DecryptionFailed."""
+    try:
+        master_name, wrapped, sealed = text.rsplit(".", 2)
+        name, again = rewrap_data_key(master_name, base64.b64decode(wrapped), label)
+    except ValueError as error:
+        raise DecryptionFailed("cannot read") from error
+    return ".".join([name, base64.b64encode(again).decode(), sealed])
 
 
 def unseal_settings(text: str, label: str) -> dict:

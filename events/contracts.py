@@ -491,6 +491,19 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@contract("keys.export_moved")
+class KeyExportMoved(Contract):
+    """Somebody asks for keys in plain text, agrees, refuses, cancels or has fetched them; `state` is the approval's."""
+
+    export_id: int
+    mark: str
+    state: str
+    actor_id: int
+    actor: str
+    keys: int
+    occurred_at: datetime
+
+
 def from_payload(kind: str, version: int, payload: dict) -> Any:
     """The dataclass that was emitted. Raises KeyError for an event that no contract describes."""
     return _build(REGISTRY[kind, version], payload)

@@ -17,8 +17,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import pgettext
 
 from accounts.models import User
-from catalog.models import Review, Sku
+from audit.models import ChainCheck
+from audit.selectors import chain_state, open_approvals
+from catalog.models import KeyExport, Review, Sku
 from catalog.selectors import low_stock, pending_reviews
+from catalog.services.exporting import KIND as EXPORT
 from common.admin import link_to, money
 from common.clock import SHANGHAI
 from common.registries import label_rows
@@ -261,6 +264,20 @@ def _differences(board: Board, user: User) -> None:
     board.todo.append(_todo("differences", _("等级差异"), count, address, _("位会员与重算结果不一致，等人核对")))
 
 
+def _exports(board: Board, user: User) -> None:
+    count = open_approvals(EXPORT, at=board.period.at)
+    if count:
+        address = _list("catalog_keyexport", approval__state__exact="asked")
+        board.todo.append(_todo("key_exports", _("待复核的卡密导出"), count, address, _("有人申请导出卡密明文")))
+
+
+def _chain(board: Board, user: User) -> None:
+    state = chain_state(at=board.period.at)
+    if state.alarms:
+        note = _("个问题：记录可能被改动") if state.faults else _("核对或入链已停顿")
+        board.todo.append(_todo("audit_chain", _("审计链"), state.alarms, _list("audit_chaincheck"), note))
+
+
 # Who sees what: whoever may open the list sees its figures.
 PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Order, _orders),
@@ -274,6 +291,8 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Refund, _refunds),
     (ReconciliationCase, _cases),
     (Delivery, _deliveries),
+    (KeyExport, _exports),
+    (ChainCheck, _chain),
 ]
 
 

@@ -59,6 +59,10 @@ app.conf.beat_schedule = {
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
     "cards past their last moment": daily(0, 15, "wallet.tasks.expire_cards"),
     "credit that is due": daily(8, 10, "wallet.tasks.tend_credit_lines"),
+    "audit entries that wait for the chain": every(30, "audit.tasks.seal_chain"),
+    "the audit chain's end, written down": daily(0, 10, "audit.tasks.anchor_chain"),
+    "the audit chain looked through": daily(3, 50, "audit.tasks.verify_chain"),
+    "approvals that nobody used in time": every(60, "audit.tasks.lapse_approvals"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
     "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

@@ -2,12 +2,14 @@
 
 from decimal import Decimal
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import environ
 from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from common.strength import password_weakness, ring_keys, ring_names, shared, weakness
 from kameng.unfold_settings import UNFOLD  # noqa: F401
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -23,15 +25,17 @@ if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("DEBUG shows secrets to visitors: it cannot be on in production")
 
 
+HOW_TO = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+
+
 def secret(name: str, minimum: int) -> str:
-    """The value of a secret variable; refuses to start in production when it is missing, short or a known default."""
+    """The value of a secret variable; refuses to start in production when it is missing, short, known or easy to guess."""
     value = env.str(name, "")
     if not PRODUCTION:
         return value or f"{name.lower()}-for-development-only-".ljust(max(minimum, 50), "x")
-    if len(value) < minimum or "development" in value or "change-me" in value or len(set(value)) < 8:
+    if fault := weakness(value, least=minimum):
         raise ImproperlyConfigured(
-            f"{name} must be set to at least {minimum} random characters in production. "
-            "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(48))'"
+            f"{name} {fault}. It must be set to at least {minimum} random characters in production. {HOW_TO}"
         )
     return value
 
@@ -41,16 +45,20 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # "name:base64 of 32 bytes,name:…": the first wraps new data keys, the others still unwrap. Read by common.crypto.
 KEY_RING = env.str("KEY_RING", "")
 FINGERPRINT_KEY = secret("FINGERPRINT_KEY", 32)
-if PRODUCTION and FINGERPRINT_KEY == SECRET_KEY:
-    raise ImproperlyConfigured("FINGERPRINT_KEY must not be the SECRET_KEY: one may be replaced, the other may not")
+# Who may read /metrics: `Authorization: Bearer <token>`. Empty: nobody.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+if PRODUCTION:
+    for number, value in enumerate(SECRET_KEY_FALLBACKS, start=1):
+        if fault := weakness(value, least=50):
+            raise ImproperlyConfigured(f"SECRET_KEY_FALLBACKS: number {number} {fault}. It still signs: take it out")
+    if METRICS_TOKEN and (fault := weakness(METRICS_TOKEN, least=24)):
+        raise ImproperlyConfigured(f"METRICS_TOKEN {fault}. {HOW_TO}")
 
 PUBLIC_URL = env.str("PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[] if PRODUCTION else ["*"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[PUBLIC_URL])
 # How many proxies of ours stand before the web process; X-Forwarded-For is believed only that far.
 TRUSTED_PROXIES = env.int("TRUSTED_PROXIES", 0)
-# Who may read /metrics: `Authorization: Bearer <token>`. Empty: nobody.
-METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 # A folder through which tests kill processes at chosen places (common.failpoints).
 FAILPOINTS = env.str("FAILPOINTS", "")
 if FAILPOINTS and KAMENG_ENV != "test":
@@ -139,12 +147,28 @@ DATABASES["default"].update(
     CONN_MAX_AGE=env.int("CONN_MAX_AGE", 60),
     CONN_HEALTH_CHECKS=True,
 )
-DATABASES["default"]["OPTIONS"] = {"application_name": "kameng", "connect_timeout": 5} | DATABASES["default"].get(
-    "OPTIONS", {}
-)
+# Every connection tells which master keys its program has, so that a rotation sees who could not read what it writes.
+APPLICATION = "kameng"
+RING_NAMES = "+".join(ring_names(KEY_RING) or ["development"])
+DATABASES["default"]["OPTIONS"] = {
+    "application_name": f"{APPLICATION} {RING_NAMES}"[:63],
+    "connect_timeout": 5,
+} | DATABASES["default"].get("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
+if PRODUCTION:
+    passwords = {
+        "DATABASE_URL": DATABASES["default"].get("PASSWORD") or "",
+        "REDIS_URL": unquote(urlsplit(REDIS_URL).password or ""),
+    }
+    for name, value in passwords.items():
+        if fault := password_weakness(value):
+            raise ImproperlyConfigured(f"{name}: its password {fault}")
+    fallbacks = {f"SECRET_KEY_FALLBACKS {number}": value for number, value in enumerate(SECRET_KEY_FALLBACKS, start=1)}
+    named = {"SECRET_KEY": SECRET_KEY, "FINGERPRINT_KEY": FINGERPRINT_KEY, "METRICS_TOKEN": METRICS_TOKEN}
+    if pair := shared({**named, **fallbacks, **ring_keys(KEY_RING), **passwords}):
+        raise ImproperlyConfigured(f"{pair[0]} and {pair[1]} must not be the same: who learns one would have both")
 # Redis is a convenience: short waits, and an error counts as a miss.
 REDIS_TIMEOUT = 0.2
 CACHES = {"default": {"BACKEND": "common.cache.ForgivingRedisCache", "LOCATION": REDIS_URL}}
@@ -313,6 +337,8 @@ if PRODUCTION:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+# Mails about errors (to ADMINS, where a shop sets them) hold no variables and nothing that was typed.
+DEFAULT_EXCEPTION_REPORTER_FILTER = "common.reports.SilentReports"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -344,3 +370,9 @@ SHORT_REFUND_HOURS = env.int("SHORT_REFUND_HOURS", 24)
 ORDER_LINK_DAYS = env.int("ORDER_LINK_DAYS", 90)
 # The least and the most that one top-up may be, in yuan.
 TOP_UP_LIMITS = (Decimal(env.str("TOP_UP_MIN", "1.00")), Decimal(env.str("TOP_UP_MAX", "50000.00")))
+# Where the end of the audit chain is written down every day, beside the log: a file on another disk or host, a mail address.
+AUDIT_ANCHOR_FILE = env.str("AUDIT_ANCHOR_FILE", "")
+AUDIT_ANCHOR_MAIL = env.str("AUDIT_ANCHOR_MAIL", "")
+# How long the plaintext of keys waits after a second person has agreed to its export, and how long it may be fetched then.
+KEY_EXPORT_DELAY_HOURS = env.int("KEY_EXPORT_DELAY_HOURS", 24)
+KEY_EXPORT_WINDOW_HOURS = env.int("KEY_EXPORT_WINDOW_HOURS", 24)

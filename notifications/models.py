@@ -48,6 +48,7 @@ class Kind(models.TextChoices):
     WELCOME_REWARD = "welcome_reward", _("受邀奖励到账")
     FEEDBACK_ACCEPTED = "feedback_accepted", _("反馈被采纳")
     FEEDBACK_DECLINED = "feedback_declined", _("反馈未采纳")
+    KEY_EXPORT = "key_export", _("卡密导出提醒")
 
 
 class Message(models.Model):

@@ -35,6 +35,10 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("订单 %(number)s 已发货"),
             _("打开订单即可查看卡密和使用教程。出于安全考虑，卡密不会出现在消息里。"),
         ),
+        Kind.KEY_EXPORT: (
+            _("卡密导出 %(mark)s：%(actor)s%(act)s"),
+            _("涉及 %(keys)s 条卡密明文。如果您不知情，请立即在后台“卡密导出”中取消，并核实是谁在操作。"),
+        ),
         Kind.ORDER_REFUNDED: (
             _("订单 %(number)s 已退款 ¥%(amount)s"),
             _("款项已经退回，可在订单页查看明细。"),

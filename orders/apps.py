@@ -10,3 +10,4 @@ class OrdersConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("orders.sales")
+        import_module("orders.sealing")

@@ -103,12 +103,6 @@ class ReasonNeeded(BadInput):
     message = _("请填写原因")
 
 
-class TooManyReveals(Conflict):
-    code = "too_many_reveals"
-    status = 429
-    message = _("一小时内最多查看 %(limit)s 个订单的卡密，请稍后再试")
-
-
 class NothingToDeliver(Conflict):
     code = "nothing_to_deliver"
     message = _("没有可以补发的商品，或库存仍不足")

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from django.http import HttpRequest
 
 from accounts.models import User
+from audit.services import Limit, take
 from catalog.selectors import any_coming
 from common import clock
 from common.device import device_of
@@ -14,11 +15,19 @@ from orders.selectors import cart_for, carts_for, count_in_cart, order_for
 from orders.services import Buyer, merge_carts
 
 _GRANTED = "granted_orders"
+# How often one visitor may have keys opened in a list or sent as a file: enough for a shop, too few for whoever took a session.
+_OPENING = Limit("open_keys", burst=120, every=timedelta(seconds=30))
 _MOST_GRANTED = 50
 
 
 def member(request: HttpRequest) -> User | None:
     return request.user if request.user.is_authenticated else None
+
+
+def opens_keys(request: HttpRequest) -> None:
+    """Count one opening of keys. Raises TooManyRequests."""
+    user = member(request)
+    take(_OPENING, subject=f"user:{user.pk}" if user else f"device:{device_of(request)}", at=clock.now())
 
 
 def buyer(request: HttpRequest, *, contact: str = "", device: str = "") -> Buyer:

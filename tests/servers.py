@@ -100,7 +100,7 @@ class RunningValkey(Server):
     def __init__(self, folder: Path):
         self.home = Home(folder)
         self.home.open()
-        self.valkey = Valkey(self.home, "only-for-tests")
+        self.valkey = Valkey(self.home, "valkey-of-a-test")
 
     @property
     def url(self) -> str:

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.selectors import history_of
+from catalog.admin.exports import ask_for_export
 from catalog.admin.forms import UploadForm
 from catalog.admin.shown import batch_chip
 from catalog.keyfiles import FileError, RowError
@@ -72,7 +73,13 @@ class KeyBatchAdmin(ReadOnlyAdmin):
         "errors",
         "created_at",
     ]
+    actions_detail = ["ask_for_export"]
     has_import_permission = allowed("catalog.import_keys")
+    has_ask_permission = allowed("catalog.export_keys")
+
+    @action(description=_("导出明文"), icon="key", permissions=["ask"])
+    def ask_for_export(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        return ask_for_export(self, request, self.one(request, object_id))
 
     def get_urls(self) -> list:
         steps = {"confirm": self.confirm, "cancel": self.cancel, "errors": self.error_rows}

@@ -34,7 +34,16 @@ from common.admin import (
 from common.admin.confirm import Answer
 from common.registries import act_names, timelines
 
-act_names.update({"key.reveal": _("查看卡密明文"), "keys.void": _("作废卡密")})
+act_names.update(
+    {
+        "key.reveal": _("查看卡密明文"),
+        "keys.void": _("作废卡密"),
+        "keys.rotate": _("开始更换主密钥"),
+        "keys.rotated": _("更换主密钥完成"),
+        "keys.reseal": _("开始更换数据密钥"),
+        "keys.resealed": _("更换数据密钥完成"),
+    }
+)
 timelines.add("catalog.Key", lambda key, viewer: history_of(key))
 SHOWN = 20
 

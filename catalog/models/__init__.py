@@ -1,3 +1,4 @@
+from catalog.models.exports import KeyExport
 from catalog.models.goods import BundleItem, Category, Label, PriceHistory, Product, QuantityBreak, Sku
 from catalog.models.reviews import ProductRating, Review, ReviewRules, ReviewTicket
 from catalog.models.stock import DataKey, Key, KeyBatch, KeyFilePart, ReusableSecret, StockFigure
@@ -8,6 +9,7 @@ __all__ = [
     "DataKey",
     "Key",
     "KeyBatch",
+    "KeyExport",
     "KeyFilePart",
     "Label",
     "PriceHistory",

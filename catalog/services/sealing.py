@@ -6,6 +6,7 @@ from functools import lru_cache
 
 from catalog.models import DataKey, Key, ReusableSecret
 from common import crypto
+from common.wrapped import WrappedKey, register
 
 KEY_TABLE = "catalog_key"
 REUSABLE_TABLE = "catalog_reusablesecret"
@@ -59,3 +60,13 @@ def seal_reusable(text: str, *, secret_id: int, data_key: DataKey) -> bytes:
 def open_reusable(secret: ReusableSecret) -> str:
     bound = associated_data(REUSABLE_TABLE, secret.pk, None, secret.data_key_id)
     return crypto.unseal(plain_data_key(secret.data_key), bytes(secret.ciphertext), bound).decode()
+
+
+register(
+    WrappedKey(
+        model=DataKey,
+        column="wrapped",
+        label=lambda data_key: data_key.label,
+        sealed_by=("catalog.services.sealing",),
+    )
+)

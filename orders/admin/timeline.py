@@ -17,6 +17,7 @@ act_names.update(
     {
         "order.refund": _("退款"),
         "order.deliver_by_hand": _("人工发货"),
+        "order.redeliver": _("补发"),
         GIVE: _("待退款转给会员"),
         PAY_OUT: _("待退款已人工打款"),
         HOLD: _("暂缓发货"),
@@ -99,7 +100,7 @@ def reason_of(refund: OrderRefund) -> str:
 
 
 def looks_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
-    return history_of(order, but=["order.refund", GIVE, PAY_OUT])
+    return history_of(order, but=["order.refund", "order.redeliver", GIVE, PAY_OUT])
 
 
 timelines.add("orders.Order", moves_of)

@@ -106,6 +106,8 @@ def redeliver(*, order_id: int, actor: User | None) -> int:
             raise NothingToDeliver
         actor_id = actor.pk if actor else None
         note_act(order, at=at, cause="redeliver", actor_id=actor_id, note=str(sold_in_all))
+        if actor is not None:
+            record(action="order.redeliver", at=at, actor=actor, target=order, detail={"count": sold_in_all})
         finish_delivery(order, complete, at=at, cause="redeliver", actor_id=actor_id)
     return sold_in_all
 

@@ -1,16 +1,12 @@
 """What staff do with an order besides moving it: look at what was delivered, leave a note. Both are logged."""
 
-from datetime import timedelta
-
-from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
-from audit.models import AuditEntry
 from audit.services import record
+from catalog.services.keys import looks_left
 from common import clock
-from common.locks import lock_one
-from orders.exceptions import OrderNotFound, ReasonNeeded, TooManyReveals
+from orders.exceptions import OrderNotFound, ReasonNeeded
 from orders.models import Order
 from orders.selectors import Delivered, delivered_of
 from orders.services.paying import lock_order
@@ -20,24 +16,21 @@ NOTE = "order.note"
 
 
 def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str | None = None) -> list[Delivered]:
-    """What was delivered for an order, opened for staff: at most `limit` keys. Each look is in the audit log.
+    """What was delivered for an order, opened for staff: at most `limit` keys, and no more than the actor may see this hour.
 
-    The log is also the counter: locking the actor's row makes parallel looks count each other. Raises OrderNotFound,
-    ReasonNeeded, TooManyReveals, DecryptionFailed.
+    Each look is in the audit log. Locks the actor's row. Raises OrderNotFound, ReasonNeeded, TooManyReveals,
+    DecryptionFailed.
     """
     reason = reason.strip()
     if not reason:
         raise ReasonNeeded
     with transaction.atomic():
         at = clock.now()
-        lock_one(User.objects.filter(pk=actor.pk))
-        looks = AuditEntry.objects.filter(action=REVEAL, actor_id=actor.pk, at__gt=at - timedelta(hours=1)).count()
-        if looks >= settings.KEY_REVEALS_PER_HOUR:
-            raise TooManyReveals(limit=settings.KEY_REVEALS_PER_HOUR)
+        left = looks_left(actor=actor, at=at)
         order = Order.objects.filter(pk=order_id).first()
         if order is None:
             raise OrderNotFound
-        opened = delivered_of(order, limit=limit)
+        opened = delivered_of(order, limit=min(limit, left))
         detail = {"reason": reason[:200], "count": len(opened)}
         record(action=REVEAL, at=at, actor=actor, target=order, detail=detail, address=address)
     return opened

@@ -13,6 +13,7 @@ from audit.services import Limit, take
 from common import clock
 from common.exceptions import TooManyRequests
 from orders.selectors import delivered_lines_of, delivered_of_line, delivered_of_member, previews_of
+from shop import visitor
 from shop.disputes import entries_of
 from shop.forms import read_quantity
 from shop.orders import Secret, attachment, secrets_by_line, table
@@ -38,7 +39,11 @@ def library(request: HttpRequest) -> HttpResponse:
     opened: dict[int, list[Secret]] = {}
     if request.method == "POST":
         line_id = read_quantity(request.POST.get("line", ""))
-        opened = secrets_by_line(delivered_of_line(user=request.user, line_id=line_id, limit=SHOWN))
+        try:
+            visitor.opens_keys(request)
+            opened = secrets_by_line(delivered_of_line(user=request.user, line_id=line_id, limit=SHOWN))
+        except TooManyRequests as refusal:
+            messages.error(request, str(refusal))
     previews = previews_of(page.object_list, each=SHOWN)
     reviews = entries_of_lines(request.user, [line.pk for line in page.object_list])
     after_sale = entries_of(page.object_list)

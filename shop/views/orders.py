@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 from accounts.models import User
 from common import clock
 from common.device import device_of
-from common.exceptions import DomainError
+from common.exceptions import DomainError, TooManyRequests
 from common.money import ZERO
 from membership.selectors import has_heard_of, mark_of, member_standing
 from orders.exceptions import LinkExpired
@@ -128,6 +128,11 @@ def claim(request: HttpRequest, public_id: str) -> HttpResponse:
 def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
     """Everything that was delivered, as text (exact, one a line) or CSV."""
     found = visitor.order(request, public_id)
+    try:
+        visitor.opens_keys(request)
+    except TooManyRequests as refusal:
+        messages.error(request, str(refusal))
+        return redirect("shop:order", public_id)
     texts = [one.text for one in delivered_of(found)]
     as_table = table([_("订单号"), _("卡密")], ([found.number, text] for text in texts))
     as_lines = "\r\n".join(texts) + "\r\n"

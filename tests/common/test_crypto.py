@@ -105,13 +105,16 @@ def test_production_refuses_the_development_ring_and_an_empty_one(settings):
     settings.KEY_RING = crypto.DEVELOPMENT_RING.replace("development:", "mine:")
     with pytest.raises(ImproperlyConfigured, match="development key"):
         crypto.master_keys()
-    settings.KEY_RING = RING + "," + crypto.DEVELOPMENT_RING
+    settings.KEY_RING = f"good:{base64.b64encode(os.urandom(32)).decode()},{crypto.DEVELOPMENT_RING}"
     with pytest.raises(ImproperlyConfigured, match="development key"):
         crypto.master_keys()
     settings.KEY_RING = ""
     with pytest.raises(ImproperlyConfigured):
         crypto.master_keys()
     settings.KEY_RING = RING
+    with pytest.raises(ImproperlyConfigured, match="repeats few bytes"):
+        crypto.master_keys()
+    settings.KEY_RING = ",".join(f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("new", "old"))
     assert list(crypto.master_keys()) == ["new", "old"]
 
 

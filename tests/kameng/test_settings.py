@@ -9,6 +9,8 @@ import sys
 
 import pytest
 
+from common.strength import key_weakness, weakness
+from kameng.settings import HOW_TO
 from tests.sandboxes import ROOT
 
 GOOD = {
@@ -24,11 +26,15 @@ GOOD = {
 OF_THE_SYSTEM = {"HOME", "NO_COLOR", "PATH", "TERM", "XDG_CONFIG_HOME"}
 
 
-def start(**changes: str | None) -> subprocess.CompletedProcess:
+# The whole start, and the part of it that reads secrets: what the first does with them is the second.
+WHOLE = "import django; django.setup()"
+SECRETS_ONLY = "from django.conf import settings; settings.DEBUG; from common.crypto import master_keys; master_keys()"
+
+
+def start(script: str = WHOLE, **changes: str | None) -> subprocess.CompletedProcess:
     """Set Django up, with GOOD changed; None takes a variable away."""
     chosen = {name: value for name, value in {**GOOD, **changes}.items() if value is not None}
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    script = "import django; django.setup()"
     command = [sys.executable, "-c", script]
     return subprocess.run(
         command,
@@ -71,9 +77,93 @@ def test_it_refuses(variable, value):
     assert value is None or len(value) < 10 or value not in last
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("SECRET_KEY", "abcdefgh" * 8),
+        ("SECRET_KEY", "0123456789" * 6),
+        ("SECRET_KEY", "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+        ("SECRET_KEY", "django-insecure-" + secrets.token_urlsafe(48)),
+        ("SECRET_KEY", "at least 50 random characters, at least 50 random ones"),
+        ("SECRET_KEY", "python3 -c 'import secrets; print(secrets.token_urlsafe(64))'"),
+        ("SECRET_KEY_FALLBACKS", secrets.token_urlsafe(48) + ",old-and-short"),
+        ("FINGERPRINT_KEY", "at least 32 random characters, please"),
+        ("FINGERPRINT_KEY", secrets.token_urlsafe(16)),
+        ("KEY_RING", "the keys that open the stock, see .env.example"),
+        ("KEY_RING", "k1:" + base64.b64encode(bytes(32)).decode()),
+        ("KEY_RING", "k1:" + base64.b64encode(bytes(range(32))).decode()),
+        ("KEY_RING", "k1:" + base64.b64encode(b"sixteen letters " * 2).decode()),
+        ("KEY_RING", "k1:" + base64.b64encode(b"a phrase that is 32 letters long").decode()),
+        ("KEY_RING", GOOD["KEY_RING"] + "," + GOOD["KEY_RING"]),
+        ("KEY_RING", GOOD["KEY_RING"] + ",k2" + GOOD["KEY_RING"].removeprefix("k1")),
+        ("METRICS_TOKEN", "metrics"),
+        ("DATABASE_URL", "postgres://kameng:postgres@127.0.0.1:5432/kameng"),
+        ("DATABASE_URL", "postgres://kameng:short@127.0.0.1:5432/kameng"),
+        ("REDIS_URL", "redis://:foobared@127.0.0.1:6379/0"),
+    ],
+)
+def test_it_refuses_what_others_could_guess(variable, value):
+    done = start(SECRETS_ONLY, **{variable: value})
+    assert done.returncode != 0
+    last = done.stderr.strip().splitlines()[-1]
+    assert "ImproperlyConfigured" in last and variable in last
+    assert value not in last and value.rpartition(":")[2] not in last
+
+
+def test_the_part_that_reads_secrets_is_what_the_whole_start_does():
+    assert start(SECRETS_ONLY).returncode == 0
+    for script in (WHOLE, SECRETS_ONLY):
+        assert "KEY_RING" in start(script, KEY_RING="k1:" + base64.b64encode(bytes(32)).decode()).stderr
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "value"),
+    [
+        ("SECRET_KEY", "FINGERPRINT_KEY", secrets.token_urlsafe(48)),
+        ("SECRET_KEY", "METRICS_TOKEN", secrets.token_urlsafe(48)),
+        ("SECRET_KEY", "SECRET_KEY_FALLBACKS", secrets.token_urlsafe(48)),
+        ("FINGERPRINT_KEY", "KEY_RING", base64.b64encode(secrets.token_bytes(32)).decode()),
+        ("FINGERPRINT_KEY", "DATABASE_URL", secrets.token_urlsafe(48)),
+        ("METRICS_TOKEN", "REDIS_URL", secrets.token_urlsafe(48)),
+    ],
+)
+def test_no_secret_does_for_two(one, other, value):
+    dressed = {"KEY_RING": f"k1:{value}", "DATABASE_URL": f"postgres://kameng:{value}@127.0.0.1:1/none"}
+    dressed["REDIS_URL"] = f"redis://:{value}@127.0.0.1:1/0"
+    done = start(SECRETS_ONLY, **{one: value, other: dressed.get(other, value)})
+    last = done.stderr.strip().splitlines()[-1]
+    assert done.returncode != 0 and "must not be the same" in last
+    assert one in last and other in last and value not in last
+
+
+def test_what_readme_and_env_example_say_makes_secrets_that_are_taken():
+    """Every way of making one that stands there, tried many times."""
+    made = {
+        "secrets.token_urlsafe(48)": (secrets.token_urlsafe, 48, 50),
+        "secrets.token_hex(24)": (secrets.token_hex, 24, 32),
+    }
+    told = (ROOT / ".env.example").read_text() + (ROOT / "README.md").read_text() + HOW_TO
+    for words, (make, size, least) in made.items():
+        assert words in told
+        assert [weakness(make(size), least=least) for _ in range(2000)] == [""] * 2000
+    assert [key_weakness(secrets.token_bytes(32)) for _ in range(2000)] == [""] * 2000
+
+
+def test_nothing_that_stands_in_the_readme_or_in_a_template_is_taken():
+    """Whatever looks like a value of a secret in what we publish."""
+    published = [
+        (ROOT / name).read_text() for name in ("README.md", ".env.example", "docker-compose.yml", "Dockerfile")
+    ]
+    published += [path.read_text() for path in (ROOT / "docs").glob("*.md")]
+    for text in published:
+        for word in re.findall(r"[A-Za-z0-9_+/=-]{32,}", text):
+            assert weakness(word, least=32), word
+        assert not re.search(r":[A-Za-z0-9+/]{43}=", text), "a master key stands in what we publish"
+
+
 def test_forgetting_the_variable_means_production():
     done = start(KAMENG_ENV=None, SECRET_KEY=None)
-    assert "SECRET_KEY must be set" in done.stderr
+    assert "SECRET_KEY is missing. It must be set" in done.stderr
 
 
 def test_a_development_shop_starts_without_any():

@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from audit.exceptions import KeyReused
+from audit.marks import mark_of
 from audit.models import Allowance, AuditEntry, IdempotencyRecord
 from common import clock
 from common.crypto import fingerprint
@@ -34,7 +35,7 @@ def record(
     """Write one entry in the caller's transaction. `actor` is a user or None for the system; `target` any saved model."""
     if target is not None:
         target_type, target_id = target._meta.label, target.pk
-    return AuditEntry.objects.create(
+    entry = AuditEntry(
         at=at,
         actor_id=getattr(actor, "pk", None),
         actor=actor.get_username()[:150] if actor is not None else "",
@@ -44,6 +45,9 @@ def record(
         detail=detail or {},
         address=address,
     )
+    entry.mark = mark_of(entry)
+    entry.save(force_insert=True)
+    return entry
 
 
 def request_hash(request: dict) -> str:

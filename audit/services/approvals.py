@@ -1,0 +1,149 @@
+"""Two persons for one act: asked for by one, granted by another, done after a delay, within a time, once.
+
+Rooms ask for their own kinds and do what was granted in the transaction of `use`. Each step is in the audit log.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, ReasonMissing, SamePerson
+from audit.models import Approval
+from audit.services import record
+from common import clock
+from common.locks import lock_one
+
+State = Approval.State
+MAX_REASON = 200
+
+
+def ask(
+    *,
+    kind: str,
+    target: Any,
+    reason: str,
+    actor: Any,
+    answer_within: timedelta,
+    detail: dict | None = None,
+    address: str | None = None,
+) -> Approval:
+    """Ask for something; it lapses when nobody has granted it `answer_within` from now. Raises ReasonMissing."""
+    reason = " ".join(reason.split())[:MAX_REASON]
+    if not reason:
+        raise ReasonMissing
+    with transaction.atomic():
+        at = clock.now()
+        approval = Approval.objects.create(
+            kind=kind,
+            target_type=target._meta.label,
+            target_id=str(target.pk),
+            detail=detail or {},
+            reason=reason,
+            asked_by_id=actor.pk,
+            asked_by=actor.get_username()[:150],
+            asked_at=at,
+            ends_at=at + answer_within,
+        )
+        _record(approval, "approval.ask", actor, at, address, reason=reason)
+    return approval
+
+
+def approve(
+    *, approval_id: int, actor: Any, delay: timedelta, window: timedelta, address: str | None = None
+) -> Approval:
+    """Grant it: it may be done after `delay`, for as long as `window`. Locks the approval.
+
+    Raises SamePerson for who asked, ApprovalMoved for one that was decided or has lapsed.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        approval = _locked(approval_id, State.APPROVED, at)
+        if approval.asked_by_id == actor.pk:
+            raise SamePerson
+        approval.usable_from, approval.ends_at = at + delay, at + delay + window
+        _decide(approval, State.APPROVED, actor, at)
+        _record(approval, "approval.approve", actor, at, address)
+    return approval
+
+
+def refuse(*, approval_id: int, actor: Any, reason: str, address: str | None = None) -> Approval:
+    """Turn it down. Locks the approval. Raises SamePerson for who asked (they cancel), ApprovalMoved, ReasonMissing."""
+    if not reason.strip():
+        raise ReasonMissing
+    with transaction.atomic():
+        at = clock.now()
+        approval = _locked(approval_id, State.REFUSED, at)
+        if approval.asked_by_id == actor.pk:
+            raise SamePerson
+        _decide(approval, State.REFUSED, actor, at)
+        _record(approval, "approval.refuse", actor, at, address, reason=reason.strip()[:MAX_REASON])
+    return approval
+
+
+def cancel(*, approval_id: int, actor: Any, address: str | None = None) -> Approval:
+    """Take it back before it is done: who asked, or anybody who may decide. Locks the approval. Raises ApprovalMoved."""
+    with transaction.atomic():
+        at = clock.now()
+        approval = _locked(approval_id, State.CANCELLED, at)
+        _close(approval, State.CANCELLED, at)
+        _record(approval, "approval.cancel", actor, at, address)
+    return approval
+
+
+def use(*, approval_id: int, actor: Any, address: str | None = None) -> Approval:
+    """Use it up, in the transaction of what was asked for. Locks the approval.
+
+    Raises OnlyTheAsker for anybody else, NotYetUsable before its time, ApprovalMoved for one that is not granted, was used
+    or has lapsed.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        approval = _locked(approval_id, State.USED, at)
+        if approval.asked_by_id != actor.pk:
+            raise OnlyTheAsker
+        if at < approval.usable_from:
+            raise NotYetUsable(when=f"{approval.usable_from.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}")
+        _close(approval, State.USED, at)
+        _record(approval, "approval.use", actor, at, address)
+    return approval
+
+
+def lapse_due() -> int:
+    """End what nobody granted or used in time; how many. Locks them one by one."""
+    ended = 0
+    open_ones = Approval.objects.filter(state__in=[State.ASKED, State.APPROVED], ends_at__lte=clock.now())
+    for pk in list(open_ones.order_by("pk").values_list("pk", flat=True)[:500]):
+        with transaction.atomic():
+            at = clock.now()
+            approval = lock_one(Approval.objects.filter(pk=pk))
+            if approval.state in Approval.MOVES and approval.ends_at <= at:
+                _close(approval, State.LAPSED, at)
+                _record(approval, "approval.lapse", None, at, None)
+                ended += 1
+    return ended
+
+
+def _locked(approval_id: int, to: str, at: datetime) -> Approval:
+    approval = lock_one(Approval.objects.filter(pk=approval_id))
+    if to not in Approval.MOVES.get(State(approval.state), set()) or approval.ends_at <= at:
+        raise ApprovalMoved
+    return approval
+
+
+def _decide(approval: Approval, state: str, actor: Any, at: datetime) -> None:
+    approval.state = state
+    approval.decided_by_id, approval.decided_by, approval.decided_at = actor.pk, actor.get_username()[:150], at
+    if state == State.REFUSED:
+        approval.closed_at = at
+    approval.save()
+
+
+def _close(approval: Approval, state: str, at: datetime) -> None:
+    approval.state, approval.closed_at = state, at
+    approval.save(update_fields=["state", "closed_at"])
+
+
+def _record(approval: Approval, action: str, actor: Any, at: datetime, address: str | None, **detail: Any) -> None:
+    detail = {"kind": approval.kind, "ref": f"{approval.target_type} {approval.target_id}", **approval.detail, **detail}
+    record(action=action, at=at, actor=actor, target=approval, detail=detail, address=address)

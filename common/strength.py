@@ -1,0 +1,127 @@
+"""Whether a secret is one that others could know or guess. Asked at start, so this imports nothing of Django's settings.
+
+What is random passes: the limits are far from what chance makes of the tokens that README.md says how to make.
+"""
+
+import math
+import zlib
+from collections.abc import Mapping
+
+# Bits of guessing that are the least for what signs and seals.
+LEAST_BITS = 100
+# What stands in examples, in this project's own and in those of others, and in what people type for want of a better word.
+KNOWN = (
+    "development",
+    "django-insecure",
+    "change-me",
+    "changeme",
+    "change_me",
+    "example",
+    "placeholder",
+    "your-",
+    "your_",
+    "replace",
+    "secret_key",
+    "secret-key",
+    "secretkey",
+    "password",
+    "passw0rd",
+    "qwerty",
+    "letmein",
+    "only-for-tests",
+    "random characters",
+    "letters and digits",
+    "secrets.token",
+    "python",
+)
+# Passwords of servers as their manuals, images and examples give them.
+KNOWN_PASSWORDS = {
+    "admin",
+    "changeme",
+    "default",
+    "foobared",
+    "guest",
+    "kameng",
+    "password",
+    "postgres",
+    "postgresql",
+    "redis",
+    "root",
+    "secret",
+    "test",
+    "valkey",
+}
+LEAST_PASSWORD = 12
+
+
+def weakness(value: str, *, least: int) -> str:
+    """Why `value` cannot be the secret that it is meant to be, without a word of it; empty for a good one."""
+    if not value:
+        return "is missing"
+    if len(value) < least:
+        return f"is shorter than {least} characters"
+    if any(word in value.lower() for word in KNOWN):
+        return "holds words of an example or default"
+    if any(not character.isprintable() for character in value):
+        return "holds characters that cannot be seen"
+    if min(_packed_bits(value), _distinct_bits(value)) < LEAST_BITS or _climbs(value):
+        return "is too regular: it must be random"
+    return ""
+
+
+def key_weakness(key: bytes) -> str:
+    """The same for the bytes of a key."""
+    if len(set(key)) < len(key) // 2:
+        return "repeats few bytes"
+    if all(32 <= byte < 127 for byte in key):
+        return "is text: it must be random bytes"
+    if _climbs(key.decode("latin-1")):
+        return "is too regular"
+    return ""
+
+
+def password_weakness(value: str) -> str:
+    """The same for the password of a server in a network of ours. An empty one is for the server to judge."""
+    if not value:
+        return ""
+    if value.lower() in KNOWN_PASSWORDS:
+        return "is a well-known default"
+    return f"is shorter than {LEAST_PASSWORD} characters" if len(value) < LEAST_PASSWORD else ""
+
+
+def shared(secrets: Mapping[str, str]) -> tuple[str, str] | None:
+    """The names of two secrets that are one, or of which one holds the other; None where all stand by themselves."""
+    named = [(name, value) for name, value in secrets.items() if value]
+    for position, (name, value) in enumerate(named):
+        for other, another in named[position + 1 :]:
+            if value in another or another in value:
+                return name, other
+    return None
+
+
+def ring_names(ring: str) -> list[str]:
+    """The names of the master keys in KEY_RING. A part without a colon has lost its name and would be the key: left out."""
+    parts = [part.strip().partition(":") for part in ring.split(",")]
+    return [name for name, colon, _ in parts if colon and name]
+
+
+def ring_keys(ring: str) -> dict[str, str]:
+    """ "KEY_RING name" → the key as text."""
+    parts = [part.strip().partition(":") for part in ring.split(",")]
+    return {f"KEY_RING {name}": key for name, colon, key in parts if colon and key}
+
+
+def _packed_bits(value: str) -> int:
+    """What a packer makes of it, less what it spends on any text: repetitions and runs cost nothing."""
+    packer = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return 8 * (len(packer.compress(value.encode()) + packer.flush()) - 3)
+
+
+def _distinct_bits(value: str) -> float:
+    return len(value) * math.log2(len(set(value)))
+
+
+def _climbs(value: str) -> bool:
+    """Whether half of it are neighbours of their neighbours: "abcdef", "987654"."""
+    steps = [ord(after) - ord(before) for before, after in zip(value, value[1:], strict=False)]
+    return sum(step in (-1, 1) for step in steps) * 2 >= max(len(steps), 1)
