@@ -42,14 +42,14 @@ def digest_of(kind: str, number: str) -> bytes:
 
 
 def seal_account(public_id: str, name: str, number: str) -> str:
-    return seal_settings({"name": name, "number": number}, _label(public_id))
+    return seal_settings({"name": name, "number": number}, payout_label(public_id))
 
 
 def open_account(account: PayoutAccount) -> tuple[str, str]:
     """(name, number). Raises DecryptionFailed."""
-    found = unseal_settings(account.sealed, _label(account.public_id))
+    found = unseal_settings(account.sealed, payout_label(account.public_id))
     return found["name"], found["number"]
 
 
-def _label(public_id: str) -> str:
+def payout_label(public_id: str) -> str:
     return f"payments_payoutaccount:{public_id}"

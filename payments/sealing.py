@@ -2,8 +2,17 @@
 
 from common.wrapped import SealedText, register
 from payments.gateways import credentials_label
-from payments.models import Channel
+from payments.models import Channel, PayoutAccount
+from payments.payouts import payout_label
 
 register(
     SealedText(model=Channel, column="credentials", label=credentials_label, sealed_by=("payments.services.channels",))
+)
+register(
+    SealedText(
+        model=PayoutAccount,
+        column="sealed",
+        label=lambda account: payout_label(account.public_id),
+        sealed_by=("payments.payouts",),
+    )
 )

@@ -13,11 +13,11 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.crypto import seal_settings, unseal_settings
 from common.locks import lock, lock_one
 from wallet.codes import digest, grouped, new_code
 from wallet.exceptions import CodesGone, Moved, ReasonNeeded, SamePerson
 from wallet.models import Card, CardBatch, CardMove, CardRelease
+from wallet.sealing import open_codes, seal_codes
 from wallet.selectors.cards import needs_review
 
 State = CardBatch.State
@@ -107,13 +107,8 @@ def _make_codes(batch: CardBatch) -> None:
     Card.objects.bulk_create(
         (Card(batch=batch, number=number, digest=digest(code)) for number, code in enumerate(codes, 1)), batch_size=2000
     )
-    batch.sealed_codes = seal_settings({"codes": codes}, _label(batch))
+    batch.sealed_codes = seal_codes(codes, batch.pk)
     batch.save(update_fields=["sealed_codes"])
-
-
-def _label(batch: CardBatch) -> str:
-    """What binds the sealed codes to their row."""
-    return f"wallet_cardbatch:{batch.pk}"
 
 
 def ask_codes(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardRelease:
@@ -209,7 +204,7 @@ def _open_release(batch_id: int, state: str) -> CardRelease:
 def _take(batch: CardBatch) -> list[str]:
     if not batch.sealed_codes:
         raise CodesGone
-    codes = unseal_settings(batch.sealed_codes, _label(batch))["codes"]
+    codes = open_codes(batch)
     batch.sealed_codes = ""
     batch.save(update_fields=["sealed_codes"])
     return codes
