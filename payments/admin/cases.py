@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
+from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextareaWidget
@@ -101,7 +102,7 @@ class ClosingForm(forms.Form):
 
 @admin.register(ReconciliationCase)
 class ReconciliationCaseAdmin(ReadOnlyAdmin):
-    list_display = ["name", "shown_kind", "shown_day", "number", "shown_amount", "channel", "shown_state", "owner"]
+    list_display = ["name", "shown_kind", "shown_day", "number", "shown_amount", "shown_state", "owner", "channel"]
     list_display_links = ["name"]
     list_filter = ["state", WorkFilter, "kind", "aspect", "channel", ("opened_at", DayRangeFilter)]
     linked_lookups = ["run__id__exact", "kind__exact"]
@@ -163,8 +164,8 @@ class ReconciliationCaseAdmin(ReadOnlyAdmin):
         return chip(case.get_kind_display(), KIND_TONES[Kind(case.kind)])
 
     @display(description=_("日期"), ordering="day")
-    def shown_day(self, case: ReconciliationCase) -> str:
-        return f"{case.day:%Y-%m-%d}"
+    def shown_day(self, case: ReconciliationCase):
+        return format_html('<span class="desk-nowrap">{}</span>', f"{case.day:%Y-%m-%d}")
 
     @display(description=_("单号"))
     def number(self, case: ReconciliationCase) -> str:
@@ -332,7 +333,8 @@ def _acts(case: ReconciliationCase, viewer: User) -> Iterable[tuple[Any, str]]:
     if case.transfer_id and viewer.has_perm(MAY_ASSIGN_MONEY) and not is_posted(f"unclaimed:{case.transfer_id}"):
         yield _("认领款项"), reverse("admin:payments_notifylog_assign", args=[case.transfer_id])
     if viewer.has_perm("payments.view_reconciliation"):
-        yield pgettext_lazy("plural", "对账"), reverse("admin:payments_reconciliation_change", args=[case.run_id])
+        told = gettext("对账 #%(run)s") % {"run": case.run_id}
+        yield told, reverse("admin:payments_reconciliation_change", args=[case.run_id])
 
 
 def moves_of(case: ReconciliationCase, viewer: User) -> Iterable[TimelineEntry]:

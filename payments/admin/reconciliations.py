@@ -15,7 +15,20 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from audit.selectors import history_of
-from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, money, when
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    moment,
+    money,
+    when,
+)
 from common.admin.confirm import Answer
 from common.admin.telling import names_of
 from common.exceptions import DomainError
@@ -114,8 +127,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         return f"#{run.pk}"
 
     @display(description=_("日期"), ordering="last_day")
-    def days(self, run: Reconciliation) -> str:
-        return days_of(run)
+    def days(self, run: Reconciliation):
+        return format_html('<span class="desk-nowrap">{}</span>', days_of(run))
 
     @display(description=_("状态"), ordering="state")
     def shown_state(self, run: Reconciliation):
@@ -123,7 +136,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 
     @display(description=_("创建时间"), ordering="created_at")
     def made(self, run: Reconciliation):
-        return when(run.created_at)
+        return moment(run.created_at)
 
     @action(description=_("上传账单"), url_path="upload", icon="upload_file", permissions=["reconcile"])
     def upload(self, request: HttpRequest) -> HttpResponse:
