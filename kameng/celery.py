@@ -49,6 +49,7 @@ app.conf.beat_schedule = {
     "ratings counted anew": daily(4, 35, "catalog.tasks.refresh_ratings"),
     "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
     "open payments whose notify may be lost": every(15, "payments.tasks.ask_due_attempts"),
+    "payments that shall not be made any more": every(15, "payments.tasks.close_due_attempts"),
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),

@@ -55,6 +55,8 @@ class Show(StrEnum):
 class PaymentState(StrEnum):
     PAID = "paid"
     UNPAID = "unpaid"
+    CLOSED = "closed"
+    """Not paid, and it cannot be paid any more."""
     REFUNDED = "refunded"
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -78,6 +80,15 @@ class Charge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """What the buyer is asked for where that is no yuan. `rate`: yuan for one unit."""
+
+    currency: str
+    amount: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class Created:
     """`ref` is the gateway's own name for what was put up, which some gateways want back with every question."""
 
@@ -87,6 +98,7 @@ class Created:
     fields: Mapping[str, str] = field(default_factory=dict)
     ref: str = ""
     reason: str = ""
+    foreign: Foreign | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +156,9 @@ class Provider(ABC):
 
     # A signature that anybody with one leaked notify may try to break (MD5), so a notify is confirmed by a query.
     weak_signature: bool
+    # Whether it answers what became of a payment; a weak notify without that waits for staff.
+    can_query: bool = True
+    can_close: bool = True
     # The exact answers that make the gateway stop, or go on, sending a notify.
     accepted: Reply = Reply(200, "success")
     refused: Reply = Reply(200, "fail")

@@ -1,6 +1,7 @@
 from payments.services.applying import apply_payment
 from payments.services.asking import ask_attempt, ask_due_attempts, expect_news, recheck_attempt
 from payments.services.channels import channel_problems, save_channel
+from payments.services.closing import close_attempt, close_due_attempts
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
 from payments.services.staff import assign_ref, assign_to_member, assign_to_order, confirm_payment
 from payments.services.starting import form_fields, start_attempt
@@ -14,6 +15,8 @@ __all__ = [
     "assign_to_member",
     "assign_to_order",
     "channel_problems",
+    "close_attempt",
+    "close_due_attempts",
     "close_due_top_ups",
     "confirm_payment",
     "expect_news",

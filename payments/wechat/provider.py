@@ -8,12 +8,13 @@ import json
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from common import clock
 from common.clock import SHANGHAI
 from common.money import CENT
 from payments import rsa
@@ -86,7 +87,7 @@ class WechatProvider(Provider):
         self,
         account: WechatAccount,
         exchange: Exchange = exchange,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = clock.now,
         nonce: Callable[[], str] = lambda: secrets.token_hex(16).upper(),
         min_bits: int = rsa.MIN_BITS,
     ):
