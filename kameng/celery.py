@@ -54,6 +54,7 @@ app.conf.beat_schedule = {
     "keys that gateways change": every(600, "payments.tasks.fetch_due_keys"),
     "payments that no gateway gave an answer about": daily(6, 10, "payments.tasks.ask_parked_again"),
     "statements that nobody confirmed": daily(4, 55, "payments.tasks.forget_unconfirmed_statements"),
+    "payments that shall not be made any more": every(15, "payments.tasks.close_due_attempts"),
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),

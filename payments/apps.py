@@ -9,5 +9,6 @@ class PaymentsConfig(AppConfig):
     verbose_name = _("支付")
 
     def ready(self) -> None:
+        import_module("payments.checks")
         import_module("payments.handlers")
         import_module("payments.sealing")
