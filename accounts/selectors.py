@@ -2,7 +2,8 @@
 
 from django.db.models import QuerySet
 
-from accounts.models import ApiToken, User
+from accounts.exceptions import NoExport
+from accounts.models import ApiToken, DataExport, Erasure, User
 
 
 def member_named(username: str) -> User | None:
@@ -13,3 +14,22 @@ def member_named(username: str) -> User | None:
 def usable_tokens(user: User) -> QuerySet[ApiToken]:
     """The tokens that still speak for this member, newest first."""
     return user.api_tokens.filter(revoked_at=None, password_mark=user.password_mark).order_by("-pk")
+
+
+def export_of(user: User) -> DataExport | None:
+    """The newest copy of a member's data, made or being made; without its content."""
+    return user.data_exports.defer("content").order_by("-pk").first()
+
+
+def own_export(user: User, public_id: str, *, content: bool = False) -> DataExport:
+    """The member's own copy with this id. Raises NoExport, for one of somebody else too."""
+    found = user.data_exports.filter(public_id=public_id)
+    made = found.first() if content else found.defer("content").first()
+    if made is None:
+        raise NoExport
+    return made
+
+
+def erasure_of(user: User) -> Erasure | None:
+    """The wish to be forgotten that still waits."""
+    return user.erasures.filter(state=Erasure.State.WAITING).first()

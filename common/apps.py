@@ -1,5 +1,6 @@
 from django.apps import AppConfig
 from django.urls import register_converter
+from django.utils.module_loading import autodiscover_modules
 
 from common.converters import PublicIdConverter
 from common.crypto import master_keys
@@ -12,3 +13,4 @@ class CommonConfig(AppConfig):
         # A missing or known master key must stop the start, not the first sale.
         master_keys()
         register_converter(PublicIdConverter, "public_id")
+        autodiscover_modules("privacy")

@@ -53,5 +53,8 @@ app.conf.beat_schedule = {
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
+    "copies of data that lost their worker": every(60, "accounts.tasks.resume_exports"),
+    "accounts that are to be forgotten": every(3600, "accounts.tasks.erase_due"),
+    "old tries to sign in": daily(4, 25, "accounts.tasks.forget_old_tries"),
     "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from common.admin.export import neutral
 from common.texts import foreign
 from orders.models import Order, OrderLine
 from orders.selectors import Delivered, answers_of, delivered_of, lines_of
@@ -122,7 +123,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([neutral(text) for text in row] for row in rows)
     return out.getvalue()
 
 

@@ -23,3 +23,11 @@ class BadTransfer(BadInput):
 class ReasonNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写原因")
+
+
+class ConfirmationNeeded(Conflict):
+    """The member wants to say yes to payments like this one, and has not."""
+
+    code = "confirmation_needed"
+    status = 403
+    message = _("你开启了余额支付验证，请在订单页确认这笔付款")

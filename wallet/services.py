@@ -13,8 +13,10 @@ from common import clock
 from common.locks import LockOutsideTransaction, lock
 from common.money import CENT, MAX_AMOUNT, ZERO
 from wallet.exceptions import BadTransfer, InsufficientBalance, ReasonNeeded, ReferenceReused
+from wallet.guarding import Agreement, agree, is_guarded, set_guard, use_agreement
 from wallet.models import Account, Entry, Transfer, TransferRef
 
+__all__ = ["Agreement", "agree", "is_guarded", "set_guard"]
 Purpose = Account.Purpose
 Kind = Transfer.Kind
 
@@ -121,7 +123,9 @@ def _apply(legs: dict[int, Decimal]) -> dict[int, Decimal]:
 
 
 def pay_from_wallet(*, user: User, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
-    """Move money from the member's wallet to sales. Raises InsufficientBalance."""
+    """Move money from the member's wallet to sales. Raises InsufficientBalance, ConfirmationNeeded."""
+    if not is_posted(ref):
+        use_agreement(user=user, ref=ref, amount=amount, at=at)
     legs = [Posting(user_wallet(user.pk), -amount), Posting(shop_account(Purpose.SALES), amount)]
     return post(ref=ref, kind=Kind.PAYMENT, postings=legs, at=at, memo=memo, actor=user)[0]
 

@@ -164,7 +164,8 @@ def _show(
 
 def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutForm) -> HttpResponse:
     chosen, coupon = request.POST.get("pay", ""), request.POST.get("coupon", "")
-    if not paying.is_known(request, chosen, choose(request, quoted, coupon).quote.total):
+    total = choose(request, quoted, coupon).quote.total
+    if not paying.is_known(request, chosen, total):
         return _show(request, wanted, quoted, form, DomainError("no_method", _("请选择支付方式")))
     try:
         order = place(
@@ -177,7 +178,7 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
             items=form.items(quoted),
             idempotency_key=request.POST.get("token", ""),
             expected_total=parse_money(request.POST.get("expected", "")),
-            from_wallet=chosen == paying.WALLET,
+            from_wallet=chosen == paying.WALLET and not paying.asks_first(request, chosen, total),
             coupon=coupon,
             cart=visitor.cart(request) if wanted.source == FROM_CART else None,
         )
