@@ -9,8 +9,10 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
-from accounts.models import User
+from accounts.desk_door import AT_DESK
+from accounts.models import SignInTry, User
 from accounts.names import plain_name
+from audit.services import record
 from common import clock
 from common.exceptions import TooManyRequests
 
@@ -55,9 +57,23 @@ class AccountAdapter(DefaultAccountAdapter):
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user = super().authenticate(request, **credentials)
         if user is not None:
-            services.forgive_try(name=_name(credentials), address=request.client_address)
+            services.forgive_try(
+                name=_name(credentials), address=request.client_address, door=_door(request), user=user
+            )
         return user
+
+    def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
+        services.note_wrong_try(name=_name(credentials), address=request.client_address, door=_door(request))
+
+    def post_login(self, request: HttpRequest, user: User, *, signal_kwargs: dict | None = None, **kwargs: Any):
+        if (signal_kwargs or {}).get(AT_DESK):
+            record(action="user.desk_sign_in", at=clock.now(), actor=user, target=user, address=request.client_address)
+        return super().post_login(request, user, signal_kwargs=signal_kwargs, **kwargs)
 
 
 def _name(credentials: dict[str, Any]) -> str:
     return credentials.get("username") or credentials.get("email") or ""
+
+
+def _door(request: HttpRequest) -> str:
+    return SignInTry.Door.AGAIN if request.user.is_authenticated else SignInTry.Door.SHOP

@@ -12,7 +12,8 @@ from rest_framework.response import Response
 
 from accounts import services
 from accounts.authentication import TokenAuthentication
-from accounts.exceptions import WrongPassword
+from accounts.exceptions import SecondFactorNeeded, WrongPassword
+from accounts.models import SignInTry
 from accounts.names import plain_name
 from accounts.selectors import usable_tokens
 from common.api.reading import StrictCharField, StrictSerializer, read_body
@@ -34,6 +35,9 @@ class TokenScheme(OpenApiAuthenticationExtension):
 class TokenWish(StrictSerializer):
     username = StrictCharField(max_length=254, help_text=_("用户名或邮箱"))
     password = StrictCharField(max_length=200, write_only=True)
+    code = StrictCharField(
+        max_length=20, default="", write_only=True, help_text=_("开启了两步验证的账户必填：验证器的验证码或恢复码")
+    )
     name = StrictCharField(max_length=60, default="API", help_text=_("令牌的名称，便于日后识别"))
 
 
@@ -78,8 +82,13 @@ class Tokens(PrivateView):
         services.count_try(name=wish["username"], address=address)
         user = authenticate(request, username=plain_name(wish["username"]), password=wish["password"])
         if user is None:
+            services.note_wrong_try(name=wish["username"], address=address, door=SignInTry.Door.API)
             raise WrongPassword
-        services.forgive_try(name=wish["username"], address=address)
+        services.forgive_try(name=wish["username"], address=address, door=SignInTry.Door.API, user=user)
+        if services.has_second_factor(user):
+            if not wish["code"]:
+                raise SecondFactorNeeded
+            services.check_code(user=user, code=wish["code"])
         issued = services.issue_token(user=user, name=wish["name"], address=address)
         shown = {**TokenShown(issued.token).data, "token": issued.text}
         return Response(shown, status=status.HTTP_201_CREATED)

@@ -1,16 +1,14 @@
-"""The door of the admin: unfold's form, counting its tries with all other doors, and noting who came in.
+"""The door of the admin: unfold's form, counting its tries with all other doors.
 
 Not in accounts.admin: unfold reads it while Django is still putting the admin together.
 """
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 from unfold.forms import AuthenticationForm
 
-from accounts.services import count_try, forgive_try
-from audit.services import record
-from common import clock
+from accounts.models import SignInTry
+from accounts.services import count_try, forgive_try, note_wrong_try
 from common.exceptions import TooManyRequests
 
 
@@ -26,9 +24,10 @@ class SignInForm(AuthenticationForm):
             count_try(name=name, address=address)
         except TooManyRequests as error:
             raise ValidationError(str(error), code=error.code, params=error.params) from error
-        cleaned = super().clean()
-        forgive_try(name=name, address=address)
-        with transaction.atomic():
-            user = self.get_user()
-            record(action="user.desk_sign_in", at=clock.now(), actor=user, target=user, address=address)
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            note_wrong_try(name=name, address=address, door=SignInTry.Door.DESK)
+            raise
+        forgive_try(name=name, address=address, door=SignInTry.Door.DESK, user=self.get_user())
         return cleaned

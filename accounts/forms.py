@@ -1,13 +1,28 @@
-"""The forms of sign-in and registration: what allauth asks, in our words and with as few fields as possible."""
+"""The forms of sign-in and registration: what allauth asks, in our words, with as few fields as possible, and under limits
+that hold while Redis is down (allauth's own are in the cache)."""
 
+from datetime import timedelta
+
+from allauth.account.forms import AddEmailForm as BaseAddEmail
+from allauth.account.forms import ChangePasswordForm as BaseChange
 from allauth.account.forms import LoginForm as BaseLogin
+from allauth.account.forms import ResetPasswordForm as BaseReset
 from allauth.account.forms import SignupForm as BaseSignup
+from allauth.core import context
 from django.utils.translation import gettext_lazy as _
 
+from accounts import services
 from accounts.names import plain_name
+from accounts.services.doors import REGISTER, RESET, SIGN_IN, AtDoor, refused
+from audit.services import Limit, give_back, take
+from common import clock
+from common.addresses import counted_as
+from common.exceptions import DomainError
+
+MAILS = Limit("mails to a new address", burst=5, every=timedelta(minutes=10))
 
 
-class LoginForm(BaseLogin):
+class LoginForm(AtDoor, BaseLogin):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["login"].label = _("用户名或邮箱")
@@ -19,8 +34,16 @@ class LoginForm(BaseLogin):
     def clean_login(self) -> str:
         return plain_name(self.cleaned_data["login"])
 
+    def clean(self) -> dict:
+        name = self.cleaned_data.get("login", "").casefold()
+        if not self.errors:
+            self.go_through(SIGN_IN, name)
+        cleaned = super().clean()
+        give_back(SIGN_IN.freely, subject=name)
+        return cleaned
 
-class SignupForm(BaseSignup):
+
+class SignupForm(AtDoor, BaseSignup):
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         self.fields["email"].label = _("邮箱")
@@ -28,3 +51,39 @@ class SignupForm(BaseSignup):
         self.fields["password1"].help_text = _("至少 8 位，不要只用数字")
         for field in self.fields.values():
             field.widget.attrs.pop("placeholder", None)
+
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        if not self.errors:
+            self.go_through(REGISTER, counted_as(context.request.client_address))
+        return cleaned
+
+
+class ResetPasswordForm(AtDoor, BaseReset):
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        if not self.errors:
+            self.go_through(RESET, counted_as(context.request.client_address))
+        return cleaned
+
+
+class AddEmailForm(BaseAddEmail):
+    def clean(self) -> dict:
+        cleaned = super().clean()
+        if not self.errors:
+            try:
+                take(MAILS, subject=str(self.user.pk), at=clock.now())
+            except DomainError as error:
+                raise refused(error) from error
+        return cleaned
+
+
+class ChangePasswordForm(BaseChange):
+    def clean_oldpassword(self) -> str:
+        """Counts with all other doors at which the password can be guessed."""
+        typed, address = self.cleaned_data.get("oldpassword", ""), context.request.client_address
+        try:
+            services.check_password_again(user=self.user, password=typed, address=address)
+        except DomainError as error:
+            raise refused(error) from error
+        return typed

@@ -67,6 +67,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         permissions = [
             ("block_user", _("停用和启用用户")),
             ("reset_password", _("为用户设置临时密码")),
+            ("reset_factors", _("移除用户的两步验证")),
             ("manage_staff", _("管理员工及其权限")),
         ]
         indexes = [
@@ -128,3 +129,127 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class SignInTry(models.Model):
+    """One try to sign in. `mark` is the fingerprint of the typed name; `counted` the address as limits count it."""
+
+    class Door(models.TextChoices):
+        SHOP = "shop", _("商城")
+        DESK = "desk", _("后台")
+        API = "api", _("接口")
+        AGAIN = "again", _("确认本人")
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("用户"))
+    mark = models.CharField(_("用户名指纹"), max_length=64)
+    address = models.GenericIPAddressField(_("网络地址"))
+    counted = models.CharField(_("计数地址"), max_length=50)
+    door = models.CharField(_("入口"), max_length=10, choices=Door)
+    right = models.BooleanField(_("成功"))
+    at = models.DateTimeField(_("时间"), db_index=True)
+
+    class Meta:
+        verbose_name = _("登录记录")
+        verbose_name_plural = pgettext_lazy("plural", "登录记录")
+        indexes = [models.Index(fields=["mark", "counted", "at"], name="sign_in_try_of_whom")]
+
+    def __str__(self) -> str:
+        return f"{self.door} {self.address}"
+
+
+class Lockout(models.Model):
+    """A name that is shut out from one network address until a moment, or until somebody opens the door again."""
+
+    class By(models.TextChoices):
+        MAIL = "mail", _("重设密码")
+        STAFF = "staff", _("员工")
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+", verbose_name=_("用户"))
+    mark = models.CharField(_("用户名指纹"), max_length=64)
+    address = models.CharField(_("网络地址"), max_length=50)
+    since = models.DateTimeField(_("锁定时间"))
+    until = models.DateTimeField(_("锁定到"), db_index=True)
+    ended_at = models.DateTimeField(_("解锁时间"), null=True)
+    ended_by = models.CharField(_("解锁方式"), max_length=10, choices=By, blank=True)
+
+    class Meta:
+        verbose_name = _("登录锁定")
+        verbose_name_plural = pgettext_lazy("plural", "登录锁定")
+        permissions = [("unlock_sign_in", _("解除登录锁定"))]
+        indexes = [models.Index(fields=["mark", "address", "-until"], name="lockout_of_whom")]
+
+    def __str__(self) -> str:
+        return f"{self.user or self.mark[:8]} {self.address}"
+
+
+class DataExport(models.Model):
+    """A copy of everything that is kept about somebody, made once and kept for a few days. `content` is a zip of JSON files."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("等待中")
+        MAKING = "making", _("生成中")
+        READY = "ready", _("可下载")
+
+    id = models.BigAutoField(primary_key=True)
+    public_id = models.CharField(_("公开编号"), max_length=22, unique=True, default=public_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="data_exports", verbose_name=_("用户"))
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.WAITING)
+    asked_at = models.DateTimeField(_("申请时间"))
+    # When a worker last gave a sign of life.
+    moved_at = models.DateTimeField(_("最近进展"))
+    done = models.PositiveSmallIntegerField(_("已完成"), default=0)
+    total = models.PositiveSmallIntegerField(_("总数"), default=0)
+    content = models.BinaryField(_("内容"), null=True)
+    until = models.DateTimeField(_("保留到"), null=True)
+
+    class Meta:
+        verbose_name = _("数据副本")
+        verbose_name_plural = pgettext_lazy("plural", "数据副本")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=models.Q(state__in=["waiting", "making"]), name="data_export_one_at_a_time"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(state="ready") | models.Q(content__isnull=False, until__isnull=False),
+                name="data_export_ready_has_content",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Erasure(models.Model):
+    """Somebody's wish to be forgotten: carried out when its time of reflection is over, unless taken back before."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting", _("等待期")
+        CANCELLED = "cancelled", _("已取消")
+        DONE = "done", _("已注销")
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="erasures", verbose_name=_("用户"))
+    state = models.CharField(_("状态"), max_length=10, choices=State, default=State.WAITING)
+    asked_at = models.DateTimeField(_("申请时间"))
+    due_at = models.DateTimeField(_("执行时间"))
+    ended_at = models.DateTimeField(_("结束时间"), null=True)
+    # Why it could not be done when it was due.
+    hindered = models.CharField(_("推迟原因"), max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("注销申请")
+        verbose_name_plural = pgettext_lazy("plural", "注销申请")
+        constraints = [
+            models.UniqueConstraint(fields=["user"], condition=models.Q(state="waiting"), name="erasure_one_at_a_time"),
+            models.CheckConstraint(
+                condition=models.Q(state="waiting", ended_at=None)
+                | (~models.Q(state="waiting") & models.Q(ended_at__isnull=False)),
+                name="erasure_ended_has_time",
+            ),
+        ]
+        indexes = [models.Index(fields=["due_at"], condition=models.Q(state="waiting"), name="erasure_due")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} {self.state}"

@@ -3,7 +3,8 @@
 from django.contrib.auth.models import Permission
 from django.db.models import Q, QuerySet
 
-from accounts.models import ApiToken, User
+from accounts.exceptions import NoExport
+from accounts.models import ApiToken, DataExport, Erasure, User
 
 
 def member_named(username: str) -> User | None:
@@ -22,3 +23,22 @@ def staff_with(permission: str) -> QuerySet[User]:
     right = Permission.objects.filter(content_type__app_label=app, codename=codename)
     holds = Q(is_superuser=True) | Q(user_permissions__in=right) | Q(groups__permissions__in=right)
     return User.objects.filter(holds, is_staff=True, is_active=True).distinct()
+
+
+def export_of(user: User) -> DataExport | None:
+    """The newest copy of a member's data, made or being made; without its content."""
+    return user.data_exports.defer("content").order_by("-pk").first()
+
+
+def own_export(user: User, public_id: str, *, content: bool = False) -> DataExport:
+    """The member's own copy with this id. Raises NoExport, for one of somebody else too."""
+    found = user.data_exports.filter(public_id=public_id)
+    made = found.first() if content else found.defer("content").first()
+    if made is None:
+        raise NoExport
+    return made
+
+
+def erasure_of(user: User) -> Erasure | None:
+    """The wish to be forgotten that still waits."""
+    return user.erasures.filter(state=Erasure.State.WAITING).first()

@@ -65,5 +65,8 @@ app.conf.beat_schedule = {
     "the audit chain looked through": daily(3, 50, "audit.tasks.verify_chain"),
     "approvals that nobody used in time": every(60, "audit.tasks.lapse_approvals"),
     "old idempotency keys": daily(4, 20, "audit.tasks.forget_old_idempotency_keys"),
+    "copies of data that lost their worker": every(60, "accounts.tasks.resume_exports"),
+    "accounts that are to be forgotten": every(3600, "accounts.tasks.erase_due"),
+    "old tries to sign in": daily(4, 25, "accounts.tasks.forget_old_tries"),
     "rate limits that are free again": daily(4, 30, "audit.tasks.forget_unused_allowances"),
 }

@@ -126,6 +126,9 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
         gettext_lazy("系统"),
         [
             Entry(gettext_lazy("员工组"), "groups", "auth.Group"),
+            Entry(pgettext_lazy("plural", "登录记录"), "login", "accounts.SignInTry"),
+            Entry(pgettext_lazy("plural", "登录锁定"), "lock_person", "accounts.Lockout"),
+            Entry(pgettext_lazy("plural", "注销申请"), "person_remove", "accounts.Erasure"),
             Entry(pgettext_lazy("plural", "店铺"), "storefront", "tenancy.Storefront"),
             Entry(pgettext_lazy("plural", "审计记录"), "policy", "audit.AuditEntry"),
             Entry(pgettext_lazy("plural", "审计链核对"), "link", "audit.ChainCheck"),

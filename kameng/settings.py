@@ -82,6 +82,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "rest_framework",
     "drf_spectacular",
     "common",
@@ -120,6 +121,7 @@ MIDDLEWARE = [
     "tenancy.middleware.StorefrontMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "accounts.middleware.SignInLimitMiddleware",
+    "accounts.middleware.DeskFactorMiddleware",
     "shop.middleware.NulMiddleware",
 ]
 
@@ -196,12 +198,42 @@ LOGIN_REDIRECT_URL = "/"
 ACCOUNT_LOGIN_METHODS = {"username", "email"}
 # One password field: browsers make and keep passwords, and a wrong one is reset by mail.
 ACCOUNT_SIGNUP_FIELDS = ["username*", "email", "password1*"]
-ACCOUNT_FORMS = {"login": "accounts.forms.LoginForm", "signup": "accounts.forms.SignupForm"}
+ACCOUNT_FORMS = {
+    "login": "accounts.forms.LoginForm",
+    "signup": "accounts.forms.SignupForm",
+    "add_email": "accounts.forms.AddEmailForm",
+    "change_password": "accounts.forms.ChangePasswordForm",
+    "reset_password": "accounts.forms.ResetPasswordForm",
+}
 ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_ADAPTER = "accounts.adapter.AccountAdapter"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_LOGOUT_ON_GET = False
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
+# Whoever finds an open session changes neither mail nor second factors with it.
+ACCOUNT_REAUTHENTICATION_REQUIRED = True
+ACCOUNT_EMAIL_NOTIFICATIONS = True
+
+MFA_ADAPTER = "accounts.mfa.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+# Mail is optional here, and only a verified address speaks for an account: an unverified one protects nobody by waiting.
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_FORMS = {
+    "authenticate": "accounts.mfa.AuthenticateForm",
+    "reauthenticate": "accounts.mfa.ReauthenticateForm",
+    "activate_totp": "accounts.mfa.ActivateTotpForm",
+    "add_webauthn": "accounts.mfa.AddPasskeyForm",
+    "edit_webauthn": "accounts.mfa.EditPasskeyForm",
+    "authenticate_webauthn": "accounts.mfa.AuthenticatePasskeyForm",
+    "login_webauthn": "accounts.mfa.LoginPasskeyForm",
+    "reauthenticate_webauthn": "accounts.mfa.ReauthenticatePasskeyForm",
+}
+# How many numbers a browser tries at most when a limit asks for proof of work: about a second on a phone.
+PUZZLE_NUMBERS = 40_000
+# Whether the admin asks everybody for a second factor. Off in demo shops, whose logins are printed.
+STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", PRODUCTION)
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("简体中文")), ("en", _("English"))]
@@ -298,6 +330,7 @@ SPECTACULAR_SETTINGS = {
     ],
 }
 
+CSP_REPORTS = "/csp-report/"
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [SELF],
@@ -309,6 +342,8 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
         # The payment page is left through a form that posts to a gateway; payments adds the channels' hosts.
         "form-action": [SELF],
+        "frame-src": [NONE],
+        "report-uri": CSP_REPORTS,
     }
 }
 # The admin's pages are run by standard Alpine, which evaluates its attributes, and unfold colours them by a style element.
@@ -322,6 +357,7 @@ ADMIN_CONTENT_SECURITY_POLICY = {
     "base-uri": [SELF],
     "frame-ancestors": [NONE],
     "form-action": [SELF],
+    "report-uri": CSP_REPORTS,
 }
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -345,8 +381,8 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    # httpx logs whole addresses, and some gateways want their key in one.
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+    # httpx logs whole addresses, and some gateways want their key in one; fido2 logs which passkey it was.
+    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}, "fido2": {"level": "WARNING"}},
 }
 
 # Answers every page with "back in a minute"; staff and gateways are let in.

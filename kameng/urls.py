@@ -1,6 +1,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from accounts import desk_door
 from common.admin import AutocompleteView
 from common.api.views import NoSuchEndpoint
 from insights.views import fairness_csv, fairness_rows, fairness_view
@@ -32,8 +33,11 @@ urlpatterns = [
     path("admin/fairness/", admin.site.admin_view(fairness_view), name="fairness"),
     path("admin/fairness/<slug:table>/", admin.site.admin_view(fairness_rows), name="fairness_rows"),
     path("admin/fairness/<slug:table>/csv/", admin.site.admin_view(fairness_csv), name="fairness_csv"),
+    # As above: the admin's own view asks for a password only.
+    path("admin/login/", desk_door.sign_in, name="desk_sign_in"),
     path("admin/", admin.site.urls),
     path("account/", include("allauth.account.urls")),
+    path("account/security/", include("allauth.mfa.urls")),
     path("member/", include("membership.urls")),
     # Short: it is read aloud and printed.
     path("i/<slug:code>/", invited, name="membership_invited"),

@@ -6,6 +6,7 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from accounts.services.doors import AtDoor
 from catalog.models import Product
 from catalog.selectors import SORTS, Filters
 from common.forms import PlainDecimalField
@@ -101,7 +102,7 @@ class BuyerFieldsForm(forms.Form):
         return cleaned
 
 
-class LookupForm(forms.Form):
+class LookupForm(AtDoor, forms.Form):
     """How a guest finds an order again."""
 
     contact = forms.CharField(
@@ -141,3 +142,33 @@ class ReviewForm(forms.Form):
     )
     text = forms.CharField(label=_("评价内容"), error_messages={"required": _("请写下你的评价")})
     anonymous = forms.BooleanField(label=_("匿名评价"), required=False)
+
+
+class PayCodeForm(forms.Form):
+    """A yes to a payment, typed: by whoever has a second factor."""
+
+    code = forms.CharField(
+        label=_("验证码"),
+        max_length=20,
+        help_text=_("验证器里的 6 位数字，或一个恢复码"),
+        widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric"}),
+    )
+
+
+class PayPasswordForm(forms.Form):
+    password = forms.CharField(
+        label=_("登录密码"), max_length=200, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"})
+    )
+
+
+class PayGuardForm(forms.Form):
+    wanted = forms.BooleanField(label=_("余额支付时验证"), required=False)
+    above = forms.DecimalField(
+        label=_("超过多少元才验证"),
+        required=False,
+        min_value=0,
+        max_value=MAX_PRICE,
+        decimal_places=2,
+        help_text=_("不填表示每次都验证"),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )

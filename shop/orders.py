@@ -12,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from common.admin.export import neutral
 from common.money import ZERO
 from common.templatetags.ui import yuan
 from common.texts import foreign
@@ -169,7 +170,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([neutral(text) for text in row] for row in rows)
     return out.getvalue()
 
 

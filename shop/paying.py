@@ -21,6 +21,7 @@ from payments.selectors import pay_options as channel_options
 from payments.services import start_attempt
 from shop import visitor
 from wallet.selectors import auto_credit_of, balance_of
+from wallet.services import is_guarded
 
 WALLET = "wallet"
 # No way to pay: the word for those that want another browser.
@@ -102,12 +103,20 @@ def is_known(request: HttpRequest, value: str, amount: Decimal, *, cash_only: bo
     return value in {option.value for option in pay_options(request, amount, cash_only=cash_only)}
 
 
+def asks_first(request: HttpRequest, value: str, amount: Decimal) -> bool:
+    """Whether the member wants to say yes once more before this leaves the wallet."""
+    user = visitor.member(request)
+    return value == WALLET and user is not None and is_guarded(user=user, amount=amount)
+
+
 def pay(request: HttpRequest, order: Order, value: str) -> HttpResponse:
     """Pay an unpaid order the chosen way; returns the redirect to where that goes on.
 
     Raises what `pay_from_wallet` and `start_attempt` raise, MethodUnavailable for a channel that is offered no more.
     """
     user = visitor.member(request)
+    if asks_first(request, value, order.total):
+        return redirect("shop:order_confirm", order.public_id)
     if value == WALLET and user is not None:
         pay_from_wallet(order_id=order.pk, user=user)
         return redirect("shop:order", order.public_id)

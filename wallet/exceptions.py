@@ -78,3 +78,11 @@ class BadCreditTerms(BadInput):
 class CreditNotFound(NotFound):
     code = "credit_not_found"
     message = _("没有开通授信")
+
+
+class ConfirmationNeeded(Conflict):
+    """The member wants to say yes to payments like this one, and has not."""
+
+    code = "confirmation_needed"
+    status = 403
+    message = _("你开启了余额支付验证，请在订单页确认这笔付款")

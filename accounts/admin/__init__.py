@@ -1,5 +1,5 @@
 """People and rights in the admin. Loading this package registers them."""
 
-from accounts.admin import groups, users
+from accounts.admin import groups, leaving, sign_ins, users
 
-__all__ = ["groups", "users"]
+__all__ = ["groups", "leaving", "sign_ins", "users"]

@@ -3,6 +3,7 @@
 from functools import partial
 
 from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -36,7 +37,7 @@ from common.registries import act_names, timelines
 from common.texts import listed
 
 # Their rows are shown on the user's page; a token is a secret that no page shows.
-for hidden in (EmailAddress, EmailConfirmation, TokenProxy):
+for hidden in (EmailAddress, EmailConfirmation, Authenticator, TokenProxy):
     if admin.site.is_registered(hidden):
         admin.site.unregister(hidden)
 
@@ -48,10 +49,23 @@ act_names.update(
         "user.rights": _("更改员工权限"),
         "user.create_staff": _("新建员工"),
         "user.desk_sign_in": _("登录后台"),
+        "user.export": _("申请数据副本"),
+        "user.ask_erasure": _("申请注销账户"),
+        "user.cancel_erasure": _("取消注销申请"),
+        "user.erase": _("注销账户"),
+        "factor.added": _("添加两步验证"),
+        "factor.lifted": _("客服移除两步验证"),
+        "factor.removed": _("移除两步验证"),
+        "factor.reset": _("重新生成恢复码"),
         "token.issue": _("签发 API 令牌"),
         "token.revoke": _("吊销 API 令牌"),
     }
 )
+FACTORS = {
+    Authenticator.Type.TOTP: _("验证器"),
+    Authenticator.Type.WEBAUTHN: _("通行密钥"),
+    Authenticator.Type.RECOVERY_CODES: _("恢复码"),
+}
 timelines.add("accounts.User", lambda user, viewer: history_of(user))
 
 
@@ -66,13 +80,15 @@ class UserAdmin(ReadOnlyAdmin):
     fieldsets = [
         (None, {"fields": ["username", "display_name", "chips", "home_storefront", "joined", "seen", "public_id"]}),
         (_("联系方式"), {"fields": ["shown_email", "shown_phone"]}),
+        (_("登录安全"), {"fields": ["factors"]}),
         (_("员工权限"), {"fields": ["group_names"]}),
     ]
     export_columns = ["username", "display_name", "contact", "chips", "home_storefront", "date_joined", "last_login"]
     actions_list = ["add_staff"]
-    actions_detail = ["block", "unblock", "rights", "reset_password"]
+    actions_detail = ["block", "unblock", "rights", "reset_password", "reset_factors"]
     has_block_permission = allowed("accounts.block_user")
     has_reset_permission = allowed("accounts.reset_password")
+    has_factor_permission = allowed("accounts.reset_factors")
     has_staff_permission = allowed("accounts.manage_staff")
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> list[str]:
@@ -80,7 +96,7 @@ class UserAdmin(ReadOnlyAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> list:
         sets = super().get_fieldsets(request, obj)
-        return sets if obj is not None and obj.is_staff else sets[:2]
+        return sets if obj is not None and obj.is_staff else sets[:3]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         rows = super().get_queryset(request)
@@ -97,8 +113,10 @@ class UserAdmin(ReadOnlyAdmin):
         user = self.get_object(request, object_id)
         if user is None or user.pk == request.user.pk or not may_touch(user, request.user):
             return []
-        unfit = "accounts_user_unblock" if user.is_active else "accounts_user_block"
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name != unfit]
+        unfit = {"accounts_user_unblock" if user.is_active else "accounts_user_block"}
+        if not services.has_second_factor(user):
+            unfit.add("accounts_user_reset_factors")
+        return [one for one in super().get_actions_detail(request, object_id) if one.action_name not in unfit]
 
     @display(description=_("联系方式"))
     def contact(self, user: User) -> str:
@@ -128,6 +146,11 @@ class UserAdmin(ReadOnlyAdmin):
     @display(description=_("手机号"))
     def shown_phone(self, user: User):
         return _contact(user.phone, bool(user.phone_verified_at))
+
+    @display(description=_("两步验证"))
+    def factors(self, user: User):
+        kinds = Authenticator.objects.filter(user_id=user.pk).order_by("pk").values_list("type", flat=True)
+        return listed(str(FACTORS[kind]) for kind in kinds) or "–"
 
     @display(description=_("员工组"))
     def group_names(self, user: User) -> str:
@@ -193,6 +216,31 @@ class UserAdmin(ReadOnlyAdmin):
             "back": reverse("admin:accounts_user_change", args=[user.pk]),
         }
         return TemplateResponse(request, "accounts/admin/password.html", context)
+
+    @action(description=_("移除两步验证"), icon="phonelink_erase", permissions=["factor"])
+    def reset_factors(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        user = self.one(request, object_id)
+
+        def run(answer: Answer) -> str:
+            services.remove_factors(
+                user_id=user.pk, reason=answer.data["reason"], actor=request.user, address=request.client_address
+            )
+            return gettext("已移除 %(name)s 的两步验证。") % {"name": user.get_username()}
+
+        preview = Preview(
+            facts=[Fact(_("账户"), user.get_username(), strong=True), Fact(_("两步验证"), self.factors(user))],
+            warnings=[_("之后只凭密码就能登录。请先确认来人就是本人。")],
+            submit=_("移除两步验证"),
+        )
+        return ask(
+            self,
+            request,
+            title=_("移除两步验证"),
+            form=ReasonForm,
+            preview=lambda answer: preview,
+            run=run,
+            target=user,
+        )
 
     @action(description=_("员工权限"), icon="badge", permissions=["staff"])
     def rights(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -1,20 +1,31 @@
+from accounts.services.codes import check_code, check_new_app, has_second_factor, has_typed_factor
+from accounts.services.locking import unlock, unlock_owner
 from accounts.services.members import create_member, register
-from accounts.services.signing_in import count_try, forgive_try
-from accounts.services.staff import block, create_staff, set_rights, set_temporary_password, unblock
+from accounts.services.signing_in import check_password_again, count_try, forgive_try, note_wrong_try
+from accounts.services.staff import block, create_staff, remove_factors, set_rights, set_temporary_password, unblock
 from accounts.services.tokens import IssuedToken, issue_token, revoke_token, user_of_token
 
 __all__ = [
     "IssuedToken",
     "block",
+    "check_code",
+    "check_new_app",
+    "check_password_again",
     "count_try",
     "create_member",
     "create_staff",
     "forgive_try",
+    "has_second_factor",
+    "has_typed_factor",
     "issue_token",
+    "note_wrong_try",
     "register",
+    "remove_factors",
     "revoke_token",
     "set_rights",
     "set_temporary_password",
     "unblock",
+    "unlock",
+    "unlock_owner",
     "user_of_token",
 ]

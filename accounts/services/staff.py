@@ -7,6 +7,7 @@ only groups whose permissions he holds himself. Everything is in the audit log.
 import secrets
 from collections.abc import Iterable
 
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.db import transaction
 
@@ -64,6 +65,22 @@ def set_temporary_password(*, user_id: int, actor: User, address: str | None = N
         user.save(update_fields=["password", "password_changed_at"])
         record(action="user.reset_password", at=clock.now(), actor=actor, target=user, address=address)
     return password
+
+
+def remove_factors(*, user_id: int, reason: str, actor: User, address: str | None = None) -> int:
+    """Take all second factors off an account whose owner lost them; afterwards the password alone signs in.
+
+    Locks the user. Returns how many there were. Raises UserNotFound, NotYourself, NotYours, ReasonNeeded.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise ReasonNeeded
+    with transaction.atomic():
+        user = _locked(user_id, actor)
+        count = Authenticator.objects.filter(user_id=user.pk).delete()[0]
+        detail = {"reason": reason[:200], "count": count}
+        record(action="factor.lifted", at=clock.now(), actor=actor, target=user, detail=detail, address=address)
+    return count
 
 
 def set_rights(

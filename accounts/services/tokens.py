@@ -41,7 +41,7 @@ def issue_token(*, user: User, name: str, address: str | None = None) -> IssuedT
         token = ApiToken.objects.create(
             user=user, name=name, digest=_digest(text), password_mark=user.password_mark, created_at=at
         )
-        record(action="token.issue", at=at, actor=user, target=token, detail={"name": name}, address=address)
+        record(action="token.issue", at=at, actor=user, target=token, address=address)
     return IssuedToken(token, text)
 
 

@@ -32,22 +32,31 @@ def record(
     detail: dict | None = None,
     address: str | None = None,
 ) -> AuditEntry:
-    """Write one entry in the caller's transaction. `actor` is a user or None for the system; `target` any saved model."""
+    """Write one entry in the caller's transaction. `actor` is a user or None for the system; `target` any saved model.
+
+    Name and address are kept of staff only: nothing can be taken out of the log again, and members may leave.
+    """
     if target is not None:
         target_type, target_id = target._meta.label, target.pk
     entry = AuditEntry(
         at=at,
         actor_id=getattr(actor, "pk", None),
-        actor=actor.get_username()[:150] if actor is not None else "",
+        actor=_named(actor),
         action=action,
         target_type=target_type,
         target_id=str(target_id),
         detail=detail or {},
-        address=address,
+        address=address if actor is None or actor.is_staff else None,
     )
     entry.mark = mark_of(entry)
     entry.save(force_insert=True)
     return entry
+
+
+def _named(actor: Any) -> str:
+    if actor is None:
+        return ""
+    return actor.get_username()[:150] if actor.is_staff else f"user:{actor.pk}"
 
 
 def request_hash(request: dict) -> str:

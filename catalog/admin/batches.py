@@ -21,6 +21,7 @@ from catalog.keyfiles import FileError, RowError
 from catalog.models import KeyBatch
 from catalog.services import importing
 from common.admin import DayRangeFilter, ReadOnlyAdmin, action, allowed, display, when
+from common.admin.export import neutral
 from common.admin.telling import names_of
 from common.exceptions import DomainError
 from common.registries import act_names, timelines
@@ -238,7 +239,7 @@ class KeyBatchAdmin(ReadOnlyAdmin):
             writer.writerow([number, str(RowError(code, params)), ""])
         for number, preview, first in batch.report.get("duplicate_rows", []):
             why = gettext("与第 %(number)s 行重复") % {"number": first} if first else gettext("库存已有")
-            writer.writerow([number, why, preview])
+            writer.writerow([number, why, neutral(preview)])
         return _private(response)
 
 

@@ -24,7 +24,7 @@ from orders.services.delivering import finish_delivery, line_facts, start_delive
 from orders.services.moves import move_order, note_act
 from orders.services.pieces import sell_line
 from wallet.models import Account, Transfer
-from wallet.services import Posting, is_posted, order_credit, post, shop_account, user_wallet
+from wallet.services import Agreement, Posting, agree, is_posted, order_credit, post, shop_account, user_wallet
 from wallet.services import pay_from_wallet as debit_wallet
 
 WALLET = "wallet"
@@ -38,11 +38,12 @@ class PaymentOutcome(enum.StrEnum):
     CREDITED = "credited"
 
 
-def pay_from_wallet(*, order_id: int, user: User) -> Order:
+def pay_from_wallet(*, order_id: int, user: User, agreement: Agreement | None = None) -> Order:
     """Pay an unpaid order from its buyer's wallet. A repeated call for a paid order changes nothing.
 
-    Locks the order, the wallet, the keys. Raises OrderNotFound for a stranger, InsufficientBalance, CashOnly, IllegalMove
-    when the order is closed.
+    `agreement` is what the buyer has just said yes to, for those who want to be asked. Locks the order, the wallet, the
+    keys. Raises OrderNotFound for a stranger, InsufficientBalance, CashOnly, ConfirmationNeeded, IllegalMove when the
+    order is closed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -54,6 +55,8 @@ def pay_from_wallet(*, order_id: int, user: User) -> Order:
         if order.state != Order.State.UNPAID:
             raise IllegalMove
         lines = list(order.lines.select_related("sku__product__category"))
+        if agreement is not None:
+            agree(user=user, ref=wallet_ref(order), agreement=agreement, at=at)
         _debit(order, lines, user, at)
         sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
         _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
@@ -61,8 +64,8 @@ def pay_from_wallet(*, order_id: int, user: User) -> Order:
 
 
 def settle_from_wallet(order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime) -> None:
-    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CashOnly, CouponGone,
-    OutOfStock."""
+    """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CashOnly,
+    ConfirmationNeeded, CouponGone, OutOfStock."""
     _debit(order, lines, user, at)
     hold_coupon(order, at=at)
     sold = {line.pk: sell_line(line, at=at) for line in lines}
@@ -73,7 +76,12 @@ def _debit(order: Order, lines: Sequence[OrderLine], user: User, at: datetime) -
     for line in lines:
         if is_cash_only(line.sku):
             raise CashOnly(name=line.product_title)
-    debit_wallet(user=user, amount=order.total, ref=f"order:{order.pk}:pay", at=at, memo=order.number)
+    debit_wallet(user=user, amount=order.total, ref=wallet_ref(order), at=at, memo=order.number)
+
+
+def wallet_ref(order: Order) -> str:
+    """The reference of the order's payment from a wallet."""
+    return f"order:{order.pk}:pay"
 
 
 def is_cash_only(sku: Sku) -> bool:

@@ -182,7 +182,7 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
             items=form.items(quoted),
             idempotency_key=request.POST.get("token", ""),
             expected_total=parse_money(request.POST.get("expected", "")),
-            from_wallet=chosen == paying.WALLET,
+            from_wallet=chosen == paying.WALLET and not paying.asks_first(request, chosen, total),
             coupon=coupon,
             cart=visitor.cart(request) if wanted.source == FROM_CART else None,
         )

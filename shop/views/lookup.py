@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from audit.services import Limit, give_back, take
-from common import clock
+from accounts.services.doors import through
+from accounts.services.puzzles import Door
+from audit.services import Limit, give_back
 from common.addresses import counted_as
-from common.exceptions import TooManyRequests
 from orders.selectors import find_guest_orders
 from shop import visitor
 from shop.forms import LookupForm
@@ -17,6 +17,7 @@ from shop.refusals import private
 
 # The secret has 10 characters of 31: the limit spares the database, it is not what keeps strangers out.
 LIMIT = Limit("order_lookup", burst=10, every=timedelta(minutes=1))
+LOOKUP = Door("lookup", freely=LIMIT, solved=Limit("order_lookup, solved", burst=60, every=timedelta(minutes=1)))
 
 
 @private
@@ -26,11 +27,8 @@ def lookup(request: HttpRequest) -> HttpResponse:
     if request.method != "POST" or not form.is_valid():
         return _page(request, form)
     subject = counted_as(request.client_address)
-    try:
-        take(LIMIT, subject=subject, at=clock.now())
-    except TooManyRequests as refusal:
-        form.add_error(None, str(refusal))
-        return _page(request, form, refusal.status)
+    if not through(LOOKUP, form, subject=subject):
+        return _page(request, form, 429)
     found = find_guest_orders(**form.cleaned_data)
     if not found:
         form.add_error(None, _("没有找到订单。请核对联系方式和订单密码"))

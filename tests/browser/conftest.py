@@ -71,7 +71,7 @@ class Visitor:
         self.go("/account/login/")
         self.page.get_by_label("用户名或邮箱").fill(user.username)
         self.page.get_by_label("密码", exact=True).fill(PASSWORD)
-        self.page.locator("main form").get_by_role("button", name="登录").click()
+        self.page.locator("main form").get_by_role("button", name="登录", exact=True).click()
         self.page.wait_for_url(self.base + "/")
 
     def choose(self, **cookies: str) -> None:

@@ -161,6 +161,46 @@ def test_nothing_that_stands_in_the_readme_or_in_a_template_is_taken():
         assert not re.search(r":[A-Za-z0-9+/]{43}=", text), "a master key stands in what we publish"
 
 
+def test_django_has_nothing_to_warn_of_in_production():
+    """HSTS, secure cookies, redirects to https and the rest of `check --deploy`."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "check", "--deploy", "--fail-level", "WARNING"],
+        cwd=ROOT,
+        env={**environment, **GOOD, "DJANGO_SETTINGS_MODULE": "kameng.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "no issues" in done.stdout
+
+
+STRICT = {
+    "SESSION_COOKIE_SECURE": True,
+    "SESSION_COOKIE_HTTPONLY": True,
+    "SESSION_COOKIE_SAMESITE": "Lax",
+    "CSRF_COOKIE_SECURE": True,
+    "SECURE_HSTS_SECONDS": 31536000,
+    "SECURE_SSL_REDIRECT": True,
+    "STAFF_SECOND_FACTOR": True,
+    # A passkey of any other origin would be taken.
+    "MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN": None,
+}
+
+
+def test_production_is_strict_without_being_told():
+    script = f"from django.conf import settings; print({{one: getattr(settings, one, None) for one in {list(STRICT)}}})"
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=ROOT,
+        env={**environment, **GOOD, "DJANGO_SETTINGS_MODULE": "kameng.settings"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == repr(STRICT), done.stderr
+
+
 def test_forgetting_the_variable_means_production():
     done = start(KAMENG_ENV=None, SECRET_KEY=None)
     assert "SECRET_KEY is missing. It must be set" in done.stderr

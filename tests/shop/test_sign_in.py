@@ -107,6 +107,7 @@ def test_addresses_are_added_and_confirmed(as_member, alice):
     cache.clear()
     browser = as_member(alice)
     assert "还没有邮箱" in browser.see("/account/email/")
+    assert browser.client.post("/account/reauthenticate/", {"password": PASSWORD}).status_code == 302
     browser.client.post("/account/email/", {"action_add": "", "email": "alice@example.com"})
     assert "未验证" in browser.see("/account/email/")
     path = re.search(r"https?://[^/]+(/account/confirm-email/\S+)", mail.outbox[-1].body)[1]

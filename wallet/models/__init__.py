@@ -2,7 +2,7 @@
 
 from wallet.models.cards import Card, CardBatch, CardMove, CardRelease
 from wallet.models.credit import CreditDraw, CreditLine, CreditMove, CreditRepayment, CreditTerms
-from wallet.models.ledger import Account, Entry, Transfer, TransferRef
+from wallet.models.ledger import Account, Entry, PayConfirmation, PayGuard, Transfer, TransferRef
 from wallet.models.rules import WalletRules
 
 __all__ = [
@@ -17,6 +17,8 @@ __all__ = [
     "CreditRepayment",
     "CreditTerms",
     "Entry",
+    "PayConfirmation",
+    "PayGuard",
     "Transfer",
     "TransferRef",
     "WalletRules",

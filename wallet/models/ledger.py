@@ -183,3 +183,45 @@ class Entry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.account_id} {self.amount:+}"
+
+
+class PayGuard(models.Model):
+    """A member's wish to say yes to payments from the wallet once more. Payments of more than `above` yuan are asked about."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.PROTECT, primary_key=True, related_name="pay_guard", verbose_name=_("用户")
+    )
+    above = models.DecimalField(_("超过多少元时验证"), max_digits=14, decimal_places=2, default=0)
+    since = models.DateTimeField(_("开启时间"))
+
+    class Meta:
+        verbose_name = _("余额支付验证")
+        verbose_name_plural = pgettext_lazy("plural", "余额支付验证")
+        constraints = [models.CheckConstraint(condition=models.Q(above__gte=0), name="pay_guard_above_zero")]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} > {self.above}"
+
+
+class PayConfirmation(models.Model):
+    """One yes: to the payment with this reference, of this amount. The payment uses it up."""
+
+    class Method(models.TextChoices):
+        PASSKEY = "passkey", _("通行密钥")
+        CODE = "code", _("验证码")
+        PASSWORD = "password", _("密码")
+
+    id = models.BigAutoField(primary_key=True)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+", verbose_name=_("用户"))
+    ref = models.CharField(_("业务编号"), max_length=80, db_index=True)
+    amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2)
+    method = models.CharField(_("验证方式"), max_length=10, choices=Method)
+    at = models.DateTimeField(_("时间"))
+    used_at = models.DateTimeField(_("使用时间"), null=True)
+
+    class Meta:
+        verbose_name = _("支付确认")
+        verbose_name_plural = pgettext_lazy("plural", "支付确认")
+
+    def __str__(self) -> str:
+        return self.ref

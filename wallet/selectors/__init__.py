@@ -1,6 +1,6 @@
 from wallet.selectors.cards import audit_cards, batches_counted, card_with_code, needs_review, wallet_rules
 from wallet.selectors.credit import Due, audit_credit, auto_credit_of, credit_line_of, draws_of, dues_of, owed_by
-from wallet.selectors.ledger import audit_ledger, balance_of, credit_of_order, restricted_of, statement
+from wallet.selectors.ledger import audit_ledger, balance_of, credit_of_order, guard_of, restricted_of, statement
 
 __all__ = [
     "Due",
@@ -15,6 +15,7 @@ __all__ = [
     "credit_of_order",
     "draws_of",
     "dues_of",
+    "guard_of",
     "needs_review",
     "owed_by",
     "restricted_of",

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from common.findings import Findings, find
 from common.money import ZERO
-from wallet.models import Account, Entry
+from wallet.models import Account, Entry, PayGuard
 
 
 def balance_of(user: User) -> Decimal:
@@ -26,6 +26,11 @@ def credit_of_order(order_id: int) -> Decimal:
     """What is owed to the guest of an order, in yuan."""
     found = Account.objects.filter(order_id=order_id, purpose=Account.Purpose.ORDER_CREDIT)
     return found.values_list("balance", flat=True).first() or ZERO
+
+
+def guard_of(user: User) -> PayGuard | None:
+    """How the member guards payments from the wallet; None for not at all."""
+    return PayGuard.objects.filter(user=user).first()
 
 
 def statement(user: User) -> QuerySet[Entry]:

@@ -1,3 +1,4 @@
+from wallet.guarding import Agreement, agree, is_guarded, set_guard
 from wallet.services.batches import (
     approve_codes,
     ask_codes,
@@ -43,10 +44,12 @@ from wallet.services.ledger import (
 from wallet.services.redeeming import Redeemed, redeem_card
 
 __all__ = [
+    "Agreement",
     "Posting",
     "Redeemed",
     "adjust",
     "adjust_by_staff",
+    "agree",
     "approve_codes",
     "ask_codes",
     "deny_codes",
@@ -55,6 +58,7 @@ __all__ = [
     "fall_back",
     "freeze_line",
     "grant_terms",
+    "is_guarded",
     "is_posted",
     "lock_line",
     "lock_wallet",
@@ -77,6 +81,7 @@ __all__ = [
     "review_batch",
     "send_back",
     "set_auto_use",
+    "set_guard",
     "shop_account",
     "take_codes",
     "take_codes_for_stock",

@@ -15,6 +15,7 @@ from common.money import ZERO
 from events.contracts import CreditNoticed
 from events.services import emit
 from wallet.exceptions import BadTransfer, CreditExhausted, NoCredit, NothingOwed
+from wallet.guarding import use_agreement
 from wallet.models import Account, CreditDraw, CreditLine, CreditMove, CreditRepayment, Transfer
 from wallet.selectors.cards import wallet_rules
 from wallet.services.ledger import Posting, is_posted, lock_wallet, post, shop_account, user_wallet
@@ -61,7 +62,10 @@ def draw_credit(*, user: User, amount: Decimal, idempotency_key: str) -> CreditD
 
 def pay_from_wallet(*, user: User, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
     """Move money from the member's wallet to sales, in the caller's transaction. What is missing comes on credit where the
-    member has switched that on. Locks the line, where there is one, then the wallet. Raises InsufficientBalance."""
+    member has switched that on. Locks the line, where there is one, then the wallet. Raises InsufficientBalance,
+    ConfirmationNeeded."""
+    if not is_posted(ref):
+        use_agreement(user=user, ref=ref, amount=amount, at=at)
     if CreditLine.objects.filter(user=user, auto_use=True, state=State.ACTIVE).exists() and not is_posted(ref):
         _cover(user, amount, at, memo)
     legs = [Posting(user_wallet(user.pk), -amount), Posting(shop_account(Account.Purpose.SALES), amount)]

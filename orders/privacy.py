@@ -1,0 +1,52 @@
+"""Orders stay, with what was bought and paid; who bought, from where, and what they told us for delivery goes."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.utils.translation import ngettext
+
+from common.privacy import belongs, hinders
+from orders.models import Order
+
+belongs("orders.Cart", of="user", remove=True)
+belongs("orders.CartItem", of="cart__user", remove=True)
+belongs(
+    "orders.Order",
+    of="buyer",
+    keep=["public_id", "number", "language", "paid_with"],
+    blank={"contact": "", "device": "", "address": None, "counted_address": "", "staff_note": ""},
+    # Of a guest's order only, and no way back to contact and secret.
+    secret=["lookup", "staff_note"],
+)
+belongs(
+    "orders.OrderLine",
+    of="order__buyer",
+    keep=[
+        "category_code",
+        "hold_reason",
+        "product_name",
+        "product_name_en",
+        "sku_name",
+        "sku_name_en",
+        "guide",
+        "guide_en",
+    ],
+    blank={"fields": {}},
+)
+belongs("orders.PriceStep", of="line__order__buyer", keep=["why", "why_en"])
+belongs("orders.OrderMove", of="order__buyer", keep=["from_state", "cause"], blank={"note": ""})
+# Goods, sealed like keys; their owner reads them on the order's page.
+belongs("orders.LineSecret", of="line__order__buyer", secret=["sealed"])
+belongs("orders.OrderRefund", of="order__buyer", keep=["ref", "lines"], blank={"reason": ""})
+
+
+@hinders
+def open_orders(user: Any) -> Iterable[str]:
+    """Nobody leaves while something is still to be paid or delivered."""
+    count = Order.objects.filter(buyer=user, state__in=[Order.State.UNPAID, Order.State.PAID]).count()
+    if count:
+        yield ngettext(
+            "有 %(count)s 个订单还没有付款或发完货，请等它完成或取消",
+            "有 %(count)s 个订单还没有付款或发完货，请等它们完成或取消",
+            count,
+        ) % {"count": count}

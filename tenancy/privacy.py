@@ -1,0 +1,3 @@
+from common.privacy import nobodys
+
+nobodys("the shop's own", "tenancy.Storefront")

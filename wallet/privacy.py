@@ -1,0 +1,25 @@
+"""The ledger stays as it was posted: its accounts are of a number, and the number is nobody's when the account is erased."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from common.privacy import belongs, hinders, nobodys
+from common.templatetags.ui import yuan
+from wallet.selectors import balance_of
+
+nobodys("references of the ledger", "wallet.TransferRef")
+belongs("wallet.Account", of="user", keep=["code"])
+belongs("wallet.Transfer", of=lambda user: Q(entries__account__user=user), keep=["ref", "memo"])
+belongs("wallet.Entry", of="account__user")
+belongs("wallet.PayGuard", of="user", remove=True)
+belongs("wallet.PayConfirmation", of="user", keep=["ref"])
+
+
+@hinders
+def money_left(user: Any) -> Iterable[str]:
+    balance = balance_of(user)
+    if balance:
+        yield _("余额还有 %(balance)s，请先用完，或联系客服退回") % {"balance": yuan(balance)}
