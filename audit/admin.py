@@ -1,10 +1,12 @@
 """The audit log, to read. Also hands the base admin, which lies below this room, the pen to write it with."""
 
 from functools import partial
+from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -13,11 +15,23 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import Approval, AuditEntry, ChainCheck
-from audit.selectors import chain_state, history_of
+from audit.selectors import alarming_checks, chain_state, history_of
 from audit.services import record
 from audit.words import fault_in_words, in_words
 from common import clock
-from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    ModelAdmin,
+    Preview,
+    ReadOnlyAdmin,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    when,
+)
 from common.admin.confirm import Answer
 from common.queue import send
 from common.registries import act_names, set_recorder, timelines
@@ -82,13 +96,26 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         return format_html('<dl class="desk-facts">{}</dl>', rows) if rows else "–"
 
 
+class AlarmFilter(admin.SimpleListFilter):
+    """The checks that the board raises the alarm for."""
+
+    title = _("需要处理")
+    parameter_name = "alarm"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, Any]]:
+        return [("1", _("是"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[ChainCheck]) -> QuerySet[ChainCheck]:
+        return queryset.filter(pk__in=alarming_checks().values("pk")) if self.value() == "1" else queryset
+
+
 @admin.register(ChainCheck)
 class ChainCheckAdmin(ReadOnlyAdmin):
     """How the chain stands, and every look through it."""
 
     list_display = ["number", "began", "ended", "looked_at", "shown_faults"]
     list_display_links = ["number"]
-    list_filter = [("started_at", DayRangeFilter)]
+    list_filter = [AlarmFilter, ("started_at", DayRangeFilter)]
     fields = ["began", "ended", "looked_at", "shown_faults", "shown_findings"]
     readonly_fields = fields
     export_columns = ["id", "started_at", "finished_at", "position", "total", "faults", "findings"]

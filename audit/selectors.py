@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q, QuerySet
+
 from audit.models import Approval, AuditEntry, ChainAnchor, ChainCheck
 from audit.services.chain import waiting_since
 from common.registries import TimelineEntry, act_names
@@ -53,10 +55,11 @@ class ChainState:
     faults: int
     late: bool
 
-    @property
-    def alarms(self) -> int:
-        """What a person should look at: faults, and one more where sealing or checking does not go on."""
-        return self.faults + self.late
+
+def alarming_checks() -> QuerySet[ChainCheck]:
+    """The newest check that ended and one that is going on, where they found something."""
+    ended = ChainCheck.objects.exclude(finished_at=None).order_by("-id").values("pk")[:1]
+    return ChainCheck.objects.filter(Q(finished_at=None) | Q(pk__in=ended), faults__gt=0)
 
 
 def chain_state(*, at: datetime) -> ChainState:

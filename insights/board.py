@@ -18,7 +18,7 @@ from django.utils.translation import pgettext
 
 from accounts.models import User
 from audit.models import ChainCheck
-from audit.selectors import chain_state, open_approvals
+from audit.selectors import alarming_checks, open_approvals
 from catalog.models import KeyExport, Review, Sku
 from catalog.selectors import low_stock, pending_reviews
 from catalog.services.exporting import KIND as EXPORT
@@ -272,10 +272,10 @@ def _exports(board: Board, user: User) -> None:
 
 
 def _chain(board: Board, user: User) -> None:
-    state = chain_state(at=board.period.at)
-    if state.alarms:
-        note = _("个问题：记录可能被改动") if state.faults else _("核对或入链已停顿")
-        board.todo.append(_todo("audit_chain", _("审计链"), state.alarms, _list("audit_chaincheck"), note))
+    count = alarming_checks().count()
+    if count:
+        address = _list("audit_chaincheck", alarm="1")
+        board.todo.append(_todo("audit_chain", _("审计链"), count, address, _("次核对发现审计记录可能被改动")))
 
 
 # Who sees what: whoever may open the list sees its figures.

@@ -247,7 +247,7 @@ def test_staff_see_how_the_chain_stands_and_the_board_raises_the_alarm(log, by_h
     assert "1 个问题" in text_of(desk.get("/admin/audit/chaincheck/"))
     assert f"记录 #{log[5].pk}" in text_of(desk.get(f"/admin/audit/chaincheck/{check.pk}/change/"))
     (tile,) = [tile for tile in desk.get("/admin/").context["board"].todo if tile.key == "audit_chain"]
-    assert tile.value == 1 and desk.get(tile.address).status_code == 200
+    assert list(desk.get(tile.address).context["cl"].result_list) == [check] and tile.value == 1
 
 
 def test_a_chain_that_does_not_go_on_is_an_alarm(log):
