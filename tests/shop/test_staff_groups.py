@@ -45,6 +45,7 @@ MENUS = {
         "反馈与举报",
         *PAYMENTS,
         *CARDS,
+        *WITHDRAWALS,
         "邮件",
     ],
     "财务": [*ORDERS, *PAYMENTS, *LEDGER, *CARDS, *WITHDRAWALS, *COUPONS, *REBATES, "用户", "支付渠道", *MONEY_RULES],
