@@ -19,8 +19,8 @@ class BonusRuleAdmin(ModelAdmin):
     ordering = ["from_amount", "id"]
     fieldsets = [
         (None, {"fields": [("name", "name_en"), "is_active"]}),
-        (_("怎么送"), {"fields": ["from_amount", "kind", ("amount", "rate", "cap")]}),
-        (_("什么时候、送给谁"), {"fields": [("starts_at", "ends_at"), "per_member", ("min_rank", "group")]}),
+        (_("怎么送"), {"fields": ["from_amount", "kind", "amount", ("rate", "cap")]}),
+        (_("什么时候、送给谁"), {"fields": ["starts_at", "ends_at", "per_member", ("min_rank", "group")]}),
     ]
     export_columns = [
         "name",

@@ -10,7 +10,7 @@ from payments.selectors import payout_account_of, withdrawable, withdrawal_rules
 from payments.services import ask_withdrawal, save_payout_account, verify_payout_account
 from wallet.models import CardBatch
 from wallet.selectors import credit_line_of
-from wallet.services import draw_credit, grant_terms, make_batch, propose_terms
+from wallet.services import adjust_by_staff, draw_credit, grant_terms, make_batch, propose_terms
 
 GIFTS = (
     ("满百有礼", "Gift from 100", {"from_amount": 100, "kind": "amount", "amount": 5}),
@@ -24,7 +24,7 @@ LIMIT, USED, WISHED = Decimal(5000), Decimal(600), Decimal(200)
 BEFORE = timedelta(days=20)
 
 
-def put_money_to_work(*, merchant: User, admin: User, keeper: User, now: datetime) -> None:
+def put_money_to_work(*, merchant: User, seller: User, admin: User, keeper: User, now: datetime) -> None:
     """Repeated, it goes on where it stopped."""
     for name, name_en, terms in GIFTS:
         BonusRule.objects.get_or_create(name=name, defaults={"name_en": name_en, "starts_at": now - BEFORE, **terms})
@@ -40,7 +40,7 @@ def put_money_to_work(*, merchant: User, admin: User, keeper: User, now: datetim
                 actor=keeper,
             )
     _lend(merchant, admin, keeper)
-    _withdraw(merchant, admin, now)
+    _withdraw(seller, admin, now)
 
 
 def _lend(merchant: User, admin: User, keeper: User) -> None:
@@ -50,12 +50,14 @@ def _lend(merchant: User, admin: User, keeper: User) -> None:
     draw_credit(user=merchant, amount=USED, idempotency_key="demo")
 
 
-def _withdraw(merchant: User, admin: User, now: datetime) -> None:
-    WithdrawalRules.objects.update(is_open=True, fee_rate=Decimal("0.006"), fee_min=2, fee_max=25)
-    if payout_account_of(merchant) is None:
+def _withdraw(seller: User, admin: User, now: datetime) -> None:
+    """Somebody who was paid for goods that were bought back, and wants it out."""
+    adjust_by_staff(user_id=seller.pk, amount=WISHED * 4, ref="demo:bought-back", reason="回收闲置卡密", actor=admin)
+    WithdrawalRules.objects.update(is_open=True, top_up_days=0, fee_rate=Decimal("0.006"), fee_min=2, fee_max=25)
+    if payout_account_of(seller) is None:
         with clock.travel(now - BEFORE):
-            made = save_payout_account(user=merchant, kind="bank", name="陈一鸣", number="6222021234567894321")
+            made = save_payout_account(user=seller, kind="bank", name="陈一鸣", number="6222021234567894321")
             verify_payout_account(account_id=made.pk, actor=admin)
-    rules, account = withdrawal_rules(), payout_account_of(merchant)
-    if withdrawable(merchant, rules, account, now).amount >= WISHED:
-        ask_withdrawal(user=merchant, amount=WISHED, idempotency_key="demo")
+    rules, account = withdrawal_rules(), payout_account_of(seller)
+    if withdrawable(seller, rules, account, now).amount >= WISHED:
+        ask_withdrawal(user=seller, amount=WISHED, idempotency_key="demo")

@@ -7,7 +7,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 
 from common import clock
 from common.exceptions import DomainError
@@ -25,7 +25,7 @@ REBATES_SHOWN = 6
 
 class CardForm(forms.Form):
     code = forms.CharField(
-        label=_lazy("卡号"),
+        label=gettext_lazy("卡号"),
         max_length=80,
         widget=forms.TextInput(
             attrs={
@@ -35,7 +35,7 @@ class CardForm(forms.Form):
                 "placeholder": "XXXX-XXXX-XXXX-XXXX-XXXX",
             }
         ),
-        help_text=_lazy("不分大小写，空格和连字符可有可无"),
+        help_text=gettext_lazy("不分大小写，空格和连字符可有可无"),
     )
 
 

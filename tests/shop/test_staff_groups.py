@@ -49,6 +49,7 @@ MENUS = {
         "反馈与举报",
         *PAYMENTS,
         *CARDS,
+        *WITHDRAWALS,
         *DOORS,
         "邮件",
     ],

@@ -127,7 +127,7 @@ class Transfer(models.Model):
         WITHDRAWAL = "withdrawal", _("申请提现")
         WITHDRAWAL_BACK = "withdrawal_back", _("提现退回")
         WITHDRAWN = "withdrawn", _("提现打款")
-        CREDIT_DRAWN = "credit_drawn", _("使用授信")
+        CREDIT_DRAWN = "credit_drawn", _("授信转入余额")
         CREDIT_REPAID = "credit_repaid", _("归还授信")
         REVERSAL = "reversal", _("冲正")
         SENT_BACK = "sent_back", _("转出原路退回")

@@ -86,8 +86,8 @@ class Command(BaseCommand):
         with clock.travel(now):
             keeper = User.objects.get(username=KEEPER)
             leave_work(author=keeper, checker=admin)
-            merchant = User.objects.get(username=MEMBERS[1].username)
-            put_money_to_work(merchant=merchant, admin=admin, keeper=keeper, now=now)
+            merchant, seller = (User.objects.get(username=MEMBERS[number].username) for number in (1, 2))
+            put_money_to_work(merchant=merchant, seller=seller, admin=admin, keeper=keeper, now=now)
         Complaints(keeper=keeper, now=now).make()
         with clock.travel(now):
             relay()
