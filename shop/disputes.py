@@ -186,10 +186,10 @@ class CaseView:
         return self.dispute.state == State.RESTOCK
 
     @property
-    def is_asked(self) -> bool:
-        """Whether the last words are a question of staff that waits for the buyer."""
-        said = [step.move.cause for step in self.steps if step.move.cause in {"asked", "added"}]
-        return self.may_add and bool(said) and said[-1] == "asked"
+    def question(self) -> str:
+        """What staff asked and the buyer has not replied to."""
+        said = [step.move for step in self.steps if step.move.cause in {"asked", "added"}]
+        return said[0].text if self.may_add and said and said[0].cause == "asked" else ""
 
 
 def case_view(dispute: Dispute) -> CaseView:

@@ -150,7 +150,7 @@ def end_for_refunded(line: OrderLine, *, at: datetime) -> None:
     if not line.open_disputes:
         return
     for dispute in line.disputes.filter(state__in=Dispute.OPEN).select_related("order", "line").order_by("pk"):
-        # What was promised is overtaken; a case that was decided keeps its own outcome.
-        decided = dispute.state == State.DECIDED
-        changes = {} if decided else {"outcome": Dispute.Outcome.REFUND, "is_abusive": False}
+        # What was promised is overtaken; a case that was decided keeps its outcome. Who got all back made nothing up.
+        outcome = dispute.outcome if dispute.state == State.DECIDED else Dispute.Outcome.REFUND
+        changes = {"outcome": outcome, "is_abusive": False}
         move_dispute(dispute, State.CLOSED, at=at, cause="paid_back", party=Party.SYSTEM, **changes)

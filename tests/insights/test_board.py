@@ -23,6 +23,7 @@ from orders.models import Order, OrderLine
 from orders.services import expire, receive_payment, refund
 from payments.models import Channel, PaymentAttempt, Reconciliation, ReconciliationCase
 from tenancy.models import MAIN_ID
+from tests.complaints import complain
 from tests.desk import at_desk, staff
 from tests.opinions import published, ticket_of, write
 from tests.payments.statements import make_channel
@@ -220,6 +221,14 @@ def differ(member) -> None:
         )
 
 
+def complain_twice(shop: Shop, alice) -> None:
+    """A case that waits for staff, and one that is late."""
+    for days in (0, 2):
+        order = shop.buy(alice, ago(days=days, minutes=20))
+        with clock.travel(ago(days=days, minutes=10)):
+            complain(order)
+
+
 MONEY = {"income": "paid_total", "refunds": "amount"}
 
 
@@ -228,6 +237,7 @@ def test_every_figure_opens_exactly_its_rows(shop, shelf, member, olga, days):
     busy(shop, member, shelf)
     decide(member, (0, 1), (1, 2), (2, 1), (1, 1))
     differ(member)
+    complain_twice(shop, member)
     desk = at_desk(olga)
     seen = tiles(olga, days)
     assert {"stuck", "queued", "short", "held", "low_stock", "unknown", "parked"} < set(seen)
@@ -253,6 +263,7 @@ def test_a_figure_of_nothing_opens_an_empty_list(olga):
 
 SEES = {
     "orders.view_order": {"stuck", "queued", "short", "orders", "income", "paid_rate", "refunds"},
+    "orders.view_dispute": {"disputes", "late_disputes"},
     "accounts.view_user": {"registrations"},
     "membership.view_tierdecision": {"tiers_up", "tiers_down"},
     "membership.view_difference": {"differences"},

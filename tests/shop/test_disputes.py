@@ -182,8 +182,10 @@ class TestTheCase:
     def test_adding_appealing_accepting(self, alices, alice, olga, django_user_model):
         member, dispute = signed_in(alice), complain(alices)
         at = f"/disputes/{dispute.public_id}/"
+        services.say_in_dispute(dispute_id=dispute.pk, text="请补完整截图", party="operator", actor=olga)
+        assert "客服问你：请补完整截图" in member.see(at)
         member.client.post(f"{at}add/", {"text": "补一张图", "pictures": [picture()]})
-        assert "补一张图" in member.see(at)
+        assert "补一张图" in member.see(at) and "客服问你" not in member.see(at)
         decide(dispute, "reject", by=olga)
         answer = member.client.post(f"{at}appeal/", {"text": "短"})
         assert answer.status_code == 200 and "5 到 1000 个字" in answer.content.decode()
