@@ -83,8 +83,8 @@ class Shop:
         self.sandbox_port = home.port("sandbox")
         if before and before != self.sandbox_port:
             warn(
-                f"port {before} is taken, so the payment sandbox moves to {self.sandbox_port}: give the channel 易支付 in "
-                "the admin its new address"
+                f"port {before} is taken, so the payment sandbox moves to {self.sandbox_port}: give the channels in the "
+                "admin its new address"
             )
         # Links go to phones too, which reach a shop that listens everywhere by this machine's address in its network.
         host = machine.network_address(options.host) if options.host in WILDCARDS else options.host
@@ -107,6 +107,8 @@ class Shop:
             return
         if not self.options.no_demo:
             say("making the demo shop, once")
+            # Before the sandbox runs, because the demo's channels hold the same keys.
+            self._run(self._program("keys", ["-m", "sandbox.keys", self.environment["SANDBOX_KEYS"]]))
             self._manage(["demo_shop"])
             if self.stack.valkey:
                 # Months of orders left thousands of nudges, and the first sweep finds in one go what they are about.
@@ -115,10 +117,13 @@ class Shop:
 
     def _manage(self, *commands: list[str]) -> None:
         """Runs commands of manage.py side by side. Raises Problem when one fails."""
-        codes = self.supervisor.run(*(self._program(command[0], ["manage.py", *command]) for command in commands))
-        for command, code in zip(commands, codes, strict=True):
+        self._run(*(self._program(command[0], ["manage.py", *command]) for command in commands))
+
+    def _run(self, *programs: Program) -> None:
+        for program, code in zip(programs, self.supervisor.run(*programs), strict=True):
             if code:
-                raise Problem(f"`manage.py {' '.join(command)}` failed with status {code}. Its lines above say why.")
+                command = " ".join(program.command[1:])
+                raise Problem(f"`{command}` failed with status {code}. Its lines above say why.")
 
     def open(self) -> None:
         for program in self._programs():
@@ -129,7 +134,9 @@ class Shop:
     def _programs(self) -> list[Program]:
         """In the order of their start; they are stopped the other way round."""
         sandbox = ["-m", "sandbox", "--host", self.options.host, "--port", str(self.sandbox_port)]
-        sandbox += ["--data", str(self.home.folder("sandbox"))]
+        sandbox += ["--data", str(self.home.folder("sandbox")), "--keys", self.environment["SANDBOX_KEYS"]]
+        # A real one is told in Stripe's dashboard; the channel's code is the demo shop's.
+        sandbox += ["--stripe-webhook", f"{self.url}/pay/notify/stripe"]
         # At INFO each beat and each task is a line, a few every minute for ever.
         level = ["--loglevel", os.environ.get("LOG_LEVEL") or "WARNING"]
         celery = ["-m", "celery", "--quiet", "--app", "kameng"]
@@ -188,6 +195,7 @@ def development_environment(home: Home, stack: Stack, url: str, sandbox_url: str
         "PUBLIC_URL": url,
         "OUTGOING_ALLOW": urlsplit(sandbox_url).netloc,
         "SANDBOX_URL": sandbox_url,
+        "SANDBOX_KEYS": str(home.folder("sandbox") / "keys.json"),
         "MAIL_SINK": str(home.folder("mail")),
         "MEDIA_ROOT": str(home.folder("media")),
         "STATIC_ROOT": str(home.folder("static")),

@@ -7,30 +7,52 @@ import sys
 import threading
 from pathlib import Path
 
-from sandbox import epay
-from sandbox.notifier import Notifier
+from sandbox.alipay import AlipayTongue
+from sandbox.bepusdt import BepusdtTongue
+from sandbox.epay import EpayTongue, load_merchants
+from sandbox.epay_v2 import EpayV2Tongue
+from sandbox.faults import Faults
+from sandbox.keys import load_keys
+from sandbox.routes import Routes
 from sandbox.server import Server, static
 from sandbox.store import Store
+from sandbox.stripe import StripeTongue
+from sandbox.till import Till
+from sandbox.tongue import Refused, as_address
 
 
 def main(argv: list[str] | None = None) -> int:
     options = _options(argv)
     data: Path = options.data
     try:
-        merchants = epay.load_merchants(os.environ, options.merchants)
-        orders, notifies = Store(data / "epay-orders.jsonl"), Store(data / "epay-notifies.jsonl")
-    except (OSError, ValueError) as error:
+        merchants = load_merchants(os.environ, options.merchants)
+        keys = load_keys(options.keys or data / "keys.json")
+        orders, notifies = Store(data / "orders.jsonl"), Store(data / "notifies.jsonl")
+        till = Till(
+            orders=orders,
+            notifies=notifies,
+            public_url=options.public_url,
+            expires=options.expires,
+            scale=options.retry_scale,
+        )
+        faults = Faults()
+        # One line for each protocol that is spoken here.
+        till.learn(EpayTongue(till, faults, merchants))
+        till.learn(EpayV2Tongue(till, faults, keys["epay_v2"]))
+        till.learn(AlipayTongue(till, faults, keys["alipay"]))
+        till.learn(BepusdtTongue(till, faults, keys["bepusdt"]))
+        webhook = options.stripe_webhook and as_address(options.stripe_webhook, "--stripe-webhook")
+        till.learn(StripeTongue(till, faults, keys["stripe"], webhook))
+    except (OSError, ValueError, KeyError, Refused) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 1
-    notifier = Notifier(notifies, scale=options.retry_scale)
-    gateway = epay.Gateway(orders=orders, notifier=notifier, merchants=merchants, expires=options.expires)
-    routes = epay.Routes(gateway, options.public_url)
+    routes = Routes(till, faults)
     try:
         server = Server((options.host, options.port), [static, routes], quiet=options.quiet)
     except OSError as error:
         print(f"sandbox: {options.host}:{options.port}: {error.strerror}", file=sys.stderr)
         return 1
-    notifier.start()
+    till.notifier.start()
 
     def stop(*_) -> None:
         # shutdown() waits for serve_forever, which runs in this very thread.
@@ -41,7 +63,7 @@ def main(argv: list[str] | None = None) -> int:
     print("sandbox: http://{}:{}".format(*server.server_address[:2]), flush=True)
     server.serve_forever(poll_interval=0.1)
     server.server_close()
-    notifier.stop()
+    till.notifier.stop()
     orders.close()
     notifies.close()
     return 0
@@ -54,6 +76,10 @@ def _options(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, help="folder for orders and notifies")
     parser.add_argument("--public-url", default="", help="address that buyers see, when it is not the one they call")
     parser.add_argument("--merchants", type=Path, help="JSON list; default: SANDBOX_EPAY_PID and SANDBOX_EPAY_KEY")
+    parser.add_argument(
+        "--keys", type=Path, help="the other protocols' keys, made when missing; default: DATA/keys.json"
+    )
+    parser.add_argument("--stripe-webhook", default="", help="where Stripe's events go, until POST /control/stripe")
     parser.add_argument("--retry-scale", type=float, default=1.0, help="0.01 makes notifies repeat 100 times faster")
     parser.add_argument("--expires", type=float, default=900, help="seconds until shops close an unpaid order")
     parser.add_argument("--quiet", action="store_true", help="no line for each request")

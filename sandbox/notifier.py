@@ -1,7 +1,8 @@
 """Sends notifies and repeats them on the gateways' schedule until the merchant answers.
 
-A notify is a record of the store: {id, order, url, due, tries, done, gave_up, log: [{at, status, answer, error}]},
-`due` and `at` in Unix seconds. Several threads send, so one merchant that hangs does not hold up the others.
+A notify is a record of the store: {id, order, kind, about, due, tries, done, gave_up, log: [{at, status, answer, error}]},
+`due` and `at` in Unix seconds. What is sent is written anew for each try, because gateways date and sign each one. Several
+threads send, so one merchant that hangs does not hold up the others.
 """
 
 import http.client
@@ -11,11 +12,11 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from typing import Protocol
 
 from sandbox.store import Store
+from sandbox.tongue import Letter, Tongue
 
-# Seconds before each try (source: an epay integrator's manual).
-SCHEDULE = (0, 15, 15, 30, 180, 1800)
 TIMEOUT = 10
 READ = 256
 SENDERS = 8
@@ -30,25 +31,36 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 _opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
 
 
-def fetch(url: str, timeout: float = TIMEOUT) -> tuple[int, str]:
-    """GET without following redirects. Returns status and the beginning of the body.
+def deliver(letter: Letter, timeout: float = TIMEOUT) -> tuple[int, str]:
+    """Send it without following redirects. Returns status and the beginning of the body.
 
     Raises OSError, ValueError or http.client.HTTPException when there is no answer that can be read.
     """
+    body = letter.body if letter.method != "GET" else None
+    # The address was checked when it was given, see `tongue.as_address`.
+    request = urllib.request.Request(letter.url, body, dict(letter.headers), method=letter.method)  # noqa: S310
     try:
-        with _opener.open(url, timeout=timeout) as reply:
+        with _opener.open(request, timeout=timeout) as reply:
             return reply.status, reply.read(READ).decode("utf-8", "replace")
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read(READ).decode("utf-8", "replace")
 
 
+class Writer(Protocol):
+    """Who knows what a notify says, and how its protocol repeats it."""
+
+    def letter(self, notify: dict) -> Letter | None: ...
+    def tongue_for(self, notify: dict) -> Tongue: ...
+
+
 class Notifier:
     """One thread watches the times, `SENDERS` others send; all are daemons, so a hanging merchant delays no exit."""
 
-    def __init__(self, store: Store, *, scale: float = 1.0, clock: Callable[[], float] = time.time):
-        """`scale` stretches the schedule: 0.01 makes 15 s of waiting 0.15 s."""
+    def __init__(self, store: Store, writer: Writer, *, scale: float = 1.0, clock: Callable[[], float] = time.time):
+        """`scale` stretches the schedules: 0.01 makes 15 s of waiting 0.15 s."""
         self.store = store
+        self.writer = writer
         self.scale = scale
         self.clock = clock
         # Other timed work: does what is due, returns the seconds until the next, or None.
@@ -72,8 +84,8 @@ class Notifier:
         if self._watcher.is_alive():
             self._watcher.join()
 
-    def add(self, *, notify_id: str, order: str, url: str) -> None:
-        notify = {"id": notify_id, "order": order, "url": url, "due": self.clock()}
+    def add(self, *, notify_id: str, order: str, kind: str, about: str = "") -> None:
+        notify = {"id": notify_id, "order": order, "kind": kind, "about": about, "due": self.clock()}
         self.store.save(notify | {"tries": 0, "done": False, "gave_up": False, "log": []})
         self._schedule(notify_id, notify["due"])
 
@@ -103,11 +115,13 @@ class Notifier:
 
     def _send(self, notify_id: str) -> None:
         notify = self.store.get(notify_id)
-        if notify is None:
+        letter = self.writer.letter(notify) if notify else None
+        if notify is None or letter is None:
             return
+        tongue = self.writer.tongue_for(notify)
         entry = {"at": self.clock(), "status": None, "answer": "", "error": ""}
         try:
-            entry["status"], entry["answer"] = fetch(notify["url"])
+            entry["status"], entry["answer"] = deliver(letter)
         except (OSError, ValueError, http.client.HTTPException) as error:
             entry["error"] = type(error).__name__
         if self._stopped.is_set():
@@ -115,11 +129,10 @@ class Notifier:
         with self.store.change(notify_id) as record:
             record["log"].append(entry)
             record["tries"] += 1
-            # A gateway reads the text and nothing else.
-            record["done"] = entry["answer"].strip() == "success"
-            record["gave_up"] = not record["done"] and record["tries"] >= len(SCHEDULE)
+            record["done"] = entry["status"] is not None and tongue.heard(entry["status"], entry["answer"])
+            record["gave_up"] = not record["done"] and record["tries"] >= len(tongue.schedule)
             again = not record["done"] and not record["gave_up"]
             if again:
-                record["due"] = self.clock() + SCHEDULE[record["tries"]] * self.scale
+                record["due"] = self.clock() + tongue.schedule[record["tries"]] * self.scale
         if again:
             self._schedule(notify_id, record["due"])

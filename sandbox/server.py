@@ -35,7 +35,7 @@ class Server(ThreadingHTTPServer):
 
 class _RequestHandler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "epay-sandbox"
+    server_version = "payment-sandbox"
     sys_version = ""
     # Seconds of silence before a connection is dropped.
     timeout = 30
@@ -86,6 +86,7 @@ class _RequestHandler(BaseHTTPRequestHandler):
             host=host,
             body=self.rfile.read(int(length)),
             content_type=self.headers.get("Content-Type", "").partition(";")[0].strip().lower(),
+            headers={name.lower(): value for name, value in self.headers.items()},
         )
 
     def _dispatch(self, request: Request) -> Response:

@@ -66,8 +66,15 @@ class Store:
     def all(self, **wanted: object) -> list[dict]:
         """The records whose fields have the wanted values, oldest first."""
         with self.lock:
-            found = [r for r in self.records.values() if all(r[name] == value for name, value in wanted.items())]
+            found = [r for r in self.records.values() if all(r.get(name) == value for name, value in wanted.items())]
             return json.loads(json.dumps(found))
+
+    def last(self, **wanted: object) -> dict | None:
+        """The newest record whose fields have the wanted values."""
+        with self.lock:
+            fit = (r for r in reversed(self.records.values()) if all(r.get(n) == value for n, value in wanted.items()))
+            record = next(fit, None)
+            return json.loads(json.dumps(record)) if record else None
 
     def close(self) -> None:
         with self.lock:

@@ -1,6 +1,7 @@
 """Requests and answers of the sandbox: what a gateway module gets, and what it gives back."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from urllib.parse import parse_qsl
@@ -14,7 +15,8 @@ class BadRequest(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """One HTTP request; `host` is the Host header, already checked, or the address that the server listens on."""
+    """One HTTP request; `host` is the Host header, already checked, or the address that the server listens on; `headers`
+    by lowercase name."""
 
     method: str
     path: str
@@ -22,6 +24,7 @@ class Request:
     host: str
     body: bytes = b""
     content_type: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def form(self) -> dict[str, str]:
         """Query and form fields together, as PHP's $_REQUEST would, but refusing what PHP would silently drop.

@@ -2,9 +2,11 @@
 
 import itertools
 from collections.abc import Mapping
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
+from django.conf import settings
+from django.http import HttpResponse
 from django.test import Client
 
 from catalog.models import Key
@@ -32,8 +34,33 @@ def running_sandbox(tmp_path_factory):
 def sandbox(running_sandbox, settings):
     settings.OUTGOING_ALLOW = [f"127.0.0.1:{running_sandbox.port}"]
     yield running_sandbox
-    for call in ("mapi", "order", "refund"):
-        running_sandbox.fault(call, None)
+    running_sandbox.mend()
+
+
+METHODS = {"epay": "alipay", "epay_v2": "bank", "alipay": "alipay", "bepusdt": "usdt", "stripe": "card"}
+
+
+def account(sandbox: RunningSandbox, protocol: str) -> tuple[dict, dict[str, str]]:
+    """What a channel of the sandbox's merchant is made of: its fields, its secrets."""
+    keys, fields = sandbox.keys.get(protocol, {}), {"provider": protocol, "methods": [METHODS[protocol]]}
+    match protocol:
+        case "epay":
+            return fields | {"gateway_url": sandbox.url, "merchant_id": PID}, {"key": KEY}
+        case "epay_v2":
+            fields |= {"gateway_url": sandbox.url, "merchant_id": keys["pid"], "methods": ["bank", "qqpay"]}
+            return fields | {"settings": {"platform_key": keys["platform_public"]}}, _private(keys)
+        case "alipay":
+            told = {"alipay_public_key": keys["platform_public"], "seller_id": keys["seller_id"]}
+            fields |= {"gateway_url": f"{sandbox.url}/gateway.do", "merchant_id": keys["app_id"], "settings": told}
+            return fields, _private(keys)
+        case "bepusdt":
+            return fields | {"gateway_url": sandbox.url, "settings": {"trade_type": "usdt.trc20"}}, dict(keys)
+        case _:
+            return fields | {"gateway_url": sandbox.url, "settings": {"currency": "cny"}}, dict(keys)
+
+
+def _private(keys: Mapping[str, str]) -> dict[str, str]:
+    return {"private_key": keys["merchant_private"]}
 
 
 class Till:
@@ -46,6 +73,34 @@ class Till:
         fields.setdefault("gateway_url", self.sandbox.url)
         fields.setdefault("methods", ["alipay", "wxpay"])
         return save_channel(channel=Channel(**fields), secrets={"key": key})
+
+    def of(self, protocol: str, **fields) -> Channel:
+        """A channel of the sandbox that speaks this protocol."""
+        made, secrets = account(self.sandbox, protocol)
+        chosen = {**made.get("settings", {}), **fields.pop("settings", {})}
+        fields = {
+            "code": f"till{next(_numbers)}",
+            "name": "沙箱",
+            "sandbox": True,
+            **made,
+            **fields,
+            "settings": chosen,
+        }
+        channel = save_channel(channel=Channel(**fields), secrets=secrets)
+        if protocol == "stripe":
+            self.sandbox.webhook(f"{settings.PUBLIC_URL}/pay/notify/{channel.code}")
+        return channel
+
+    def hand_over(self, channel: Channel, letter: Mapping) -> HttpResponse:
+        """Call our notify address with what the gateway would send."""
+        headers = {name: text for name, text in letter["headers"].items() if name != "Content-Type"}
+        return Client().generic(
+            letter["method"],
+            f"/pay/notify/{channel.code}?{urlsplit(letter['url']).query}".removesuffix("?"),
+            letter["body"],
+            content_type=letter["headers"].get("Content-Type", "application/octet-stream"),
+            headers=headers,
+        )
 
     def start(self, target, channel: Channel, method: str = "alipay", agent: str = DESKTOP) -> PaymentAttempt:
         return start_attempt(

@@ -70,11 +70,11 @@ def order_fields(merchant_url: str = "https://shop.test", **changes: str) -> dic
 
 
 def create(sandbox: RunningSandbox, **changes: str) -> dict:
-    return httpx.post(f"{sandbox.url}/mapi.php", data=order_fields(**changes)).json()
+    return sandbox.client.post(f"{sandbox.url}/mapi.php", data=order_fields(**changes)).json()
 
 
 def ask(sandbox: RunningSandbox, act: str, **fields: str) -> dict:
-    return httpx.get(f"{sandbox.url}/api.php", params={"act": act, "pid": PID, "key": KEY, **fields}).json()
+    return sandbox.client.get(f"{sandbox.url}/api.php", params={"act": act, "pid": PID, "key": KEY, **fields}).json()
 
 
 def test_published_vector():
@@ -207,7 +207,7 @@ def test_pays_late_and_remembers_over_a_crash(sandbox, merchant):
     sandbox.act("T1", "pay_late", seconds=1.5)
     assert sandbox.order("T1")["status"] == 0
     sandbox.kill()
-    with (sandbox.data / "epay-orders.jsonl").open("a") as journal:
+    with (sandbox.data / "orders.jsonl").open("a") as journal:
         journal.write('{"id": "half')
     sandbox.start()
     wait_until(lambda: merchant.notifies)

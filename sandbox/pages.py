@@ -2,10 +2,25 @@
 
 from html import escape
 
-from sandbox.epay.gateway import PAID, REFUNDED, TYPES, UNPAID, Gateway, clock_text
-from sandbox.notifier import SCHEDULE
+from sandbox.till import CLOSED, PAID, REFUNDED, UNPAID, Till
+from sandbox.tongue import clock_text
 
-STATUS = {UNPAID: ("待支付", "wait"), PAID: ("已支付", "good"), REFUNDED: ("已退款", "wait")}
+STATUS = {
+    UNPAID: ("待支付", "wait"),
+    PAID: ("已支付", "good"),
+    REFUNDED: ("已退款", "wait"),
+    CLOSED: ("已关闭", "wait"),
+}
+TYPES = {
+    "alipay": "支付宝",
+    "wxpay": "微信支付",
+    "qqpay": "QQ 钱包",
+    "bank": "银行卡",
+    "jdpay": "京东支付",
+    "tenpay": "财付通",
+    "usdt": "USDT",
+    "card": "银行卡",
+}
 
 
 def layout(title: str, body: str) -> str:
@@ -33,31 +48,36 @@ def message(title: str, text: str) -> str:
     return layout(title, f'<section class="card"><h1>{escape(title)}</h1><p>{escape(text)}</p></section>')
 
 
-def home(gateway: Gateway) -> str:
-    orders = list(reversed(gateway.orders.all()))[:50]
+def home(till: Till) -> str:
+    orders = list(reversed(till.orders.all()))[:50]
     rows = "".join(
         f'<li><a href="/cashier/{escape(o["id"])}"><span>{escape(o["name"])}</span> '
-        f"<b>¥{escape(o['money'])}</b> {_state(o)}<small>{escape(o['out_trade_no'])} · {clock_text(o['addtime'])}"
-        "</small></a></li>"
+        f"<b>¥{escape(o['money'])}</b> {_state(o)}<small>{escape(_tongue(till, o))} · {escape(o['out_trade_no'])} · "
+        f"{clock_text(o['addtime'])}</small></a></li>"
         for o in orders
     )
-    listed = (
-        f'<ul class="orders">{rows}</ul>' if rows else "<p>还没有订单。在商店里选择易支付付款，订单会出现在这里。</p>"
+    listed = f'<ul class="orders">{rows}</ul>' if rows else "<p>还没有订单。在商店里付款，订单会出现在这里。</p>"
+    spoken = "".join(
+        f"<div><dt>{escape(tongue.title)}</dt><dd>{' '.join(f'<code>{escape(a)}</code>' for a in tongue.addresses)}"
+        f"<br>商户 {'、'.join(f'<code>{escape(pid)}</code>' for pid in tongue.merchants())}</dd></div>"
+        for tongue in till.tongues.values()
     )
-    merchants = "、".join(escape(pid) for pid in gateway.merchants)
     return layout(
         "订单",
-        f'<section class="card"><h1>支付沙箱</h1><p>易支付 V1 接口：<code>/submit.php</code> <code>/mapi.php</code> '
-        f"<code>/api.php</code>，商户 <code>{merchants}</code></p></section>"
+        f'<section class="card"><h1>支付沙箱</h1><dl>{spoken}</dl></section>'
         f'<section class="card"><h2>最近订单</h2>{listed}</section>',
     )
 
 
-def cashier(gateway: Gateway, order: dict, error: str = "") -> str:
-    parts = [_summary(gateway, order, error)]
+def _tongue(till: Till, order: dict) -> str:
+    return till.tongue_of(order).title
+
+
+def cashier(till: Till, order: dict, error: str = "") -> str:
+    parts = [_summary(till, order, error)]
     if order["status"] == UNPAID:
-        parts.append(_buttons(gateway, order))
-    parts.append(_log(gateway, order))
+        parts.append(_buttons(till, order))
+    parts.append(_log(till, order))
     return layout("收银台", "\n".join(parts))
 
 
@@ -68,21 +88,23 @@ def _state(order: dict) -> str:
     return f'<span class="state {tone}">{text}</span>'
 
 
-def _summary(gateway: Gateway, order: dict, error: str) -> str:
+def _summary(till: Till, order: dict, error: str) -> str:
     notes = f'<p class="note bad" role="alert">{escape(error)}</p>' if error else ""
     if order["pay_at"] and order["status"] == UNPAID:
         notes += f'<p class="note">将于 {clock_text(order["pay_at"])} 自动支付。</p>'
-    if order["status"] != UNPAID and order["paid"] != order["money"]:
+    if order["status"] in (PAID, REFUNDED) and order["paid"] != order["money"]:
         notes += f'<p class="note">实付 ¥{escape(order["paid"])}，与订单金额不同。</p>'
     back = ""
-    if order["status"] != UNPAID or order["failed"]:
-        back = f'<p><a class="button" href="{escape(gateway.return_address(order))}">返回商家</a></p>'
+    if order["return_url"] and (order["status"] != UNPAID or order["failed"]):
+        address = till.tongue_of(order).return_address(order)
+        back = f'<p><a class="button" href="{escape(address)}">返回商家</a></p>'
     return f"""<section class="card pay">
-<h1 class="method">{escape(TYPES[order["type"]])} {_state(order)}</h1>
+<h1 class="method">{escape(TYPES.get(order["type"], order["type"]))} {_state(order)}</h1>
 <p class="amount"><span>¥</span>{escape(order["money"])}</p>
 <dl>
 <div><dt>商品</dt><dd>{escape(order["name"])}</dd></div>
-<div><dt>商家</dt><dd>{escape(gateway.merchant(order["pid"]).name)} ({escape(order["pid"])})</dd></div>
+<div><dt>渠道</dt><dd>{escape(_tongue(till, order))}</dd></div>
+<div><dt>商户</dt><dd class="code">{escape(order["pid"])}</dd></div>
 <div><dt>商户订单号</dt><dd class="code">{escape(order["out_trade_no"])}</dd></div>
 <div><dt>平台订单号</dt><dd class="code">{escape(order["id"])}</dd></div>
 <div><dt>下单时间</dt><dd>{clock_text(order["addtime"])}</dd></div>
@@ -100,8 +122,8 @@ def _form(order: dict, action: str, label: str, hint: str, fields: str = "", ton
 </form>"""
 
 
-def _buttons(gateway: Gateway, order: dict) -> str:
-    minutes = f"{gateway.expires / 60:g}"
+def _buttons(till: Till, order: dict) -> str:
+    minutes = f"{till.expires / 60:g}"
     money = (
         '<label>实付金额 <input name="money" value="0.01" inputmode="decimal" '
         'pattern="[0-9]+(\\.[0-9]{1,2})?" required></label>'
@@ -112,6 +134,8 @@ def _buttons(gateway: Gateway, order: dict) -> str:
         _form(order, "notify_twice", "重复通知", "支付一次，同时通知两次"),
         _form(order, "pay_silently", "通知丢失", "支付成功，但不通知商家"),
         _form(order, "bad_signature", "错误签名", "未支付，伪造一条签名错误的通知"),
+        _form(order, "signed_unpaid", "未支付的通知", "没有付款，签名却是对的"),
+        _form(order, "stale", "过时的通知", "已支付，通知上的时间是一小时前"),
         _form(order, "pay_late", "过期后支付", f"下单 {minutes} 分钟之后，商家应已关闭订单"),
         _form(order, "pay_late", "延迟支付", "等这么多秒再支付并通知", seconds),
         _form(order, "wrong_amount", "金额不符", "付另一个金额，签名正确", money),
@@ -124,9 +148,10 @@ def _buttons(gateway: Gateway, order: dict) -> str:
 </div></section>"""
 
 
-def _log(gateway: Gateway, order: dict) -> str:
+def _log(till: Till, order: dict) -> str:
     lines = []
-    for notify in gateway.notifies(order["id"]):
+    most = len(till.tongue_of(order).schedule)
+    for notify in till.notifies(order["id"]):
         for number, entry in enumerate(notify["log"], 1):
             answer = entry["error"] or f"{entry['status']} {entry['answer'].strip()[:60]}"
             good = notify["done"] and number == notify["tries"]
@@ -136,7 +161,7 @@ def _log(gateway: Gateway, order: dict) -> str:
             )
         if not notify["done"]:
             rest = "已停止重试" if notify["gave_up"] else f"下次 {clock_text(notify['due'])}"
-            lines.append(f"<li>{rest}（共 {len(SCHEDULE)} 次）</li>")
+            lines.append(f"<li>{rest}（共 {most} 次）</li>")
     if not lines:
         return ""
     return (
