@@ -50,6 +50,7 @@ app.conf.beat_schedule = {
     "key files that nobody confirmed": daily(4, 40, "catalog.tasks.drop_unconfirmed_batches"),
     "open payments whose notify may be lost": every(15, "payments.tasks.ask_due_attempts"),
     "refunds on their way": every(15, "payments.tasks.push_due_refunds"),
+    "keys that gateways change": every(600, "payments.tasks.fetch_due_keys"),
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 
-from common import crypto
+from common import clock, crypto
 from payments.alipay.provider import AlipayAccount, AlipayProvider
 from payments.bepusdt.provider import BepusdtAccount, BepusdtProvider
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
 from payments.epay.provider_v2 import EpayV2Account, EpayV2Provider
 from payments.epay.signing import SignMode
-from payments.models import Channel
+from payments.models import Channel, PlatformCertificate
 from payments.providers import Device, Provider
 from payments.stripe.provider import StripeAccount, StripeProvider
+from payments.wechat.oauth import OfficialAccount
 from payments.wechat.provider import WechatAccount, WechatProvider
 
 Method = Channel.Method
@@ -46,6 +47,14 @@ def provider_with(channel: Channel, secrets: Mapping[str, str]) -> Provider:
 def kind_of(channel: Channel) -> type[Provider]:
     """What the channel's protocol is like, also where its credentials do not open."""
     return _KINDS[channel.provider][0]
+
+
+def usable_certificates(channel: Channel) -> dict[str, str]:
+    """The gateway's certificates that were fetched and hold now, PEM by serial number."""
+    if channel.pk is None:
+        return {}
+    rows = PlatformCertificate.objects.filter(channel=channel, valid_to__gt=clock.now())
+    return dict(rows.values_list("serial", "pem"))
 
 
 def _epay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
@@ -86,7 +95,7 @@ def _alipay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
 
 def _wechat(channel: Channel, secrets: Mapping[str, str]) -> Provider:
     chosen = channel.settings
-    keys = dict(chosen.get("certificates", {}))
+    keys = usable_certificates(channel)
     if chosen.get("public_key_id") and chosen.get("public_key"):
         keys[chosen["public_key_id"]] = chosen["public_key"]
     return WechatProvider(
@@ -98,6 +107,11 @@ def _wechat(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             private_key=secrets.get("private_key", ""),
             api_key=secrets.get("api_key", ""),
             platform_keys=keys,
+            official=OfficialAccount(
+                app_id=chosen.get("app_id", ""), secret=secrets["app_secret"], base=chosen.get("sign_in_address", "")
+            )
+            if secrets.get("app_secret")
+            else None,
         )
     )
 

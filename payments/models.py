@@ -58,6 +58,8 @@ class Channel(models.Model):
     open_from = models.TimeField(_("开放时间起"), null=True, blank=True)
     open_to = models.TimeField(_("开放时间止"), null=True, blank=True)
     sandbox = models.BooleanField(_("沙箱"), default=False)
+    # When the gateway was last asked for the keys by which it signs, where it changes them.
+    keys_asked_at = models.DateTimeField(_("最近获取平台证书"), null=True, editable=False)
     is_active = models.BooleanField(_("启用"), default=True)
     position = models.IntegerField(_("排序"), default=0)
 
@@ -89,6 +91,28 @@ class Channel(models.Model):
             errors["gateway_url"] = _("正式环境的网关地址必须使用 https")
         if errors:
             raise ValidationError(errors)
+
+
+class PlatformCertificate(models.Model):
+    """A key by which a gateway signs, as it gave it itself. Fetched again and again; old ones stay until they end."""
+
+    id = models.BigAutoField(primary_key=True)
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, related_name="certificates", verbose_name=_("支付渠道")
+    )
+    serial = models.CharField(_("序列号"), max_length=64)
+    pem = models.TextField(_("证书"))
+    valid_from = models.DateTimeField(_("生效时间"))
+    valid_to = models.DateTimeField(_("失效时间"))
+    fetched_at = models.DateTimeField(_("获取时间"))
+
+    class Meta:
+        verbose_name = _("平台证书")
+        verbose_name_plural = pgettext_lazy("plural", "平台证书")
+        constraints = [models.UniqueConstraint(fields=["channel", "serial"], name="certificate_once_per_channel")]
+
+    def __str__(self) -> str:
+        return self.serial
 
 
 class TopUp(models.Model):

@@ -16,7 +16,8 @@ Method = Channel.Method
 
 @dataclass(frozen=True)
 class Option:
-    """One field. `choices` are (value, label); the first is taken where nobody chose. `lines` for keys of many lines."""
+    """One field. `choices` are (value, label); the first is taken where nobody chose. `lines` for keys of many lines, `address`
+    for an address that secrets are sent to."""
 
     name: str
     label: Promise | str
@@ -24,6 +25,7 @@ class Option:
     required: bool = True
     lines: bool = False
     choices: tuple[tuple[str, Promise | str], ...] = ()
+    address: bool = False
     help: Promise | str = ""
 
 
@@ -94,6 +96,20 @@ PROFILES: Mapping[str, Profile] = {
                 help=_("形如 PUB_KEY_ID_…；旧商户用平台证书的可留空"),
             ),
             Option("public_key", _("微信支付公钥"), required=False, lines=True),
+            Option(
+                "app_secret",
+                _("公众号 AppSecret"),
+                secret=True,
+                required=False,
+                help=_("填写后可在微信内直接付款；公众号后台的网页授权域名须是本店域名"),
+            ),
+            Option(
+                "sign_in_address",
+                _("网页授权地址"),
+                required=False,
+                address=True,
+                help=_("留空使用微信官方地址；沙箱或代理时填写"),
+            ),
         ),
         _("商户号"),
         "https://api.mch.weixin.qq.com",

@@ -20,6 +20,10 @@ class NotifyRefused(Exception):
         self.code = code
 
 
+class PayerUnknown(Exception):
+    """The gateway did not say who pays; the text is safe to log."""
+
+
 class Device(StrEnum):
     """Where the buyer looks at our page; decides what a gateway should hand back."""
 
@@ -142,6 +146,16 @@ class Refunded:
     missing: bool = False
 
 
+@dataclass(frozen=True, kw_only=True)
+class PlatformKey:
+    """A certificate of the gateway (PEM) by which it signs between two moments."""
+
+    serial: str
+    pem: str
+    valid_from: datetime
+    valid_to: datetime
+
+
 class Provider(ABC):
     """One gateway with one merchant's credentials."""
 
@@ -155,6 +169,29 @@ class Provider(ABC):
     # Headers of a notify that its signature needs, lowercase, and how long a body may be.
     signed_headers: tuple[str, ...] = ()
     most_bytes: int = 16 * 1024
+
+    # Keys of the gateway's own that it changes by itself, see `platform_keys`.
+    changes_keys: bool = False
+
+    def fits(self, device: Device) -> bool:
+        """Whether this merchant can be paid in this app's own browser."""
+        return True
+
+    def wants_payer(self, device: Device) -> bool:
+        """Whether `create` needs Charge.payer in this browser."""
+        return False
+
+    def payer_url(self, *, return_to: str, state: str) -> str:
+        """Where the browser learns who pays: it comes back to `return_to` with a code and our `state`."""
+        raise NotImplementedError
+
+    def payer(self, code: str) -> str:
+        """Who pays, from the code that the browser brought. Network. Raises PayerUnknown."""
+        raise NotImplementedError
+
+    def platform_keys(self) -> list["PlatformKey"]:
+        """The keys by which the gateway signs now and soon. Network. Raises payments.transport.NoAnswer, Unreadable."""
+        raise NotImplementedError
 
     @abstractmethod
     def create(self, charge: Charge) -> Created:

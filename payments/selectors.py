@@ -8,14 +8,17 @@ from decimal import Decimal
 from django.conf import settings
 from django.db.models import QuerySet, Sum
 
+from common import crypto
 from common.clock import SHANGHAI
 from common.findings import Findings, find
 from common.money import ZERO, round_money
 from common.registries import WayBack
 from orders.models import Order, OrderRefund
+from payments import rsa
 from payments.exceptions import AttemptNotFound
-from payments.gateways import WORKS_INSIDE, device_for, kind_of
+from payments.gateways import WORKS_INSIDE, device_for, kind_of, provider_of
 from payments.models import Channel, PaymentAttempt, Refund
+from payments.providers import Device
 from wallet.models import Account, Transfer
 from wallet.selectors import balance_of, credit_of_order
 
@@ -79,13 +82,24 @@ def pay_options(
     device = device_for(user_agent)
     works = WORKS_INSIDE.get(device)
     found: dict[str, PayOption] = {}
-    here = (one for one in usable_channels().filter(is_active=True) if not one.devices or device in one.devices)
+    active = usable_channels().filter(is_active=True)
+    here = (one for one in active if (not one.devices or device in one.devices) and is_payable_in(one, device))
     for channel in here:
         for method in channel.methods:
             fits = (works is None or method in works) and channel.pk not in skip and method not in found
             if fits and channel_takes(channel, method, amount, at):
                 found[method] = PayOption(channel, method, fee_of(channel, amount) if amount else ZERO)
     return list(found.values())
+
+
+def is_payable_in(channel: Channel, device: Device) -> bool:
+    """Whether the channel can be paid in this browser: in an app's own, some merchants cannot."""
+    if device not in WORKS_INSIDE:
+        return True
+    try:
+        return provider_of(channel).fits(device)
+    except (crypto.DecryptionFailed, rsa.BadKey):
+        return False
 
 
 def option_for(value: str, options: Collection[PayOption]) -> PayOption | None:

@@ -28,6 +28,18 @@ def push_due_refunds() -> int:
 
 
 @shared_task
+def fetch_keys(channel_id: int) -> int:
+    """After a signature by a key that is not known, or a change of the channel."""
+    return services.fetch_keys(channel_id=channel_id)
+
+
+@shared_task
+def fetch_due_keys() -> int:
+    """Every ten minutes: keys of gateways that change them, when they are half a day old."""
+    return services.fetch_due_keys()
+
+
+@shared_task
 def sweep_notifies() -> int:
     """Every minute: notifies whose process died."""
     return services.sweep_notifies()

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.views import notify, pay, top_up
+from payments.views import notify, pay, payer, top_up
 
 app_name = "payments"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("pay/<str:public_id>/status/", pay.status, name="status"),
     path("pay/<str:public_id>/recheck/", pay.recheck, name="recheck"),
     path("pay/<str:public_id>/switch/", pay.switch, name="switch"),
+    path("pay/<str:public_id>/payer/", payer.ask, name="payer"),
+    path("pay/<str:public_id>/payer/told/", payer.told, name="payer_told"),
     path("wallet/topup/", top_up.choose, name="top_up"),
     path("wallet/topup/<str:public_id>/", top_up.show, name="top_up_detail"),
 ]

@@ -1,5 +1,6 @@
 // One deferred file. Every page works without it; each part below makes one thing quicker.
 
+import "./bridge-pay.js";
 import "./char-count.js";
 import "./copy-button.js";
 import "./count-down.js";

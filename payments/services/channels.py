@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -11,6 +12,7 @@ from payments import rsa
 from payments.gateways import credentials_label, provider_with, secrets_of
 from payments.models import Channel
 from payments.options import profile_of
+from payments.services.keys import expect_keys
 
 
 def save_channel(*, channel: Channel, secrets: Mapping[str, str] | None = None) -> Channel:
@@ -27,7 +29,10 @@ def save_channel(*, channel: Channel, secrets: Mapping[str, str] | None = None) 
         if given:
             sealed = {**secrets_of(channel), **given}
             channel.credentials = crypto.seal_settings(sealed, credentials_label(channel))
+        # A new key of the merchant is a new chance to fetch the gateway's.
+        channel.keys_asked_at = None
         channel.save()
+        expect_keys(channel)
     return channel
 
 
@@ -39,6 +44,8 @@ def channel_problems(*, channel: Channel, secrets: Mapping[str, str]) -> dict[st
         values = known if option.secret else channel.settings
         if option.required and not option.choices and not values.get(option.name):
             problems[option.name] = _("请填写%(field)s") % {"field": option.label}
+        if option.address and values.get(option.name) and not values[option.name].startswith(_safe_schemes()):
+            problems[option.name] = _("请填写以 https:// 开头的地址")
     if profile.merchant and not channel.merchant_id:
         problems["merchant_id"] = _("请填写%(field)s") % {"field": profile.merchant}
     if not set(channel.methods) <= set(profile.methods):
@@ -49,6 +56,10 @@ def channel_problems(*, channel: Channel, secrets: Mapping[str, str]) -> dict[st
         except (rsa.BadKey, ValueError) as error:
             problems[""] = _("密钥无法使用：%(reason)s") % {"reason": error}
     return problems
+
+
+def _safe_schemes() -> tuple[str, ...]:
+    return ("https://",) if settings.PRODUCTION else ("https://", "http://")
 
 
 def _given(secrets: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Queried, RawNotify, Reply
 from payments.services.applying import apply_payment, ledger_ref
 from payments.services.asking import SHORTEST_GAP
+from payments.services.keys import expect_keys
 from wallet.models import Account, Transfer
 from wallet.services import receive_from_channel, shop_account
 
@@ -106,6 +107,8 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         notice = provider.verify_notify(raw)
     except NotifyRefused as refusal:
         logger.warning("notify %s of channel %s refused: %s", log.pk, channel.code, refusal.code)
+        if refusal.code == "serial":
+            expect_keys(channel)
         with suppress(TooManyRequests):
             take(FORGERIES, subject=log.address or "", at=clock.now())
         return _conclude(log, Verdict.REJECTED, refusal.code)

@@ -19,7 +19,7 @@ from payments.providers import Charge, Created, Device, Outcome
 from payments.purposes import Payable, PayableState, payable, payable_of
 from payments.selectors import channel_takes, fee_of
 
-State = PaymentAttempt.State
+State, Show = PaymentAttempt.State, PaymentAttempt.Show
 # The first question to the gateway, in case its notify never comes.
 FIRST_ASK = timedelta(seconds=30)
 # A caller that has not come back by now was killed; the next one may call, under the same number.
@@ -27,18 +27,28 @@ CALL_LIMIT = timedelta(seconds=15)
 
 
 def start_attempt(
-    *, target: Order | TopUp, channel: Channel, method: str, client_address: str, user_agent: str
+    *,
+    target: Order | TopUp,
+    channel: Channel,
+    method: str,
+    client_address: str,
+    user_agent: str,
+    payer: str = "",
 ) -> PaymentAttempt:
     """A live attempt to pay for `target` this way: the one there is, or a new one, put up at the gateway.
 
     Locks the order or top-up while it looks; the call happens outside any transaction. While another request is making
-    the call, the attempt is returned without a way to pay. Raises NotPayable, MethodUnavailable, GatewayRefused;
-    GatewaySilent when no answer came: calling this again repeats the request under the same number.
+    the call, or where the gateway has to be told who pays and `payer` is not known yet, the attempt is returned without a
+    way to pay. One that was put up for another kind of browser is closed and followed by a new one. Raises NotPayable,
+    MethodUnavailable, GatewayRefused; GatewaySilent when no answer came: calling this again repeats the request under the
+    same number.
     """
-    attempt = _open(payable(target), channel, method)
-    if attempt.state == State.PENDING or not _claim_call(attempt):
+    provider, device = provider_of(channel), device_for(user_agent)
+    wants_payer = provider.wants_payer(device)
+    attempt = _open(payable(target), channel, method, bridge=wants_payer)
+    if attempt.state == State.PENDING or (wants_payer and not payer) or not _claim_call(attempt):
         return attempt
-    created = provider_of(channel).create(_charge(attempt, client_address, device_for(user_agent)))
+    created = provider.create(_charge(attempt, client_address, device, payer))
     attempt = _store(attempt, created)
     if attempt.state == State.FAILED:
         raise GatewayRefused
@@ -47,7 +57,13 @@ def start_attempt(
     return attempt
 
 
-def _open(wanted: Payable, channel: Channel, method: str) -> PaymentAttempt:
+def wants_payer(attempt: PaymentAttempt, device: Device) -> bool:
+    """Whether the attempt's gateway has to be told who pays in this browser. Calls nobody."""
+    return provider_of(attempt.channel).wants_payer(device)
+
+
+def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> PaymentAttempt:
+    """`bridge`: the browser pays by Show.BRIDGE and by nothing else."""
     with transaction.atomic():
         at = clock.now()
         fresh = wanted.locked()
@@ -59,7 +75,11 @@ def _open(wanted: Payable, channel: Channel, method: str) -> PaymentAttempt:
             **fresh.column, channel=channel, method=method, state__in=PaymentAttempt.LIVE
         ).first()
         if live is not None:
-            return live
+            if live.state != State.PENDING or (live.show == Show.BRIDGE) == bridge:
+                return live
+            # Compare-and-set: money that came meanwhile stays what it is, and a new attempt would be one too many.
+            if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(state=State.CLOSED):
+                raise NotPayable
         fee = fee_of(channel, fresh.amount)
         made = PaymentAttempt.objects.create(
             number=payment_number(at),
@@ -121,7 +141,7 @@ def form_fields(attempt: PaymentAttempt) -> Mapping[str, str]:
     return provider_of(attempt.channel).create(_charge(attempt, "", Device.PC)).fields
 
 
-def _charge(attempt: PaymentAttempt, client_address: str, device: Device) -> Charge:
+def _charge(attempt: PaymentAttempt, client_address: str, device: Device, payer: str = "") -> Charge:
     return Charge(
         number=attempt.number,
         amount=attempt.amount,
@@ -132,4 +152,5 @@ def _charge(attempt: PaymentAttempt, client_address: str, device: Device) -> Cha
         client_address=client_address,
         device=device,
         expires_at=attempt.expires_at,
+        payer=payer,
     )

@@ -23,7 +23,7 @@ from payments.models import PaymentAttempt
 from payments.providers import Device
 from payments.purposes import Payable, PayableState, payable_of
 from payments.selectors import attempt_for, option_for, pay_options, refused_channels
-from payments.services import expect_news, form_fields, recheck_attempt, start_attempt
+from payments.services import expect_news, form_fields, recheck_attempt, start_attempt, wants_payer
 
 State = PaymentAttempt.State
 Show = PaymentAttempt.Show
@@ -55,6 +55,9 @@ def payment(request: HttpRequest, attempt: PaymentAttempt) -> HttpResponse:
         return redirect(done_url(attempt))
     is_open = payable.state == PayableState.UNPAID and payable.deadline > clock.now()
     device = device_for(request.headers.get("User-Agent", ""))
+    needs_payer = is_open and attempt.state in (State.CREATED, State.UNKNOWN) and wants_payer(attempt, device)
+    if needs_payer and attempt.state == State.CREATED and "payer" not in request.GET:
+        return redirect("payments:payer", attempt.public_id)
     context = {
         "attempt": attempt,
         "payable": payable,
@@ -67,6 +70,8 @@ def payment(request: HttpRequest, attempt: PaymentAttempt) -> HttpResponse:
         "on_phone": device in ON_PHONES,
         "in_app": device in WORKS_INSIDE,
         "in_wechat": device == Device.WECHAT,
+        "needs_payer": needs_payer,
+        "misfit": is_open and _is_misfit(attempt, device),
         **_way(attempt),
     }
     response = render(request, "payments/payment.html", context)
@@ -83,12 +88,21 @@ def _way(attempt: PaymentAttempt) -> dict:
         return {}
     if attempt.show == Show.FORM:
         return {"form_fields": form_fields(attempt).items()}
+    if attempt.show == Show.BRIDGE:
+        return {"bridge": attempt.payload}
     way = {}
     if attempt.show != Show.QR or attempt.payload.startswith(OPENS_HERE):
         way["link"] = attempt.payload
     if attempt.show in (Show.QR, Show.PAGE):
         way["qr"] = segno.make(attempt.payload, error="m", micro=False).png_data_uri(scale=6, border=3)
     return way
+
+
+def _is_misfit(attempt: PaymentAttempt, device: Device) -> bool:
+    """Whether it was put up for another browser: inside WeChat only its own bridge pays, and elsewhere that never does."""
+    if attempt.state != State.PENDING or (device != Device.WECHAT and attempt.show != Show.BRIDGE):
+        return False
+    return (attempt.show == Show.BRIDGE) != wants_payer(attempt, device)
 
 
 def _other_options(request: HttpRequest, attempt: PaymentAttempt, payable: Payable) -> list:

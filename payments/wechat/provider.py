@@ -7,13 +7,13 @@ shows a code (Native). Sources: pay.weixin.qq.com, minibear2021/wechatpayv3.
 import json
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from common import clock
 from common.clock import SHANGHAI
 from common.money import CENT
 from payments import rsa
@@ -24,7 +24,9 @@ from payments.providers import (
     Notice,
     NotifyRefused,
     Outcome,
+    PayerUnknown,
     PaymentState,
+    PlatformKey,
     Provider,
     Queried,
     RawNotify,
@@ -33,19 +35,12 @@ from payments.providers import (
     Show,
 )
 from payments.replies import Unreadable, read_object
-from payments.transport import Ask, Exchange, NoAnswer, exchange
-from payments.wechat.signing import (
-    HEADERS,
-    KEY_BYTES,
-    BadSignature,
-    authorization,
-    bridge_signature,
-    check_signed,
-    unseal,
-    unseal_text,
-)
+from payments.transport import Exchange, NoAnswer, exchange
+from payments.wechat.client import WechatAccount, WechatClient, reason_of
+from payments.wechat.signing import HEADERS, BadSignature, bridge_signature, check_signed, unseal
 
-PUBLIC_KEY_PREFIX = "PUB_KEY_ID_"
+__all__ = ["WechatAccount", "WechatProvider"]
+
 PAID_EVENT = "TRANSACTION.SUCCESS"
 STATES = {
     "SUCCESS": PaymentState.PAID,
@@ -61,46 +56,41 @@ DESCRIPTION_BYTES = 127
 MAX_DIGITS = 10
 
 
-@dataclass(frozen=True, kw_only=True)
-class WechatAccount:
-    """A merchant. `serial` is of the merchant's certificate; `platform_keys` are WeChat Pay's own by serial number: its
-    public key (PUB_KEY_ID_…) or certificates, or while a merchant moves from one to the other, both."""
-
-    gateway: str
-    app_id: str
-    merchant_id: str
-    serial: str
-    private_key: str = field(repr=False)
-    api_key: str = field(repr=False)
-    platform_keys: Mapping[str, str]
-
-
 class WechatProvider(Provider):
     weak_signature = False
     accepted = Reply(HTTPStatus.NO_CONTENT, "")
     # Only an error status makes WeChat send it again: a 200 counts as delivered whatever its body says.
     refused = Reply(HTTPStatus.BAD_REQUEST, '{"code":"FAIL","message":"refused"}', "application/json")
     signed_headers = HEADERS
+    changes_keys = True
 
     def __init__(
         self,
         account: WechatAccount,
         exchange: Exchange = exchange,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = clock.now,
         nonce: Callable[[], str] = lambda: secrets.token_hex(16).upper(),
         min_bits: int = rsa.MIN_BITS,
     ):
         """Raises payments.rsa.BadKey."""
         self.account = account
-        self._exchange = exchange
-        self._now = now
-        self._nonce = nonce
-        self._key = rsa.private_key(account.private_key, min_bits=min_bits)
-        self._platform = {
-            serial: rsa.public_key(text, min_bits=min_bits) for serial, text in account.platform_keys.items()
-        }
-        if len(account.api_key.encode()) != KEY_BYTES:
-            raise rsa.BadKey("the APIv3 key has 32 characters")
+        self._client = WechatClient(account, exchange=exchange, now=now, nonce=nonce, min_bits=min_bits)
+
+    def fits(self, device: Device) -> bool:
+        return device != Device.WECHAT or self.account.official is not None
+
+    def wants_payer(self, device: Device) -> bool:
+        return device == Device.WECHAT
+
+    def payer_url(self, *, return_to: str, state: str) -> str:
+        if self.account.official is None:
+            raise PayerUnknown("no official account")
+        return self.account.official.sign_in_url(return_to=return_to, state=state)
+
+    def payer(self, code: str) -> str:
+        if self.account.official is None:
+            raise PayerUnknown("no official account")
+        return self.account.official.openid(code, self._client.exchange)
 
     def create(self, charge: Charge) -> Created:
         body: dict[str, Any] = {
@@ -123,20 +113,21 @@ class WechatProvider(Provider):
 
     def _created(self, kind: str, body: dict, show: Callable[[Mapping[str, Any]], Created]) -> Created:
         try:
-            status, reply = self._ask("POST", f"/v3/pay/transactions/{kind}", body)
+            status, reply = self._client.ask("POST", f"/v3/pay/transactions/{kind}", body)
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
         if status != HTTPStatus.OK:
-            return Created(outcome=_outcome(status), reason=_reason(status, reply))
+            return Created(outcome=_outcome(status), reason=reason_of(status, reply))
         return show(reply)
 
     def _bridge(self, reply: Mapping[str, Any]) -> Created:
         prepay = reply.get("prepay_id")
         if not isinstance(prepay, str) or not prepay:
             return Created(outcome=Outcome.REFUSED, reason="no prepay_id in the reply")
-        timestamp, nonce, package = int(self._now().timestamp()), self._nonce(), f"prepay_id={prepay}"
+        client, package = self._client, f"prepay_id={prepay}"
+        timestamp, nonce = int(client.now().timestamp()), client.nonce()
         sign = bridge_signature(
-            app_id=self.account.app_id, timestamp=timestamp, nonce=nonce, package=package, key=self._key
+            app_id=self.account.app_id, timestamp=timestamp, nonce=nonce, package=package, key=client.key
         )
         asked = {
             "appId": self.account.app_id,
@@ -152,7 +143,7 @@ class WechatProvider(Provider):
         if raw.method != "POST" or len(raw.body) > self.most_bytes:
             raise NotifyRefused("method" if raw.method != "POST" else "too_long")
         try:
-            check_signed(raw.headers, raw.body, self._platform, raw.received_at)
+            check_signed(raw.headers, raw.body, self._client.platform, raw.received_at)
             told = read_object(raw.body)
             resource = told.get("resource")
             if not isinstance(resource, dict):
@@ -176,27 +167,22 @@ class WechatProvider(Provider):
     def _paid(self, found: Mapping[str, Any]) -> Notice:
         if (found.get("mchid"), found.get("appid")) != (self.account.merchant_id, self.account.app_id):
             raise NotifyRefused("merchant")
+        if found.get("trade_state") != "SUCCESS":
+            return self._other(found, str(found.get("trade_state", "")))
         try:
             number, provider_txn, amount = _facts(found)
         except Unreadable as error:
             raise NotifyRefused(str(error)) from None
-        state = found.get("trade_state")
-        return Notice(
-            number=number,
-            provider_txn=provider_txn,
-            amount=amount,
-            paid=state == "SUCCESS",
-            status=str(state)[:40],
-        )
+        return Notice(number=number, provider_txn=provider_txn, amount=amount, paid=True, status="SUCCESS")
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         path = f"/v3/pay/transactions/out-trade-no/{number}?{urlencode({'mchid': self.account.merchant_id})}"
         try:
-            status, reply = self._ask("GET", path)
+            status, reply = self._client.ask("GET", path)
             if status == HTTPStatus.NOT_FOUND and reply.get("code") in ("ORDER_NOT_EXIST", "ORDERNOTEXIST"):
-                return Queried(state=PaymentState.MISSING, reason=_reason(status, reply))
+                return Queried(state=PaymentState.MISSING, reason=reason_of(status, reply))
             if status != HTTPStatus.OK:
-                return Queried(state=PaymentState.UNKNOWN, reason=_reason(status, reply))
+                return Queried(state=PaymentState.UNKNOWN, reason=reason_of(status, reply))
             return self._queried(reply, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))
@@ -213,7 +199,7 @@ class WechatProvider(Provider):
     def close(self, number: str, *, ref: str = "") -> Outcome:
         path = f"/v3/pay/transactions/out-trade-no/{number}/close"
         try:
-            status, _reply = self._ask("POST", path, {"mchid": self.account.merchant_id})
+            status, _reply = self._client.ask("POST", path, {"mchid": self.account.merchant_id})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
         return Outcome.DONE if status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) else _outcome(status)
@@ -229,72 +215,27 @@ class WechatProvider(Provider):
             "amount": {"refund": to_fen(amount), "total": to_fen(paid.amount), "currency": "CNY"},
         }
         try:
-            status, reply = self._ask("POST", "/v3/refund/domestic/refunds", body)
+            status, reply = self._client.ask("POST", "/v3/refund/domestic/refunds", body)
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
         return _refunded(status, reply)
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         try:
-            status, reply = self._ask("GET", f"/v3/refund/domestic/refunds/{refund_number}")
+            status, reply = self._client.ask("GET", f"/v3/refund/domestic/refunds/{refund_number}")
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
         if status != HTTPStatus.OK:
             # That a question was refused says nothing of the refund.
             missing = status == HTTPStatus.NOT_FOUND and reply.get("code") == "RESOURCE_NOT_EXISTS"
-            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply), missing=missing)
+            return Refunded(outcome=Outcome.UNKNOWN, reason=reason_of(status, reply), missing=missing)
         return _refunded(status, reply)
 
-    def certificates(self) -> dict[str, str]:
-        """WeChat Pay's own certificates, PEM by serial number. Raises NoAnswer, Unreadable."""
-        status, reply = self._ask("GET", "/v3/certificates", trusts_first=True)
-        if status != HTTPStatus.OK:
-            raise Unreadable(_reason(status, reply))
-        found = {}
-        for one in reply.get("data", []):
-            sealed = one.get("encrypt_certificate") if isinstance(one, dict) else None
-            if isinstance(sealed, dict) and isinstance(one.get("serial_no"), str):
-                found[one["serial_no"]] = _opened(sealed, self.account.api_key)
-        return found
+    def platform_keys(self) -> list[PlatformKey]:
+        return self._client.platform_keys()
 
     def browser_hosts(self) -> list[str]:
         return ["https://wx.tenpay.com"]
-
-    def _ask(
-        self, method: str, path: str, body: dict | None = None, *, trusts_first: bool = False
-    ) -> tuple[int, dict[str, Any]]:
-        """Status and object of a signed answer; {} where there is no body. Raises NoAnswer, Unreadable.
-
-        `trusts_first` is for fetching the certificates by which alone answers can be checked: what comes is opened by the
-        APIv3 key, which is proof enough.
-        """
-        text = "" if body is None else json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        base = urlsplit(self.account.gateway)
-        header = authorization(
-            method=method,
-            path=f"{base.path.rstrip('/')}{path}",
-            body=text,
-            merchant=self.account.merchant_id,
-            serial=self.account.serial,
-            key=self._key,
-            timestamp=int(self._now().timestamp()),
-            nonce=self._nonce(),
-        )
-        headers = {"Authorization": header, "Accept": "application/json", "User-Agent": "kameng"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
-        public = next((serial for serial in self._platform if serial.startswith(PUBLIC_KEY_PREFIX)), None)
-        if public is not None:
-            headers["Wechatpay-Serial"] = public
-        address = f"{self.account.gateway.rstrip('/')}{path}"
-        answer = self._exchange(Ask(method, address, text.encode() if body is not None else None, headers))
-        succeeded = answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
-        if succeeded and not trusts_first:
-            try:
-                check_signed(answer.headers, answer.body, self._platform, self._now())
-            except BadSignature as error:
-                raise Unreadable(error.code) from None
-        return answer.status, read_object(answer.body) if answer.body else {}
 
 
 def to_fen(amount: Decimal) -> int:
@@ -338,7 +279,7 @@ def _facts(found: Mapping[str, Any]) -> tuple[str, str, Decimal]:
 
 def _refunded(status: int, reply: Mapping[str, Any]) -> Refunded:
     if status != HTTPStatus.OK:
-        return Refunded(outcome=_outcome(status), reason=_reason(status, reply))
+        return Refunded(outcome=_outcome(status), reason=reason_of(status, reply))
     refund = str(reply.get("refund_id", ""))[:64]
     match reply.get("status"):
         case "SUCCESS":
@@ -353,19 +294,6 @@ def _outcome(status: int) -> Outcome:
     """What an error status says of the request: only a client error other than "too many" is a definite no."""
     definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return Outcome.REFUSED if definite and status != HTTPStatus.TOO_MANY_REQUESTS else Outcome.UNKNOWN
-
-
-def _reason(status: int, reply: Mapping[str, Any]) -> str:
-    words = [str(reply.get("code", "")), str(reply.get("message", ""))]
-    return " ".join(filter(None, words)).replace("\0", "")[:200] or f"HTTP {status}"
-
-
-def _opened(sealed: Mapping[str, object], api_key: str) -> str:
-    """Raises Unreadable."""
-    try:
-        return unseal_text(sealed, api_key)
-    except BadSignature as error:
-        raise Unreadable(error.code) from None
 
 
 def _description(subject: str) -> str:

@@ -69,6 +69,8 @@ POLICY = {
     "membership_invited": PUBLIC,
     "payments:notify": PUBLIC,
     # Their addresses are the key to them; tests/payments/test_pages.py has what they show.
+    "payments:payer": PUBLIC,
+    "payments:payer_told": PUBLIC,
     "payments:payment": PUBLIC,
     "payments:recheck": PUBLIC,
     "payments:return": PUBLIC,
