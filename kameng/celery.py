@@ -51,6 +51,7 @@ app.conf.beat_schedule = {
     "open payments whose notify may be lost": every(15, "payments.tasks.ask_due_attempts"),
     "refunds on their way": every(15, "payments.tasks.push_due_refunds"),
     "keys that gateways change": every(600, "payments.tasks.fetch_due_keys"),
+    "payments that shall not be made any more": every(15, "payments.tasks.close_due_attempts"),
     "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),

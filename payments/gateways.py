@@ -1,20 +1,25 @@
 """From a channel's row to the provider that speaks its protocol; and which devices can use which method."""
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 
 from common import clock, crypto
-from payments.alipay.provider import AlipayAccount, AlipayProvider
+from payments.alipay.provider import AlipayAccount, AlipayProduct, AlipayProvider
 from payments.bepusdt.provider import BepusdtAccount, BepusdtProvider
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
 from payments.epay.provider_v2 import EpayV2Account, EpayV2Provider
 from payments.epay.signing import SignMode
 from payments.models import Channel, PlatformCertificate
 from payments.providers import Device, Provider
-from payments.stripe.provider import StripeAccount, StripeProvider
+from payments.stripe.provider import YUAN, StripeAccount, StripeProvider, read_rate
 from payments.wechat.oauth import OfficialAccount
 from payments.wechat.provider import WechatAccount, WechatProvider
 
 Method = Channel.Method
+# The value of a channel's option "query" that says that its gateway has none.
+NO_QUERY = "no"
+# What a channel takes at most, in yuan, whose notifies nothing but an MD5 vouches for.
+MOST_WITHOUT_QUERY = Decimal("200.00")
 
 # In an app's own browser only that app's payment opens; everywhere else all do.
 WORKS_INSIDE = {
@@ -44,6 +49,11 @@ def provider_with(channel: Channel, secrets: Mapping[str, str]) -> Provider:
     return _KINDS[channel.provider][1](channel, secrets)
 
 
+def most_of(channel: Channel) -> Decimal:
+    """The highest amount in yuan that a channel may take, whatever the operator wishes."""
+    return MOST_WITHOUT_QUERY if channel.settings.get("query") == NO_QUERY else channel.max_amount
+
+
 def kind_of(channel: Channel) -> type[Provider]:
     """What the channel's protocol is like, also where its credentials do not open."""
     return _KINDS[channel.provider][0]
@@ -65,6 +75,7 @@ def _epay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             key=secrets.get("key", ""),
             mode=EpayMode(channel.settings.get("mode") or EpayMode.API),
             sign_mode=SignMode(channel.settings.get("sign_mode") or SignMode.PLAIN),
+            can_query=channel.settings.get("query") != NO_QUERY,
         )
     )
 
@@ -89,6 +100,7 @@ def _alipay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             seller_id=channel.settings.get("seller_id", ""),
             private_key=secrets.get("private_key", ""),
             alipay_public_key=channel.settings.get("alipay_public_key", ""),
+            product=AlipayProduct(channel.settings.get("product") or AlipayProduct.CODE_AND_WAP),
         )
     )
 
@@ -132,6 +144,8 @@ def _stripe(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             gateway=channel.gateway_url,
             secret_key=secrets.get("secret_key", ""),
             webhook_secret=secrets.get("webhook_secret", ""),
+            currency=channel.settings.get("currency") or YUAN,
+            rate=read_rate(channel.settings.get("rate") or "1"),
         )
     )
 

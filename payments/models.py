@@ -73,7 +73,11 @@ class Channel(models.Model):
                 name="channel_amount_range",
                 violation_error_message=_("最高金额不能低于最低金额"),
             ),
-            models.CheckConstraint(condition=Q(fee_rate__gte=0) & Q(fee_rate__lt=1), name="channel_fee_rate"),
+            models.CheckConstraint(
+                condition=Q(fee_rate__gte=0) & Q(fee_rate__lt=1),
+                name="channel_fee_rate",
+                violation_error_message=_("手续费率须从 0 到 1，例如千分之六填 0.006"),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -227,7 +231,13 @@ class PaymentAttempt(models.Model):
     asked_count = models.PositiveSmallIntegerField(_("查询次数"), default=0)
     # When the gateway is asked next; null: no more, only a notify or staff can bring news.
     ask_at = models.DateTimeField(_("下次查询时间"), null=True)
+    # When the gateway is asked that it can no longer be paid; null: it was, or cannot be.
+    close_at = models.DateTimeField(_("下次关单时间"), null=True)
     last_error = models.CharField(_("最近的错误"), max_length=200, blank=True)
+    # What the gateway asks the buyer for where that is no yuan, and how many yuan one unit of it stood for.
+    currency = models.CharField(_("外币"), max_length=10, blank=True, default="", db_default="")
+    currency_amount = models.DecimalField(_("外币金额"), max_digits=20, decimal_places=8, null=True)
+    rate = models.DecimalField(_("汇率"), max_digits=20, decimal_places=8, null=True)
 
     class Meta:
         verbose_name = _("支付单")
@@ -258,9 +268,15 @@ class PaymentAttempt(models.Model):
             models.CheckConstraint(
                 condition=Q(fee__gte=0) & Q(amount__gt=F("fee")), name="attempt_amount_more_than_fee"
             ),
+            models.CheckConstraint(
+                condition=Q(currency="", currency_amount=None, rate=None)
+                | (~Q(currency="") & Q(currency_amount__gt=0, rate__gt=0)),
+                name="attempt_foreign_money_has_rate",
+            ),
         ]
         indexes = [
             models.Index(fields=["ask_at"], condition=Q(ask_at__isnull=False), name="attempt_to_ask"),
+            models.Index(fields=["close_at"], condition=Q(close_at__isnull=False), name="attempt_to_close"),
             models.Index(fields=["-created_at"], name="attempt_created"),
         ]
 
@@ -397,6 +413,9 @@ class NotifyLog(models.Model):
         APPLIED = "applied", _("已处理")
         REPEATED = "repeated", _("重复")
         IGNORED = "ignored", _("无需处理")
+
+    # The reason of one that waits for staff, because its gateway cannot be asked; the gateway has been heard.
+    FOR_STAFF = "for_staff"
 
     id = models.BigAutoField(primary_key=True)
     channel = models.ForeignKey(

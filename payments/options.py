@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from payments.alipay.provider import AlipayProduct
 from payments.epay.provider import EpayMode
 from payments.epay.signing import SignMode
+from payments.gateways import MOST_WITHOUT_QUERY, NO_QUERY
 from payments.models import Channel
+from payments.stripe.provider import YUAN
 
 Protocol = Channel.Provider
 Method = Channel.Method
@@ -60,6 +64,12 @@ PROFILES: Mapping[str, Profile] = {
                     (SignMode.KEY_PARAMETER, _("变体：以 &key= 附加")),
                 ),
             ),
+            Option(
+                "query",
+                _("订单查询"),
+                choices=(("yes", _("渠道能查询：到账前再核对一次")), (NO_QUERY, _("渠道不能查询：到账由人工确认"))),
+                help=format_lazy(_("不能查询的渠道单笔最多 ¥{most}"), most=MOST_WITHOUT_QUERY),
+            ),
         ),
         _("商户号"),
     ),
@@ -77,6 +87,15 @@ PROFILES: Mapping[str, Profile] = {
         (
             Option("private_key", _("应用私钥"), secret=True, lines=True),
             Option("alipay_public_key", _("支付宝公钥"), lines=True, help=_("是支付宝公钥，不是应用公钥")),
+            Option(
+                "product",
+                _("已签约产品"),
+                choices=(
+                    (AlipayProduct.CODE_AND_WAP, _("当面付与手机网站支付：电脑扫码，手机网页")),
+                    (AlipayProduct.PAGE_AND_WAP, _("电脑网站支付与手机网站支付：都到支付宝网页")),
+                    (AlipayProduct.CODE, _("只有当面付：电脑扫码，手机打开支付宝")),
+                ),
+            ),
             Option("seller_id", _("卖家账号 PID"), required=False, help=_("填写后，收款方不符的通知会被拒绝")),
         ),
         _("应用 APPID"),
@@ -137,6 +156,17 @@ PROFILES: Mapping[str, Profile] = {
         (
             Option("secret_key", _("密钥 Secret key"), secret=True),
             Option("webhook_secret", _("Webhook 签名密钥"), secret=True, help=_("形如 whsec_…")),
+            Option(
+                "currency",
+                _("收款币种"),
+                choices=(
+                    (YUAN, _("人民币 CNY")),
+                    ("usd", _("美元 USD")),
+                    ("hkd", _("港币 HKD")),
+                    ("eur", _("欧元 EUR")),
+                ),
+            ),
+            Option("rate", _("汇率"), required=False, help=_("一单位外币合多少元，例如 7.10；人民币留空")),
         ),
         "",
         "https://api.stripe.com",

@@ -59,6 +59,8 @@ class Show(StrEnum):
 class PaymentState(StrEnum):
     PAID = "paid"
     UNPAID = "unpaid"
+    CLOSED = "closed"
+    """Not paid, and it cannot be paid any more."""
     REFUNDED = "refunded"
     MISSING = "missing"
     UNKNOWN = "unknown"
@@ -82,6 +84,15 @@ class Charge:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """What the buyer is asked for where that is no yuan. `rate`: yuan for one unit."""
+
+    currency: str
+    amount: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class Created:
     """`ref` is the gateway's own name for what was put up, which some gateways want back with every question."""
 
@@ -91,6 +102,7 @@ class Created:
     fields: Mapping[str, str] = field(default_factory=dict)
     ref: str = ""
     reason: str = ""
+    foreign: Foreign | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +175,9 @@ class Provider(ABC):
     weak_signature: bool
     # Whether money can go back through this gateway at all.
     can_refund: bool = True
+    # Whether it answers what became of a payment; a weak notify without that waits for staff.
+    can_query: bool = True
+    can_close: bool = True
     # The exact answers that make the gateway stop, or go on, sending a notify.
     accepted: Reply = Reply(200, "success")
     refused: Reply = Reply(200, "fail")

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from common import crypto
 from common.clock import SHANGHAI
@@ -16,8 +16,8 @@ from common.registries import WayBack
 from orders.models import Order, OrderRefund
 from payments import rsa
 from payments.exceptions import AttemptNotFound
-from payments.gateways import WORKS_INSIDE, device_for, kind_of, provider_of
-from payments.models import Channel, PaymentAttempt, Refund
+from payments.gateways import WORKS_INSIDE, device_for, kind_of, most_of, provider_of
+from payments.models import Channel, NotifyLog, PaymentAttempt, Refund
 from payments.providers import Device
 from wallet.models import Account, Transfer
 from wallet.selectors import balance_of, credit_of_order
@@ -66,7 +66,7 @@ def channel_takes(channel: Channel, method: str, amount: Decimal | None, at: dat
         channel.is_active
         and not (channel.sandbox and settings.PRODUCTION)
         and method in channel.methods
-        and (amount is None or channel.min_amount <= amount <= channel.max_amount)
+        and (amount is None or channel.min_amount <= amount <= min(channel.max_amount, most_of(channel)))
         and is_open(channel, at)
     )
 
@@ -79,7 +79,19 @@ def pay_options(
     None stands for an amount that is not chosen yet: limits and fees are left out. `skip` holds ids of channels that
     just refused; another channel with the same method takes their place.
     """
+    return _offered(amount, device_for(user_agent), at, skip)
+
+
+def options_elsewhere(*, amount: Decimal | None, user_agent: str, at: datetime) -> list[PayOption]:
+    """What an app's own browser cannot open and the phone's browser can; none outside such an app."""
     device = device_for(user_agent)
+    if device not in WORKS_INSIDE:
+        return []
+    here = {option.method for option in _offered(amount, device, at)}
+    return [option for option in _offered(amount, Device.MOBILE, at) if option.method not in here]
+
+
+def _offered(amount: Decimal | None, device: Device, at: datetime, skip: Collection[int] = ()) -> list[PayOption]:
     works = WORKS_INSIDE.get(device)
     found: dict[str, PayOption] = {}
     active = usable_channels().filter(is_active=True)
@@ -202,8 +214,11 @@ def parked_refunds() -> QuerySet[Refund]:
 
 
 def parked_attempts() -> QuerySet[PaymentAttempt]:
-    """Attempts about which no gateway gave an answer and nobody asks any more: work for staff."""
-    return PaymentAttempt.objects.filter(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
+    """Attempts about which no gateway gave an answer and nobody asks any more, or whose gateway cannot be asked whether
+    its notify is true: work for staff."""
+    told = NotifyLog.objects.filter(verdict=NotifyLog.Verdict.WAITING, reason=NotifyLog.FOR_STAFF)
+    silent = Q(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
+    return PaymentAttempt.objects.filter(silent | Q(pk__in=told.values("attempt_id")))
 
 
 def unclaimed_amount(transfer: Transfer) -> Decimal:

@@ -40,6 +40,12 @@ def fetch_due_keys() -> int:
 
 
 @shared_task
+def close_due_attempts() -> int:
+    """Every 15 seconds: what shall not be paid any more is closed at its gateway."""
+    return services.close_due_attempts()
+
+
+@shared_task
 def sweep_notifies() -> int:
     """Every minute: notifies whose process died."""
     return services.sweep_notifies()

@@ -52,7 +52,7 @@ def home(till: Till) -> str:
     orders = list(reversed(till.orders.all()))[:50]
     rows = "".join(
         f'<li><a href="/cashier/{escape(o["id"])}"><span>{escape(o["name"])}</span> '
-        f"<b>¥{escape(o['money'])}</b> {_state(o)}<small>{escape(_tongue(till, o))} · {escape(o['out_trade_no'])} · "
+        f"<b>{_sign(o)}{escape(o['money'])}</b> {_state(o)}<small>{escape(_tongue(till, o))} · {escape(o['out_trade_no'])} · "
         f"{clock_text(o['addtime'])}</small></a></li>"
         for o in orders
     )
@@ -81,6 +81,11 @@ def cashier(till: Till, order: dict, error: str = "") -> str:
     return layout("收银台", "\n".join(parts))
 
 
+def _sign(order: dict) -> str:
+    currency = order["extra"].get("currency", "cny")
+    return "¥" if currency == "cny" else f"{escape(currency.upper())} "
+
+
 def _state(order: dict) -> str:
     text, tone = STATUS[order["status"]]
     if order["status"] == UNPAID and order["failed"]:
@@ -93,14 +98,14 @@ def _summary(till: Till, order: dict, error: str) -> str:
     if order["pay_at"] and order["status"] == UNPAID:
         notes += f'<p class="note">将于 {clock_text(order["pay_at"])} 自动支付。</p>'
     if order["status"] in (PAID, REFUNDED) and order["paid"] != order["money"]:
-        notes += f'<p class="note">实付 ¥{escape(order["paid"])}，与订单金额不同。</p>'
+        notes += f'<p class="note">实付 {_sign(order)}{escape(order["paid"])}，与订单金额不同。</p>'
     back = ""
     if order["return_url"] and (order["status"] != UNPAID or order["failed"]):
         address = till.tongue_of(order).return_address(order)
         back = f'<p><a class="button" href="{escape(address)}">返回商家</a></p>'
     return f"""<section class="card pay">
 <h1 class="method">{escape(TYPES.get(order["type"], order["type"]))} {_state(order)}</h1>
-<p class="amount"><span>¥</span>{escape(order["money"])}</p>
+<p class="amount"><span>{_sign(order)}</span>{escape(order["money"])}</p>
 <dl>
 <div><dt>商品</dt><dd>{escape(order["name"])}</dd></div>
 <div><dt>渠道</dt><dd>{escape(_tongue(till, order))}</dd></div>

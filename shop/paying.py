@@ -11,16 +11,19 @@ from django.utils.translation import pgettext
 
 from common import clock
 from common.templatetags.ui import yuan
+from common.texts import listed
 from orders.models import Order
 from orders.services import pay_from_wallet
 from payments.exceptions import MethodUnavailable
-from payments.selectors import method_name, option_for, refused_channels
+from payments.selectors import method_name, option_for, options_elsewhere, refused_channels
 from payments.selectors import pay_options as channel_options
 from payments.services import start_attempt
 from shop import visitor
 from wallet.selectors import balance_of
 
 WALLET = "wallet"
+# No way to pay: the word for those that want another browser.
+ELSEWHERE = "elsewhere"
 COOKIE = "pay"
 KEEP = 60 * 60 * 24 * 365
 
@@ -43,7 +46,7 @@ class PayOption:
 def pay_options(request: HttpRequest, amount: Decimal, *, order: Order | None = None) -> list[PayOption]:
     """What this visitor can pay `amount` (yuan) with. One usable option is chosen: a wallet that suffices before the
     method used last, before the first. Channels that just refused this order stay away."""
-    options = [*_wallet(request, amount), *_channels(request, amount, order)]
+    options = [*_wallet(request, amount), *_channels(request, amount, order), *_elsewhere(request, amount)]
     usable = [option.value for option in options if option.usable]
     last = request.COOKIES.get(COOKIE, "")
     proposed = WALLET if WALLET in usable else last if last in usable else usable[0] if usable else ""
@@ -68,6 +71,13 @@ def _channels(request: HttpRequest, amount: Decimal, order: Order | None) -> lis
         PayOption(option.value, option.label, _("手续费 %(fee)s") % {"fee": yuan(option.fee)} if option.fee else "")
         for option in offered
     ]
+
+
+def _elsewhere(request: HttpRequest, amount: Decimal) -> list[PayOption]:
+    """What does not open inside WeChat and the like is named with the way out."""
+    found = options_elsewhere(amount=amount, user_agent=_agent(request), at=clock.now())
+    names = listed(option.label for option in found)
+    return [PayOption(ELSEWHERE, names, _("请点右上角，选择在浏览器中打开"), usable=False)] if found else []
 
 
 def name_of(paid_with: str) -> str:

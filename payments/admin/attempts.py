@@ -46,6 +46,7 @@ TONES = {
 ANSWERS = {
     PaymentState.PAID: _("渠道确认已支付，已入账。"),
     PaymentState.UNPAID: _("渠道答复：未支付。"),
+    PaymentState.CLOSED: _("渠道答复：已关闭，不能再付款。"),
     PaymentState.REFUNDED: _("渠道答复：已退款。"),
     PaymentState.MISSING: _("渠道答复：没有这笔订单。"),
     PaymentState.UNKNOWN: _("渠道没有给出明确答复。"),
@@ -117,7 +118,9 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         ("shown_paid", "outcome"),
         ("provider_txn", "shown_paid_at"),
         ("shown_created", "shown_expires"),
+        ("shown_foreign", "ref"),
         ("shown_asked", "asked_count", "shown_ask"),
+        "shown_close",
         "last_error",
     ]
     readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
@@ -133,6 +136,9 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "provider_txn",
         "paid_amount",
         "outcome",
+        "currency",
+        "currency_amount",
+        "rate",
         "created_at",
         "paid_at",
     ]
@@ -258,6 +264,16 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     @display(description=_("支付时间"))
     def shown_paid_at(self, attempt: PaymentAttempt):
         return when(attempt.paid_at) or "–"
+
+    @display(description=_("外币"))
+    def shown_foreign(self, attempt: PaymentAttempt) -> str:
+        if attempt.rate is None or attempt.currency_amount is None:
+            return "–"
+        return f"{attempt.currency_amount.normalize():f} {attempt.currency} × {attempt.rate.normalize():f}"
+
+    @display(description=_("下次关单时间"))
+    def shown_close(self, attempt: PaymentAttempt):
+        return when(attempt.close_at) or "–"
 
     @display(description=_("最近查询时间"))
     def shown_asked(self, attempt: PaymentAttempt):

@@ -4,12 +4,13 @@ from collections.abc import Collection
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import (
@@ -41,10 +42,10 @@ DEVICES = [
 CHOOSING = {
     Channel.Provider.EPAY: _("MD5 签名，聚合支付宝、微信、QQ 与云闪付；付款后会再向渠道核对"),
     Channel.Provider.EPAY_V2: _("RSA 签名的新版易支付，支持关单与原路退款"),
-    Channel.Provider.ALIPAY: _("支付宝官方：电脑扫码，手机网页付款"),
+    Channel.Provider.ALIPAY: _("支付宝官方：扫码、电脑网页与手机网页付款"),
     Channel.Provider.WECHAT: _("微信支付官方：电脑扫码，手机网页，微信内直接付款"),
     Channel.Provider.BEPUSDT: _("自建的稳定币收款；退款需手工转回"),
-    Channel.Provider.STRIPE: _("国际银行卡，在 Stripe 页面付款，以人民币结算"),
+    Channel.Provider.STRIPE: _("国际银行卡，在 Stripe 页面付款；可用人民币或外币收款"),
 }
 
 
@@ -58,7 +59,7 @@ class ChannelForm(forms.ModelForm):
         choices=DEVICES,
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text=_("不选表示所有设备；应用内浏览器只会看到能用的方式"),
+        help_text=_("不选表示所有设备；在微信等应用内，打不开的方式会提示换浏览器"),
     )
 
     class Meta:
@@ -87,10 +88,13 @@ class ChannelForm(forms.ModelForm):
         self.instance.provider = self.protocol
         profile = PROFILES[self.protocol]
         self.fields["methods"].choices = [(one, Channel.Method(one).label) for one in profile.methods]
+        if "code" in self.fields:
+            self.fields["code"].help_text = _("字母、数字与短横线；会出现在通知地址里，保存后不能改")
         if "gateway_url" in self.fields and not self.instance.gateway_url:
             self.fields["gateway_url"].initial = profile.address
         if "merchant_id" in self.fields:
             self.fields["merchant_id"].label = profile.merchant or self.fields["merchant_id"].label
+            self.fields["merchant_id"].required = bool(profile.merchant)
             if not profile.merchant:
                 self.fields["merchant_id"].widget = forms.HiddenInput()
         for option in profile.options:
@@ -178,9 +182,10 @@ class ChannelAdmin(ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Channel | None = None) -> list:
         protocol = obj.provider if obj is not None else request.GET["provider"]
         options = [option.name for option in PROFILES[protocol].options]
+        told = ["notify_address"] if obj is not None else []
         return [
             (None, {"fields": [("name", "name_en"), "code", "methods", ("is_active", "position"), "sandbox"]}),
-            (Channel.Provider(protocol).label, {"fields": ["gateway_url", "merchant_id", *options]}),
+            (Channel.Provider(protocol).label, {"fields": ["gateway_url", "merchant_id", *options, *told]}),
             (_("限额与费用"), {"fields": [("min_amount", "max_amount"), ("fee_rate", "fee_payer")]}),
             (_("设备"), {"fields": ["devices"]}),
             (
@@ -191,10 +196,15 @@ class ChannelAdmin(ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> list[str]:
         # The code is in the notify address that gateways know, and seals the key.
-        return ["code"] if obj is not None else []
+        return ["code", "notify_address"] if obj is not None else []
 
     def save_model(self, request: HttpRequest, obj: Channel, form: ChannelForm, change: bool) -> None:
         save_channel(channel=obj, secrets=form.secrets())
+
+    @display(description=_("通知地址"))
+    def notify_address(self, channel: Channel) -> str:
+        """What some gateways have to be told in their own console; the others are told with each payment."""
+        return settings.PUBLIC_URL + reverse("payments:notify", args=[channel.code])
 
     @display(description=_("支付方式"))
     def shown_methods(self, channel: Channel) -> str:

@@ -26,6 +26,13 @@ TONES = {
 }
 REASONS = {
     "signature": _("签名不符"),
+    "algorithm": _("签名算法不符"),
+    "serial": _("签名证书未知"),
+    "timestamp": _("缺少时间戳"),
+    "stale": _("通知已过时"),
+    "resource": _("加密内容无法解开"),
+    "currency": _("币种不符"),
+    "for_staff": _("渠道不能查询，待人工核对"),
     "merchant": _("商户号不符"),
     "amount": _("金额无法识别"),
     "form": _("缺少字段"),
@@ -39,6 +46,7 @@ REASONS = {
     "transaction_taken": _("流水已用于另一笔支付"),
     "unclaimed": _("支付单号未知，记入待认领款项"),
     "gateway_says_unpaid": _("渠道查询为未支付"),
+    "gateway_says_closed": _("渠道查询为已关闭"),
     "gateway_says_missing": _("渠道查询无此订单"),
     "gateway_says_refunded": _("渠道查询为已退款"),
 }

@@ -7,10 +7,12 @@ far as we are concerned. Sources: Alipay's documents and SDKs.
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from urllib.parse import urlencode, urlsplit
 
+from common import clock
 from common.clock import SHANGHAI
 from payments import rsa
 from payments.alipay.signing import SIGN_TYPE, is_notify_signed, sign_request, signed_part
@@ -38,13 +40,21 @@ STATES = {
     "WAIT_BUYER_PAY": PaymentState.UNPAID,
     "TRADE_SUCCESS": PaymentState.PAID,
     "TRADE_FINISHED": PaymentState.PAID,
-    # Not paid in time, or refunded in full: the amounts tell which, and nothing more can be paid.
-    "TRADE_CLOSED": PaymentState.UNPAID,
+    # Not paid in time, or refunded in full.
+    "TRADE_CLOSED": PaymentState.CLOSED,
 }
 NO_TRADE = "ACQ.TRADE_NOT_EXIST"
 SUBJECT_CHARACTERS = 128
 # Characters that Alipay does not take in a subject.
 _NOT_IN_SUBJECT = str.maketrans(dict.fromkeys("/=&", " "))
+
+
+class AlipayProduct(StrEnum):
+    """What the merchant has signed up for: codes are 当面付, pages 电脑网站支付, wap 手机网站支付."""
+
+    CODE_AND_WAP = "code_wap"
+    PAGE_AND_WAP = "page_wap"
+    CODE = "code"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +66,7 @@ class AlipayAccount:
     seller_id: str = ""
     private_key: str = field(repr=False)
     alipay_public_key: str
+    product: AlipayProduct = AlipayProduct.CODE_AND_WAP
 
 
 class AlipayProvider(Provider):
@@ -65,7 +76,7 @@ class AlipayProvider(Provider):
         self,
         account: AlipayAccount,
         exchange: Exchange = exchange,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = clock.now,
         min_bits: int = rsa.MIN_BITS,
     ):
         """Raises payments.rsa.BadKey."""
@@ -76,13 +87,17 @@ class AlipayProvider(Provider):
         self._alipay = rsa.public_key(account.alipay_public_key, min_bits=min_bits)
 
     def create(self, charge: Charge) -> Created:
-        if charge.device == Device.PC:
+        product = self.account.product
+        if charge.device == Device.PC and product == AlipayProduct.PAGE_AND_WAP:
+            content = self._content(charge) | {"product_code": "FAST_INSTANT_TRADE_PAY"}
+            return self._page("alipay.trade.page.pay", content, charge)
+        if charge.device == Device.PC or product == AlipayProduct.CODE:
             return self._precreated(charge)
         content = self._content(charge) | {"product_code": "QUICK_WAP_PAY", "quit_url": charge.return_url}
         return self._page("alipay.trade.wap.pay", content, charge)
 
     def _precreated(self, charge: Charge) -> Created:
-        """A code on our page for whoever sits before a screen."""
+        """A code on our page for whoever sits before a screen; on a phone it is a link that opens Alipay."""
         try:
             reply = self._ask("alipay.trade.precreate", self._content(charge), notify_url=charge.notify_url)
         except (NoAnswer, Unreadable) as error:
@@ -94,13 +109,8 @@ class AlipayProvider(Provider):
             return Created(outcome=Outcome.REFUSED, reason="no code in the reply")
         return Created(outcome=Outcome.DONE, show=Show.QR, payload=code)
 
-    def page_pay(self, charge: Charge) -> Created:
-        """The signed address of Alipay's own page for a screen. Calls nobody."""
-        return self._page(
-            "alipay.trade.page.pay", self._content(charge) | {"product_code": "FAST_INSTANT_TRADE_PAY"}, charge
-        )
-
     def _page(self, method: str, content: Mapping[str, str], charge: Charge) -> Created:
+        """The signed address of Alipay's own page. Calls nobody."""
         fields = self._signed(method, content, notify_url=charge.notify_url, return_url=charge.return_url)
         return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=f"{self.account.gateway}?{urlencode(fields)}")
 

@@ -5,17 +5,20 @@ state only; what a notify says of number and amount is signed, and that the trad
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from common import clock
 from payments.bepusdt.signing import is_signed, number_text, signed_json
 from payments.providers import (
     Charge,
     Created,
+    Foreign,
     Notice,
     NotifyRefused,
     Outcome,
@@ -34,10 +37,12 @@ WAITING, PAID, EXPIRED, CANCELLED = "1", "2", "3", "4"
 STATES = {
     WAITING: PaymentState.UNPAID,
     PAID: PaymentState.PAID,
-    EXPIRED: PaymentState.UNPAID,
-    CANCELLED: PaymentState.UNPAID,
+    EXPIRED: PaymentState.CLOSED,
+    CANCELLED: PaymentState.CLOSED,
 }
 LEAST_SECONDS = 120
+COINS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,8})?", re.ASCII)
+RATE_PLACES = Decimal("1E-8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +68,7 @@ class BepusdtProvider(Provider):
         self,
         account: BepusdtAccount,
         exchange: Exchange = exchange,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = clock.now,
     ):
         self.account = account
         self._exchange = exchange
@@ -90,14 +95,23 @@ class BepusdtProvider(Provider):
         data = reply.get("data")
         if reply.get("status_code") != "200" or not isinstance(data, dict):
             return Created(outcome=Outcome.REFUSED, reason=self._reason(reply))
-        return self._presented(data, charge.number)
+        return self._presented(data, charge)
 
-    def _presented(self, data: Mapping[str, Any], number: str) -> Created:
+    def _presented(self, data: Mapping[str, Any], charge: Charge) -> Created:
         address, trade = str(data.get("payment_url", "")), str(data.get("trade_id", ""))
         strange = urlsplit(address).scheme not in ("http", "https") or not address.isprintable() or len(address) > 2000
-        if data.get("order_id") != number or not trade or strange:
+        if data.get("order_id") != charge.number or not trade or strange:
             return Created(outcome=Outcome.REFUSED, reason="no way to pay in the reply")
-        return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=address, ref=trade[:100])
+        foreign = self._coins(str(data.get("actual_amount", "")), charge.amount)
+        return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=address, ref=trade[:100], foreign=foreign)
+
+    def _coins(self, text: str, amount: Decimal) -> Foreign | None:
+        """How many coins stand for the amount; None for what cannot be that many."""
+        if not COINS.fullmatch(text) or not Decimal(text):
+            return None
+        coins, chain = Decimal(text), self.account.trade_type.split(".")
+        coin = chain[1] if chain[0] == "tron" else chain[0]
+        return Foreign(currency=coin.upper()[:10], amount=coins, rate=(amount / coins).quantize(RATE_PLACES))
 
     def verify_notify(self, raw: RawNotify) -> Notice:
         if raw.method != "POST" or raw.query:

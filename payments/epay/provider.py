@@ -49,6 +49,8 @@ class EpayAccount:
     key: str = field(repr=False)
     mode: EpayMode = EpayMode.API
     sign_mode: SignMode = SignMode.PLAIN
+    # Some clones have no act=order.
+    can_query: bool = True
 
     def address(self, script: str) -> str:
         return f"{self.gateway.rstrip('/')}/{script}"
@@ -56,9 +58,11 @@ class EpayAccount:
 
 class EpayProvider(Provider):
     weak_signature = True
+    can_close = False
 
     def __init__(self, account: EpayAccount, call: Call = call):
         self.account = account
+        self.can_query = account.can_query
         self._call = call
 
     def create(self, charge: Charge) -> Created:
@@ -122,6 +126,8 @@ class EpayProvider(Provider):
         )
 
     def query(self, number: str, *, ref: str = "") -> Queried:
+        if not self.can_query:
+            return Queried(state=PaymentState.UNKNOWN, reason="the gateway cannot be asked")
         try:
             reply = self._ask("GET", "api.php", self._with_key({"act": "order", "out_trade_no": number}))
             return self._queried(reply, number)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from urllib.parse import urlencode, urlsplit
 
+from common import clock
 from payments import rsa
 from payments.epay.provider import APP_SCHEMES, MISSING, PAGE_SCHEMES, STATES, EpayMode, short_number
 from payments.epay.rsa_signing import SIGN_TYPE, sign, why_not_signed
@@ -52,7 +53,7 @@ class EpayV2Provider(Provider):
         self,
         account: EpayV2Account,
         exchange: Exchange = exchange,
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = clock.now,
         min_bits: int = rsa.MIN_BITS,
     ):
         """Raises payments.rsa.BadKey."""

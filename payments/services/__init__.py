@@ -1,6 +1,7 @@
 from payments.services.applying import apply_payment
 from payments.services.asking import ask_attempt, ask_due_attempts, expect_news, recheck_attempt
 from payments.services.channels import channel_problems, save_channel
+from payments.services.closing import close_attempt, close_due_attempts
 from payments.services.keys import expect_keys, fetch_due_keys, fetch_keys
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
 from payments.services.refunding import begin_refund, push_due_refunds, push_refund, return_payment, settle_refund
@@ -17,6 +18,8 @@ __all__ = [
     "assign_to_order",
     "begin_refund",
     "channel_problems",
+    "close_attempt",
+    "close_due_attempts",
     "close_due_top_ups",
     "confirm_payment",
     "expect_keys",

@@ -32,11 +32,10 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
                 raise TransactionTaken
             return False
         attempt.outcome = apply_money(attempt, amount=amount, ref=ledger_ref(attempt.channel_id, provider_txn), at=at)
-        attempt.state, attempt.paid_at, attempt.ask_at = State.PAID, at, None
+        attempt.state, attempt.paid_at, attempt.ask_at, attempt.close_at = State.PAID, at, None, None
         attempt.provider_txn, attempt.paid_amount, attempt.last_error = provider_txn, amount, ""
-        attempt.save(
-            update_fields=["state", "paid_at", "ask_at", "provider_txn", "paid_amount", "outcome", "last_error"]
-        )
+        facts = ["provider_txn", "paid_amount", "outcome", "last_error"]
+        attempt.save(update_fields=["state", "paid_at", "ask_at", "close_at", *facts])
         waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
         waiting.update(verdict=NotifyLog.Verdict.APPLIED, reason="")
     return True

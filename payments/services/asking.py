@@ -77,14 +77,17 @@ def _note_answer(attempt_id: int, queried: Queried) -> None:
         attempt.asked_at, attempt.asked_count = at, min(attempt.asked_count + 1, 1000)
         attempt.last_error = queried.reason
         silent = queried.state == PaymentState.UNKNOWN
-        if at < attempt.expires_at + (AFTER_SILENT if silent else AFTER_UNPAID):
+        if queried.state == PaymentState.CLOSED:
+            attempt.ask_at = attempt.close_at = None
+            attempt.state = State.CLOSED if attempt.state in PaymentAttempt.LIVE else attempt.state
+        elif at < attempt.expires_at + (AFTER_SILENT if silent else AFTER_UNPAID):
             attempt.ask_at = next_question(attempt, at) if attempt.ask_at else None
         else:
             attempt.ask_at = None
             if attempt.state in PaymentAttempt.LIVE:
                 # Silence is parked for staff to see; a clear "not paid" ends it.
                 attempt.state = State.UNKNOWN if silent else State.CLOSED
-        attempt.save(update_fields=["asked_at", "asked_count", "last_error", "ask_at", "state"])
+        attempt.save(update_fields=["asked_at", "asked_count", "last_error", "ask_at", "close_at", "state"])
         if not silent:
             waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
             waiting.update(verdict=NotifyLog.Verdict.REJECTED, reason=f"gateway_says_{queried.state}")

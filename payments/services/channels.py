@@ -8,11 +8,11 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from common import crypto
-from payments import rsa
-from payments.gateways import credentials_label, provider_with, secrets_of
+from payments.gateways import credentials_label, most_of, provider_with, secrets_of
 from payments.models import Channel
 from payments.options import profile_of
 from payments.services.keys import expect_keys
+from payments.stripe.provider import YUAN, read_rate
 
 
 def save_channel(*, channel: Channel, secrets: Mapping[str, str] | None = None) -> Channel:
@@ -50,11 +50,29 @@ def channel_problems(*, channel: Channel, secrets: Mapping[str, str]) -> dict[st
         problems["merchant_id"] = _("请填写%(field)s") % {"field": profile.merchant}
     if not set(channel.methods) <= set(profile.methods):
         problems["methods"] = _("这种协议没有所选的支付方式")
+    problems |= _contradictions(channel)
     if not problems:
         try:
             provider_with(channel, known)
-        except (rsa.BadKey, ValueError) as error:
-            problems[""] = _("密钥无法使用：%(reason)s") % {"reason": error}
+        except ValueError:
+            # The reason is one for programmers; what the keys are is told to nobody.
+            problems[""] = _("密钥无法使用，请核对是否完整、是否填错了位置；RSA 密钥不能短于 2048 位")
+    return problems
+
+
+def _contradictions(channel: Channel) -> dict[str, str]:
+    """Where what was chosen does not go together."""
+    problems, chosen = {}, channel.settings
+    if channel.max_amount > most_of(channel):
+        problems["max_amount"] = _("不能查询的渠道，单笔最高金额不能超过 ¥%(most)s") % {"most": most_of(channel)}
+    rate = chosen.get("rate", "")
+    if chosen.get("currency", YUAN) != YUAN and not rate:
+        problems["rate"] = _("请填写%(field)s") % {"field": _("汇率")}
+    if rate:
+        try:
+            read_rate(rate)
+        except ValueError:
+            problems["rate"] = _("汇率须是大于 0 的数字")
     return problems
 
 

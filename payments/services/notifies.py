@@ -52,7 +52,7 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     )
     provider = provider_of(channel)
     verdict = _process(log, channel, provider, raw)
-    done = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED)
+    done = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED) or log.reason == NotifyLog.FOR_STAFF
     return provider.accepted if done else provider.refused
 
 
@@ -117,6 +117,8 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         return _conclude(log, Verdict.IGNORED, f"status {notice.status}", attempt)
     if attempt is not None and attempt.state == PaymentAttempt.State.PAID:
         return _conclude_repeat(log, attempt, notice)
+    if provider.weak_signature and not provider.can_query:
+        return _leave_to_staff(log, attempt, notice)
     queried = provider.confirm(notice) if provider.weak_signature else _believed(notice)
     if queried.state == PaymentState.UNKNOWN:
         return _wait(log, attempt, queried)
@@ -183,6 +185,13 @@ def _wait(log: NotifyLog, attempt: PaymentAttempt | None, queried: Queried) -> s
         )
         send("payments.tasks.ask_attempt", attempt.pk)
     return _conclude(log, Verdict.WAITING, queried.reason[:120], attempt)
+
+
+def _leave_to_staff(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> str:
+    """Nobody can be asked whether it is true: staff compares it with the gateway's console and confirms it by hand."""
+    if attempt is not None:
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(ask_at=None)
+    return _conclude(log, Verdict.WAITING, NotifyLog.FOR_STAFF, attempt)
 
 
 def _conclude(log: NotifyLog, verdict: str, reason: str, attempt: PaymentAttempt | None = None) -> str:

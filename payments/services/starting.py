@@ -13,7 +13,7 @@ from common.ids import payment_number
 from common.locks import lock_one
 from orders.models import Order
 from payments.exceptions import GatewayRefused, GatewaySilent, MethodUnavailable, NotPayable
-from payments.gateways import device_for, provider_of
+from payments.gateways import device_for, kind_of, provider_of
 from payments.models import Channel, PaymentAttempt, TopUp
 from payments.providers import Charge, Created, Device, Outcome
 from payments.purposes import Payable, PayableState, payable, payable_of
@@ -78,7 +78,8 @@ def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> Pa
             if live.state != State.PENDING or (live.show == Show.BRIDGE) == bridge:
                 return live
             # Compare-and-set: money that came meanwhile stays what it is, and a new attempt would be one too many.
-            if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(state=State.CLOSED):
+            closing = {"state": State.CLOSED, "close_at": at if kind_of(channel).can_close else None}
+            if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(**closing):
                 raise NotPayable
         fee = fee_of(channel, fresh.amount)
         made = PaymentAttempt.objects.create(
@@ -92,6 +93,7 @@ def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> Pa
             created_at=at,
             expires_at=fresh.deadline,
             ask_at=at + FIRST_ASK,
+            close_at=fresh.deadline if kind_of(channel).can_close else None,
         )
     # Not under the order's lock: attempts are locked before orders.
     _close_others(made)
@@ -104,9 +106,11 @@ def _close_others(made: PaymentAttempt) -> None:
     One whose call got no answer stays open until the gateway says what became of it.
     """
     put_up = [State.CREATED, State.PENDING]
-    PaymentAttempt.objects.filter(
+    others = PaymentAttempt.objects.filter(
         order_id=made.order_id, top_up_id=made.top_up_id, channel_id=made.channel_id, state__in=put_up
-    ).exclude(pk=made.pk).update(state=State.CLOSED)
+    ).exclude(pk=made.pk)
+    closable = kind_of(made.channel).can_close
+    others.update(state=State.CLOSED, close_at=made.created_at if closable else None)
 
 
 def _claim_call(attempt: PaymentAttempt) -> bool:
@@ -128,11 +132,17 @@ def _store(attempt: PaymentAttempt, created: Created) -> PaymentAttempt:
         if created.outcome == Outcome.DONE:
             fresh.state, fresh.show = State.PENDING, created.show
             fresh.payload, fresh.ref = created.payload, created.ref
+            if created.foreign is not None:
+                fresh.currency, fresh.currency_amount = created.foreign.currency, created.foreign.amount
+                fresh.rate = created.foreign.rate
         elif created.outcome == Outcome.REFUSED:
-            fresh.state, fresh.ask_at = State.FAILED, None
+            fresh.state, fresh.ask_at, fresh.close_at = State.FAILED, None, None
         else:
             fresh.state = State.UNKNOWN
-        fresh.save(update_fields=["called_at", "last_error", "state", "show", "payload", "ref", "ask_at"])
+        foreign = ["currency", "currency_amount", "rate"]
+        fresh.save(
+            update_fields=["called_at", "last_error", "state", "show", "payload", "ref", "ask_at", "close_at", *foreign]
+        )
     return fresh
 
 

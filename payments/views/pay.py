@@ -5,6 +5,7 @@ one it began in (out of WeChat, back from an app). It shows an amount and a name
 """
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import wraps
 
 import segno
@@ -19,7 +20,7 @@ from common import clock
 from common.exceptions import DomainError
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for, provider_of
-from payments.models import PaymentAttempt
+from payments.models import Channel, PaymentAttempt
 from payments.providers import Device
 from payments.purposes import Payable, PayableState, payable_of
 from payments.selectors import attempt_for, option_for, pay_options, refused_channels
@@ -29,6 +30,10 @@ State = PaymentAttempt.State
 Show = PaymentAttempt.Show
 # What a QR code may hold to be offered as a link on the phone that shows it. WeChat's own scheme only opens by scanning.
 OPENS_HERE = ("https://", "http://", "alipays://", "alipay://", "mqqapi://", "mqqwpa://")
+# Methods that no app scans: their code opens a page.
+ON_THEIR_PAGE = (Channel.Method.USDT, Channel.Method.CARD)
+LONGEST_CODE = 300
+RATE_PLACES = Decimal("0.0001")
 ON_PHONES = {Device.MOBILE, *WORKS_INSIDE}
 
 
@@ -72,6 +77,8 @@ def payment(request: HttpRequest, attempt: PaymentAttempt) -> HttpResponse:
         "in_wechat": device == Device.WECHAT,
         "needs_payer": needs_payer,
         "misfit": is_open and _is_misfit(attempt, device),
+        "foreign": _foreign(attempt),
+        "on_their_page": attempt.method in ON_THEIR_PAGE,
         **_way(attempt),
     }
     response = render(request, "payments/payment.html", context)
@@ -80,6 +87,18 @@ def payment(request: HttpRequest, attempt: PaymentAttempt) -> HttpResponse:
         hosts = provider_of(attempt.channel).browser_hosts()
         response._csp_update = {"form-action": [*hosts, "https:"]}
     return response
+
+
+def _foreign(attempt: PaymentAttempt) -> str:
+    """What the gateway asks for where that is no yuan."""
+    if attempt.rate is None or attempt.currency_amount is None:
+        return ""
+    told = {
+        "amount": f"{attempt.currency_amount.normalize():f}",
+        "currency": attempt.currency,
+        "rate": f"{attempt.rate.quantize(RATE_PLACES).normalize():f}",
+    }
+    return _("付款时为 %(amount)s %(currency)s（1 %(currency)s = ¥%(rate)s）") % told
 
 
 def _way(attempt: PaymentAttempt) -> dict:
@@ -93,7 +112,8 @@ def _way(attempt: PaymentAttempt) -> dict:
     way = {}
     if attempt.show != Show.QR or attempt.payload.startswith(OPENS_HERE):
         way["link"] = attempt.payload
-    if attempt.show in (Show.QR, Show.PAGE):
+    # The signed address of a gateway's page is too long for a code that a phone could read.
+    if attempt.show == Show.QR or attempt.show == Show.PAGE and len(attempt.payload) <= LONGEST_CODE:
         way["qr"] = segno.make(attempt.payload, error="m", micro=False).png_data_uri(scale=6, border=3)
     return way
 

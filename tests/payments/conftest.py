@@ -124,6 +124,11 @@ class Till:
             target=target, channel=channel, method=method, client_address="203.0.113.9", user_agent=agent
         )
 
+    def open(self, attempt: PaymentAttempt) -> PaymentAttempt:
+        """The buyer opens what is shown: a gateway that is sent a signed address hears of the order only then."""
+        self.sandbox.client.get(attempt.payload)
+        return attempt
+
     def fields(self, attempt: PaymentAttempt, **changes: str) -> dict[str, str]:
         """A notify about the attempt, as the gateway signs it."""
         order = self.sandbox.order(attempt.number)

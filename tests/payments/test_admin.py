@@ -44,6 +44,7 @@ FIELDS = {
     "key": "a key of 32 characters, or nearly",
     "mode": "api",
     "sign_mode": "key",
+    "query": "yes",
     "min_amount": "1.00",
     "max_amount": "5000.00",
     "fee_rate": "0.0060",
@@ -65,7 +66,7 @@ class TestChannels:
         channel = Channel.objects.get()
         assert secret_of(channel) == FIELDS["key"]
         assert FIELDS["key"] not in channel.credentials
-        assert channel.settings == {"mode": "api", "sign_mode": "key"}
+        assert channel.settings == {"mode": "api", "sign_mode": "key", "query": "yes"}
         page = desk.get(f"{CHANNELS}{channel.pk}/change/").content.decode()
         assert FIELDS["key"] not in page
         assert channel.credentials not in page

@@ -21,8 +21,7 @@ from catalog.services.figures import refresh_figures
 from common import clock
 from common.progress import Bar
 from events.services import relay
-from payments.models import Channel
-from payments.services import save_channel
+from shop.demo.channels import make_epay, make_others
 from shop.demo.desk import leave_work
 from shop.demo.history import History
 from shop.demo.people import MEMBERS
@@ -32,8 +31,6 @@ OPENED = timedelta(days=160)
 # Marks in the audit log: when the shop was begun (its "now"), and that it is complete.
 BEGUN, MADE = "demo.begun", "demo.made"
 ADMIN, KEEPER = "admin", "goods"
-# The sandbox's own, see sandbox/epay/merchants.py; the environment names others.
-SANDBOX = {"url": "http://127.0.0.1:8001", "pid": "1000", "key": "sandbox-epay-demo-key"}
 
 
 class Command(BaseCommand):
@@ -77,7 +74,7 @@ class Command(BaseCommand):
             stock_shop(actor=admin, told=lambda: bar(next(done), sku_count()))
             bar.close()
         # For history the buyer's browser would post a form, which asks no gateway; the present asks it.
-        channel = self._channel(mode="page")
+        channel = make_epay(mode="page")
         history = History(now=now, staff=admin, channel=channel, password=self.passwords)
         acts = history.acts()
         bar = Bar("orders")
@@ -87,7 +84,8 @@ class Command(BaseCommand):
         with clock.travel(now):
             leave_work(author=User.objects.get(username=KEEPER), checker=admin)
             relay()
-        self._channel(mode="api")
+        make_epay(mode="api")
+        make_others()
         refresh_figures()
         record(action=MADE, at=clock.now(), detail={"acts": len(acts)})
 
@@ -104,15 +102,6 @@ class Command(BaseCommand):
                 group_ids=[Group.objects.get(name="商品运营").pk],
                 actor=admin,
             )
-
-    def _channel(self, *, mode: str) -> Channel:
-        known = Channel.objects.filter(code="epay").first()
-        channel = known or Channel(code="epay", name="易支付", name_en="Epay", sandbox=True)
-        channel.methods = [Channel.Method.ALIPAY, Channel.Method.WECHAT]
-        channel.gateway_url = os.environ.get("SANDBOX_URL") or SANDBOX["url"]
-        channel.merchant_id = os.environ.get("SANDBOX_EPAY_PID") or SANDBOX["pid"]
-        channel.settings = {"mode": mode}
-        return save_channel(channel=channel, secrets={"key": os.environ.get("SANDBOX_EPAY_KEY") or SANDBOX["key"]})
 
     def _write_logins(self) -> None:
         home, desk = f"{settings.PUBLIC_URL}/", f"{settings.PUBLIC_URL}/admin/"

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0006_refunds_through_gateways'),
+        ('payments', '0007_refunds_through_gateways'),
     ]
 
     operations = [

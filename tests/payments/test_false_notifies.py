@@ -1,0 +1,133 @@
+"""Forged, borrowed, late and repeated notifies of every protocol: none of them moves money."""
+
+import json
+
+import pytest
+
+from common import clock
+from orders.models import Order
+from payments.models import PaymentAttempt
+from payments.selectors import pay_options
+from tests.payments.conftest import DESKTOP, METHODS, PHONE, verdicts
+from tests.shelf import books
+
+pytestmark = pytest.mark.django_db
+State = PaymentAttempt.State
+PROTOCOLS = ["epay", "epay_v2", "alipay", "bepusdt", "stripe"]
+# What each answers where a notify is not accepted.
+REFUSED = {"bepusdt": (503, "fail"), "stripe": (400, "fail")}
+ACCEPTED = {"bepusdt": (200, "ok"), "stripe": (200, "ok")}
+
+
+@pytest.fixture(params=PROTOCOLS)
+def protocol(request) -> str:
+    return request.param
+
+
+@pytest.fixture
+def channel(till, protocol):
+    return till.of(protocol)
+
+
+@pytest.fixture
+def attempt(till, channel, order, protocol):
+    return till.open(till.start(order, channel, METHODS[protocol], agent=PHONE))
+
+
+def fresh(row):
+    return type(row).objects.get(pk=row.pk)
+
+
+def sent(till, channel, letter) -> tuple[int, str]:
+    reply = till.hand_over(channel, letter)
+    return reply.status_code, reply.content.decode()
+
+
+def unpaid(attempt: PaymentAttempt) -> bool:
+    return fresh(attempt).state == State.PENDING and fresh(attempt.order).state == Order.State.UNPAID
+
+
+def test_none_of_these_pays(till, channel, attempt, protocol, settings):
+    """A forged one; a genuine one with another amount; a signed one about an order that nobody paid."""
+    refused = REFUSED.get(protocol, (200, "fail"))
+    assert sent(till, channel, till.sandbox.letter(attempt.number, "forged")) == refused
+    assert unpaid(attempt)
+    answer = sent(till, channel, till.sandbox.letter(attempt.number, "unpaid"))
+    # A strong signature under "not paid" is heard; a weak one under "paid" is asked about, and refused.
+    assert answer == (refused if protocol in ("epay", "bepusdt") else ACCEPTED.get(protocol, (200, "success")))
+    assert unpaid(attempt)
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    cheaper = {
+        "bepusdt": ('"amount": 10,', '"amount": 1,'),
+        "stripe": ('"amount_total": 1000', '"amount_total": 1'),
+    }.get(protocol, ("=10.00&", "=0.01&"))
+    changed = letter | {part: letter[part].replace(*cheaper) for part in ("url", "body")}
+    assert changed != letter
+    assert sent(till, channel, changed) == refused
+    assert unpaid(attempt)
+    assert books() == {}
+
+
+def test_the_same_notify_again_and_again(till, channel, attempt, protocol):
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    accepted = ACCEPTED.get(protocol, (200, "success"))
+    assert [sent(till, channel, letter) for _ in range(3)] == [accepted] * 3
+    assert verdicts(channel) == ["applied", "repeated", "repeated"]
+    assert fresh(attempt.order).state == Order.State.DELIVERED
+    assert books() == {}
+
+
+def test_another_channels_genuine_notify(till, channel, attempt, protocol):
+    """Signed for a channel of another merchant; and of the same gateway, for a number that is not this channel's."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    for other in set(PROTOCOLS) - {protocol}:
+        assert sent(till, till.of(other), letter)[1] == "fail"
+    assert unpaid(attempt)
+
+
+@pytest.mark.parametrize("protocol", ["epay_v2", "stripe"], indirect=True)
+def test_a_notify_that_was_kept_for_later(till, channel, attempt, protocol):
+    till.sandbox.act(attempt.number, "pay_silently")
+    stale = till.sandbox.letter(attempt.number, "stale")
+    assert sent(till, channel, stale) == REFUSED.get(protocol, (200, "fail"))
+    assert verdicts(channel) == ["rejected stale"]
+    assert unpaid(attempt)
+
+
+@pytest.mark.parametrize("protocol", ["epay_v2", "alipay"], indirect=True)
+def test_another_merchant_of_the_same_gateway(till, channel, attempt, protocol):
+    """The gateway's signature is right, the money is somebody else's."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    channel.merchant_id = "2021999999999999"
+    channel.save()
+    assert sent(till, channel, letter) == (200, "fail")
+    assert verdicts(channel) == ["rejected merchant"]
+    assert unpaid(attempt)
+
+
+def test_a_sandbox_is_nothing_in_production(till, channel, attempt, protocol, settings):
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    settings.PRODUCTION = True
+    assert till.hand_over(channel, letter).status_code == 404
+    assert unpaid(attempt)
+    assert pay_options(amount=attempt.amount, user_agent=DESKTOP, at=clock.now()) == []
+
+
+@pytest.mark.parametrize("protocol", ["bepusdt", "stripe"], indirect=True)
+@pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"a": 1}', '{"a": {"b": ' * 100, "\x00"])
+def test_noise_is_no_server_error(till, channel, attempt, protocol, body):
+    letter = till.sandbox.letter(attempt.number, "unpaid")
+    assert sent(till, channel, letter | {"body": body}) == REFUSED[protocol]
+
+
+def test_a_huge_body_is_not_read(till, channel, attempt, protocol):
+    letter = till.sandbox.letter(attempt.number)
+    huge = letter | {"method": "POST", "body": json.dumps({"a": "x" * 300_000})}
+    huge["headers"] = {**letter["headers"], "Content-Type": "application/json"}
+    assert sent(till, channel, huge)[1] == "fail"
+    assert unpaid(attempt)
