@@ -19,6 +19,7 @@ from sandbox.store import Store
 from sandbox.stripe import StripeTongue
 from sandbox.till import Till
 from sandbox.tongue import Refused, as_address
+from sandbox.wechat.tongue import WechatTongue
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         till.learn(EpayV2Tongue(till, faults, keys["epay_v2"]))
         till.learn(AlipayTongue(till, faults, keys["alipay"]))
         till.learn(BepusdtTongue(till, faults, keys["bepusdt"]))
+        till.learn(WechatTongue(till, faults, keys["wechat"]))
         webhook = options.stripe_webhook and as_address(options.stripe_webhook, "--stripe-webhook")
         till.learn(StripeTongue(till, faults, keys["stripe"], webhook))
     except (OSError, ValueError, KeyError, Refused) as error:

@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from sandbox.rsa import new_pair
+from sandbox.wechat.keys import wechat_keys
 
 Keys = dict[str, dict[str, str]]
 
@@ -43,6 +44,7 @@ def _pairs() -> dict[str, str]:
 
 
 _MAKERS = {
+    "wechat": wechat_keys,
     "epay_v2": lambda: {"pid": "1001", **_pairs()},
     "alipay": lambda: {"app_id": "2021000000000001", "seller_id": "2088000000000001", **_pairs()},
     "bepusdt": lambda: {"token": secrets.token_hex(16)},

@@ -95,7 +95,7 @@ def _offered(amount: Decimal | None, device: Device, at: datetime, skip: Collect
     works = WORKS_INSIDE.get(device)
     found: dict[str, PayOption] = {}
     active = usable_channels().filter(is_active=True)
-    here = (one for one in active if (not one.devices or device in one.devices) and fits(one, device))
+    here = (one for one in active if (not one.devices or device in one.devices) and is_payable_in(one, device))
     for channel in here:
         for method in channel.methods:
             wanted = (works is None or method in works) and channel.pk not in skip and method not in found
@@ -104,7 +104,7 @@ def _offered(amount: Decimal | None, device: Device, at: datetime, skip: Collect
     return list(found.values())
 
 
-def fits(channel: Channel, device: Device) -> bool:
+def is_payable_in(channel: Channel, device: Device) -> bool:
     """Whether the channel can be paid in this browser: in an app's own, some merchants cannot."""
     if device not in WORKS_INSIDE:
         return True

@@ -78,7 +78,8 @@ def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> Pa
             if live.state != State.PENDING or (live.show == Show.BRIDGE) == bridge:
                 return live
             # Compare-and-set: money that came meanwhile stays what it is, and a new attempt would be one too many.
-            if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(state=State.CLOSED):
+            closing = {"state": State.CLOSED, "close_at": at if kind_of(channel).can_close else None}
+            if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(**closing):
                 raise NotPayable
         fee = fee_of(channel, fresh.amount)
         made = PaymentAttempt.objects.create(

@@ -167,18 +167,13 @@ class WechatProvider(Provider):
     def _paid(self, found: Mapping[str, Any]) -> Notice:
         if (found.get("mchid"), found.get("appid")) != (self.account.merchant_id, self.account.app_id):
             raise NotifyRefused("merchant")
+        if found.get("trade_state") != "SUCCESS":
+            return self._other(found, str(found.get("trade_state", "")))
         try:
             number, provider_txn, amount = _facts(found)
         except Unreadable as error:
             raise NotifyRefused(str(error)) from None
-        state = found.get("trade_state")
-        return Notice(
-            number=number,
-            provider_txn=provider_txn,
-            amount=amount,
-            paid=state == "SUCCESS",
-            status=str(state)[:40],
-        )
+        return Notice(number=number, provider_txn=provider_txn, amount=amount, paid=True, status="SUCCESS")
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         path = f"/v3/pay/transactions/out-trade-no/{number}?{urlencode({'mchid': self.account.merchant_id})}"

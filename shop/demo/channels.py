@@ -90,15 +90,36 @@ def _stripe(keys: Mapping[str, str]) -> Play:
     )
 
 
+def _wechat(keys: Mapping[str, str]) -> Play:
+    return Play(
+        methods=[Method.WECHAT],
+        merchant=keys["mchid"],
+        settings={
+            "app_id": keys["app_id"],
+            "serial": keys["merchant_serial"],
+            "public_key_id": keys["public_key_id"],
+            "public_key": keys["platform_public"],
+            "sign_in_address": os.environ.get("SANDBOX_URL") or SANDBOX["url"],
+        },
+        secrets={
+            "private_key": keys["merchant_private"],
+            "api_key": keys["api_key"],
+            "app_secret": keys["app_secret"],
+        },
+    )
+
+
 _NAMES = {
     Provider.ALIPAY: ("支付宝直连", "Alipay direct"),
+    Provider.WECHAT: ("微信直连", "WeChat direct"),
     Provider.EPAY_V2: ("易支付 V2", "Epay V2"),
     Provider.STRIPE: ("Stripe", "Stripe"),
     Provider.BEPUSDT: ("BEpusdt", "BEpusdt"),
 }
-# In the order in which buyers see their methods; they come before 易支付 V1, whose WeChat Pay is then left.
+# In the order in which buyers see their methods; they come before 易支付 V1.
 _PLAYS: dict[str, Callable[[Mapping[str, str]], Play]] = {
     Provider.ALIPAY: _alipay,
+    Provider.WECHAT: _wechat,
     Provider.EPAY_V2: _epay_v2,
     Provider.STRIPE: _stripe,
     Provider.BEPUSDT: _bepusdt,

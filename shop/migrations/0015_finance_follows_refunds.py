@@ -21,7 +21,7 @@ def give_rights(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0014_staff_record_reputation"),
-        ("payments", "0006_refunds_through_gateways"),
+        ("payments", "0007_refunds_through_gateways"),
     ]
 
     operations = [migrations.RunPython(give_rights, migrations.RunPython.noop)]

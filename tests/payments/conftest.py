@@ -37,7 +37,14 @@ def sandbox(running_sandbox, settings):
     running_sandbox.mend()
 
 
-METHODS = {"epay": "alipay", "epay_v2": "bank", "alipay": "alipay", "bepusdt": "usdt", "stripe": "card"}
+METHODS = {
+    "epay": "alipay",
+    "epay_v2": "bank",
+    "alipay": "alipay",
+    "bepusdt": "usdt",
+    "stripe": "card",
+    "wechat": "wxpay",
+}
 
 
 def account(sandbox: RunningSandbox, protocol: str) -> tuple[dict, dict[str, str]]:
@@ -53,6 +60,16 @@ def account(sandbox: RunningSandbox, protocol: str) -> tuple[dict, dict[str, str
             told = {"alipay_public_key": keys["platform_public"], "seller_id": keys["seller_id"]}
             fields |= {"gateway_url": f"{sandbox.url}/gateway.do", "merchant_id": keys["app_id"], "settings": told}
             return fields, _private(keys)
+        case "wechat":
+            told = {
+                "app_id": keys["app_id"],
+                "serial": keys["merchant_serial"],
+                "public_key_id": keys["public_key_id"],
+                "public_key": keys["platform_public"],
+                "sign_in_address": sandbox.url,
+            }
+            fields |= {"gateway_url": sandbox.url, "merchant_id": keys["mchid"], "settings": told}
+            return fields, {**_private(keys), "api_key": keys["api_key"], "app_secret": keys["app_secret"]}
         case "bepusdt":
             return fields | {"gateway_url": sandbox.url, "settings": {"trade_type": "usdt.trc20"}}, dict(keys)
         case _:

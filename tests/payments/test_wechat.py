@@ -278,7 +278,7 @@ class TestWhoPays:
         inside = pay_inside(till, wechat, order)
         assert inside.pk != screen.pk
         assert PaymentAttempt.objects.get(pk=screen.pk).state == State.CLOSED
-        assert "只能在微信里完成" in see(inside, DESKTOP)
+        assert "在这里要换一个新的付款单" in see(inside, DESKTOP)
         again = till.start(order, wechat, "wxpay")
         assert (again.show, PaymentAttempt.objects.get(pk=inside.pk).state) == (Show.QR, State.CLOSED)
 

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0011_refunds_by_the_original_route'),
-        ('payments', '0005_channels_of_more_protocols'),
+        ('payments', '0006_attempts_are_closed_at_gateways'),
     ]
 
     operations = [
