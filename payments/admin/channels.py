@@ -171,6 +171,8 @@ class ChannelAdmin(ModelAdmin):
         return TemplateResponse(request, "payments/admin/choose.html", context)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: dict | None = None) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
         if request.GET.get("provider") not in PROFILES:
             return redirect("admin:payments_channel_choose")
         return super().add_view(request, form_url, extra_context)
