@@ -65,7 +65,7 @@ def give_rights(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0015_finance_follows_refunds"),
-        ("payments", "0008_bonuses_and_withdrawals"),
+        ("payments", "0009_bonuses_and_withdrawals"),
         ("wallet", "0007_cards_credit_and_restricted_money"),
     ]
 

@@ -23,7 +23,7 @@ def add_permissions(apps, schema_editor):
 class Migration(migrations.Migration):
     dependencies = [
         ("shop", "0016_staff_handle_members_money"),
-        ("payments", "0009_statements_are_compared_with_our_books"),
+        ("payments", "0010_statements_are_compared_with_our_books"),
     ]
 
     operations = [migrations.RunPython(add_permissions, migrations.RunPython.noop)]

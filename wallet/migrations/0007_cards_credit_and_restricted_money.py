@@ -190,12 +190,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='account',
             name='purpose',
-            field=models.CharField(choices=[('wallet', '会员余额'), ('order_credit', '订单待退款'), ('sales', '销售收入'), ('clearing', '渠道清算'), ('adjustment', '人工调整'), ('unclaimed', '待认领款项'), ('fees', '代收手续费'), ('payout', '人工打款'), ('rebates', '返利'), ('cards', '卡券兑付'), ('bonuses', '充值赠送'), ('hold', '提现冻结'), ('receivable', '授信应收')], max_length=20, verbose_name='用途'),
+            field=models.CharField(choices=[('wallet', '会员余额'), ('order_credit', '订单待退款'), ('sales', '销售收入'), ('clearing', '渠道清算'), ('adjustment', '人工调整'), ('unclaimed', '待认领款项'), ('fees', '代收手续费'), ('payout', '人工打款'), ('rebates', '返利'), ('refunding', '在途退款'), ('cards', '卡券兑付'), ('bonuses', '充值赠送'), ('hold', '提现冻结'), ('receivable', '授信应收')], max_length=20, verbose_name='用途'),
         ),
         migrations.AlterField(
             model_name='transfer',
             name='kind',
-            field=models.CharField(choices=[('top_up', '充值'), ('payment', '支付订单'), ('gateway_payment', '渠道支付订单'), ('refund', '退款'), ('late_payment', '逾期到账转余额'), ('adjustment', '人工调整'), ('unclaimed', '待认领款项'), ('credit_claimed', '订单待退款转入余额'), ('paid_out', '人工打款'), ('assigned', '待认领款项转入余额'), ('rebate', '返利'), ('card', '卡券兑换'), ('bonus', '充值赠送'), ('bonus_back', '收回充值赠送'), ('top_up_refund', '充值退款'), ('withdrawal', '申请提现'), ('withdrawal_back', '提现退回'), ('withdrawn', '提现打款'), ('credit_drawn', '授信转入余额'), ('credit_repaid', '归还授信'), ('reversal', '冲正')], max_length=20, verbose_name='类型'),
+            field=models.CharField(choices=[('top_up', '充值'), ('payment', '支付订单'), ('gateway_payment', '渠道支付订单'), ('refund', '退款'), ('late_payment', '逾期到账转余额'), ('adjustment', '人工调整'), ('unclaimed', '待认领款项'), ('credit_claimed', '订单待退款转入余额'), ('paid_out', '人工打款'), ('assigned', '待认领款项转入余额'), ('rebate', '返利'), ('card', '卡券兑换'), ('bonus', '充值赠送'), ('bonus_back', '收回充值赠送'), ('top_up_refund', '充值退款'), ('withdrawal', '申请提现'), ('withdrawal_back', '提现退回'), ('withdrawn', '提现打款'), ('credit_drawn', '授信转入余额'), ('credit_repaid', '归还授信'), ('reversal', '冲正'), ('sent_back', '转出原路退回'), ('returned', '原路退款完成'), ('fell_back', '原路退款未成，转回')], max_length=20, verbose_name='类型'),
         ),
         migrations.AddConstraint(
             model_name='account',

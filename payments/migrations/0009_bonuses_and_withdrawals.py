@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
-        ("payments", "0007_certificates_of_gateways"),
+        ("payments", "0008_certificates_of_gateways"),
         ('tenancy', '0002_main_storefront'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

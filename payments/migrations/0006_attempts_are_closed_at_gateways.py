@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0010_lines_settle_when_their_warranty_ends'),
-        ("payments", "0009_statements_are_compared_with_our_books"),
+        ("payments", "0005_channels_of_more_protocols"),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('orders', '0010_lines_settle_when_their_warranty_ends'),
-        ("payments", "0008_bonuses_and_withdrawals"),
+        ("payments", "0009_bonuses_and_withdrawals"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
