@@ -22,8 +22,8 @@ from orders.services import Complaint
 from orders.services.disputes.words import MIN_WORDS
 
 TAG = _("售后")
-MAX_KEYS = 1000
-MAX_KEY = 2000
+MAX_KEYS = 200
+MAX_KEY = 1000
 UNKNOWN_ORDER = OpenApiResponse(description=_("没有这个订单，或订单里没有这个规格"))
 
 
