@@ -61,7 +61,8 @@ def _fuzz(url: str, folder: Path, seed: int, budget: Budget, report: Report) -> 
     told = folder / "events.ndjson"
     told.unlink(missing_ok=True)
     command = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(folder / "schemathesis.toml")]
-    command += ["--no-color", "run", f"{url}/api/schema/", "--checks", "all", "--warnings", "off", "--workers", "2"]
+    # One worker: in threads side by side, Hypothesis runs into a fault of Python 3.11's own parser.
+    command += ["--no-color", "run", f"{url}/api/schema/", "--checks", "all", "--warnings", "off", "--workers", "1"]
     command += ["--phases", "examples,coverage,fuzzing,stateful", "--max-examples", str(EXAMPLES), "--no-shrink"]
     command += ["--seed", str(seed % 2**31), "--max-time", str(max(SHORTEST, int(budget.left)))]
     command += ["--suppress-health-check", "all", "--generation-database", "none"]
