@@ -8,17 +8,17 @@ import re
 import secrets
 import threading
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from sandbox import rsa
 from sandbox.faults import Faults
-from sandbox.till import CLOSED, PAID, REFUNDED, Till
-from sandbox.tongue import BEIJING, STALE, Kind, Letter, Refused, Tongue, as_address, money_text
+from sandbox.till import PAID, REFUNDED, Till
+from sandbox.tongue import BEIJING, STALE, Kind, Letter, Refused, Tongue, as_address
 from sandbox.web import BadRequest, Request, Response, as_json, redirect
 from sandbox.wechat.keys import serial_of, times_of
+from sandbox.wechat.records import iso, moment, refund_record, scene, transaction, yuan
 from sandbox.wechat.sign_in import SignIn
 from sandbox.wechat.signing import (
     as_body,
@@ -33,7 +33,6 @@ NUMBER = re.compile(r"^[0-9A-Za-z_|*-]{6,32}$")
 REFUND_NUMBER = re.compile(r"^[0-9A-Za-z_|*@-]{1,64}$")
 PREFIX = "/v3/pay/transactions/"
 TRADE_TYPES = {"native": "NATIVE", "h5": "MWEB", "jsapi": "JSAPI"}
-STATES = {PAID: "SUCCESS", REFUNDED: "REFUND", CLOSED: "CLOSED"}
 MOST_SKEW = 300
 # (status, code) by why the till refused.
 CODES = {
@@ -167,7 +166,7 @@ class WechatTongue(Tongue):
         extra: dict[str, str] = {}
         if kind == "jsapi":
             extra["openid"] = self._payer(asked)
-        if kind == "h5" and not _scene(asked):
+        if kind == "h5" and not scene(asked):
             raise Refused("scene_info 不合法")
         order = self.till.take(
             {
@@ -176,9 +175,9 @@ class WechatTongue(Tongue):
                 "out_trade_no": number,
                 "type": TRADE_TYPES[kind],
                 "name": description,
-                "money": _yuan(asked.get("amount"), "total"),
+                "money": yuan(asked.get("amount"), "total"),
                 "notify_url": notify_url,
-                "ends_at": _moment(asked.get("time_expire")),
+                "ends_at": moment(asked.get("time_expire")),
                 "extra": extra,
             }
         )
@@ -243,32 +242,13 @@ class WechatTongue(Tongue):
     def query(self, request: Request, **numbers: str) -> Reply:
         if parse_qs(request.query).get("mchid") != [self.mchid]:
             raise Refused("mchid 不正确")
-        return HTTPStatus.OK, self._transaction(self._order(**numbers))
+        return HTTPStatus.OK, self._payment(self._order(**numbers))
 
-    def _transaction(self, order: dict) -> dict:
-        paid = order["status"] in (PAID, REFUNDED)
-        state = "PAYERROR" if order["failed"] and not paid else STATES.get(order["status"], "NOTPAY")
-        if paid and Decimal(order["refunded"]):
-            state = "REFUND"
-        found = {
-            "appid": self.app_id,
-            "mchid": self.mchid,
-            "out_trade_no": order["out_trade_no"],
-            "trade_state": state,
-            "trade_state_desc": state,
-            "amount": {"total": _fen(order["paid"] if paid else order["money"]), "currency": "CNY"},
-            "payer": {"openid": order["extra"].get("openid", "oSandboxPayer0001")} if paid else {},
-        }
-        if paid:
-            found |= {
-                "transaction_id": order["id"],
-                "trade_type": order["type"],
-                "bank_type": "OTHERS",
-                "success_time": _iso(order["endtime"]),
-                "attach": "",
-            }
-            found["amount"] |= {"payer_total": found["amount"]["total"], "payer_currency": "CNY"}
-        return found
+    def _payment(self, order: dict) -> dict:
+        return transaction(order, app_id=self.app_id, mchid=self.mchid)
+
+    def _refund(self, order: dict, one: dict) -> dict:
+        return refund_record(order, one, done=self.refunds == "success")
 
     def close(self, request: Request, number: str) -> Reply:
         if request.json().get("mchid") != self.mchid:
@@ -286,9 +266,9 @@ class WechatTongue(Tongue):
         )
         if order["status"] not in (PAID, REFUNDED):
             raise Refused("订单未支付")
-        if _yuan(amount, "total") != order["paid"]:
+        if yuan(amount, "total") != order["paid"]:
             raise Refused("订单金额或退款金额与之前请求不一致，请核实后再试")
-        refund, new = self.till.refund(order, Decimal(_yuan(amount, "refund")), number)
+        refund, new = self.till.refund(order, Decimal(yuan(amount, "refund")), number)
         order = self.till.orders.get(order["id"])
         if new and order["notify_url"] and self.refunds == "success":
             self.till.tell(order, Kind.REFUND, number)
@@ -300,31 +280,6 @@ class WechatTongue(Tongue):
                 if refund["number"] == number:
                     return HTTPStatus.OK, self._refund(order, refund)
         raise Refused("退款单不存在", "no_refund")
-
-    def _refund(self, order: dict, refund: dict) -> dict:
-        done = self.refunds == "success"
-        found = {
-            "refund_id": f"5030{int(refund['id'], 16) % 10**20:020}",
-            "out_refund_no": refund["number"],
-            "transaction_id": order["id"],
-            "out_trade_no": order["out_trade_no"],
-            "channel": "ORIGINAL",
-            "user_received_account": "支付用户零钱",
-            "create_time": _iso(refund["at"]),
-            "status": "SUCCESS" if done else "PROCESSING",
-            "funds_account": "AVAILABLE",
-            "amount": {
-                "total": _fen(order["paid"]),
-                "refund": _fen(refund["money"]),
-                "payer_total": _fen(order["paid"]),
-                "payer_refund": _fen(refund["money"]),
-                "settlement_refund": _fen(refund["money"]),
-                "settlement_total": _fen(order["paid"]),
-                "discount_refund": 0,
-                "currency": "CNY",
-            },
-        }
-        return found | ({"success_time": _iso(refund["at"])} if done else {})
 
     def certificates(self) -> Reply:
         rows = []
@@ -349,11 +304,11 @@ class WechatTongue(Tongue):
         paid = order["status"] in (PAID, REFUNDED)
         if kind == Kind.RESULT and not paid:
             return None  # it tells of success only
-        event, resource, what = "TRANSACTION.SUCCESS", self._transaction(order), "transaction"
+        event, resource, what = "TRANSACTION.SUCCESS", self._payment(order), "transaction"
         if kind == Kind.RESULT or kind == Kind.STALE:
             resource |= {"trade_state": "SUCCESS", "trade_state_desc": "支付成功"}
         if kind == Kind.FORGED:
-            resource = self._transaction(order | {"status": PAID, "paid": order["money"], "endtime": at})
+            resource = self._payment(order | {"status": PAID, "paid": order["money"], "endtime": at})
         if kind == Kind.REFUND:
             refund = next((one for one in order["refunds"] if one["number"] == about), None)
             if refund is None:
@@ -364,7 +319,7 @@ class WechatTongue(Tongue):
         body = as_body(
             {
                 "id": f"{order['id']}-{kind}-{about}"[:36],
-                "create_time": _iso(at),
+                "create_time": iso(at),
                 "resource_type": "encrypt-resource",
                 "event_type": event,
                 "summary": "支付成功" if what == "transaction" else "退款成功",
@@ -416,36 +371,3 @@ class WechatTongue(Tongue):
             setattr(self, name, wish.get(name, getattr(self, name)))
         self.offered = offered
         return as_json({name: getattr(self, name) for name in (*allowed, "offered")})
-
-
-def _scene(asked: dict) -> bool:
-    scene = asked.get("scene_info")
-    if not isinstance(scene, dict) or not isinstance(scene.get("payer_client_ip"), str):
-        return False
-    return isinstance(scene.get("h5_info"), dict) and bool(scene["h5_info"].get("type"))
-
-
-def _yuan(amount: object, name: str) -> str:
-    """Of an amount in whole fen. Raises Refused."""
-    found = amount.get(name) if isinstance(amount, dict) else None
-    if type(found) is not int or not 0 < found < 10**10 or amount.get("currency", "CNY") != "CNY":
-        raise Refused(f"amount.{name} 不合法")
-    return money_text(Decimal(found) / 100)
-
-
-def _fen(yuan: str) -> int:
-    return int(Decimal(yuan) * 100)
-
-
-def _moment(text: object) -> float | None:
-    """Unix seconds of an RFC 3339 time. Raises Refused."""
-    if text is None:
-        return None
-    try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
-        raise Refused("time_expire 不合法") from None
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).astimezone(BEIJING).isoformat()
