@@ -21,9 +21,20 @@ from accounts.models import User
 from accounts.services.passkeys import is_credential
 from common import crypto
 from common.exceptions import DomainError
+from common.wrapped import SealedPart, register
 
 # The adapter is not told whose secret it is; the label at least keeps it from being read as any other kind.
 SEALED_AS = "mfa_authenticator"
+for _part in ("secret", "seed"):
+    register(
+        SealedPart(
+            model=Authenticator,
+            column="data",
+            part=_part,
+            label=lambda _row: SEALED_AS,
+            sealed_by=("accounts.mfa",),
+        )
+    )
 CODE_INPUT = {"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": 16, "spellcheck": "false"}
 
 

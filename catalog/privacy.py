@@ -17,6 +17,7 @@ nobodys(
     "catalog.Key",
     "catalog.ReusableSecret",
     "catalog.StockFigure",
+    "catalog.KeyExport",
 )
 belongs("catalog.ReviewTicket", of="user", keep=["public_id"])
 # The stars stay in the product's figures; the words were their author's.

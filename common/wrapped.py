@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import F, Func, Model, QuerySet, TextField, Value
+from django.db.models.fields.json import KeyTextTransform
 
 from common import crypto
 
@@ -56,6 +57,26 @@ class SealedText(Wrapped):
 
     def rewrapped(self, row: Any) -> dict[str, Any]:
         return {self.column: crypto.rewrap_settings(getattr(row, self.column), self.label(row))}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SealedPart(SealedText):
+    """Such a text under the key `part` of a column with JSON."""
+
+    part: str
+
+    @property
+    def name(self) -> str:
+        return f"{super().name}.{self.part}"
+
+    def rows(self) -> QuerySet:
+        text = KeyTextTransform(self.part, self.column)
+        master = Func(text, Value(r"\.[^.]*\.[^.]*$"), Value(""), function="regexp_replace", output_field=TextField())
+        return self.model._default_manager.filter(**{f"{self.column}__has_key": self.part}).annotate(master=master)
+
+    def rewrapped(self, row: Any) -> dict[str, Any]:
+        held = getattr(row, self.column)
+        return {self.column: {**held, self.part: crypto.rewrap_settings(held[self.part], self.label(row))}}
 
 
 _columns: dict[str, Wrapped] = {}

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from common.privacy import belongs, hinders
-from orders.models import Order
+from common.privacy import belongs, hinders, nobodys
+from orders.models import Dispute, Order
 
 belongs("orders.Cart", of="user", remove=True)
 belongs("orders.CartItem", of="cart__user", remove=True)
@@ -38,6 +39,12 @@ belongs("orders.OrderMove", of="order__buyer", keep=["from_state", "cause"], bla
 # Goods, sealed like keys; their owner reads them on the order's page.
 belongs("orders.LineSecret", of="line__order__buyer", secret=["sealed"])
 belongs("orders.OrderRefund", of="order__buyer", keep=["ref", "lines"], blank={"reason": ""})
+nobodys("what the operator sets", "orders.DisputeRules")
+belongs("orders.Dispute", of="order__buyer", keep=["public_id", "number"], blank={"text": "–", "verdict": ""})
+belongs("orders.DisputePiece", of="line__order__buyer")
+belongs("orders.DisputeMove", of="dispute__order__buyer", keep=["from_state", "cause"], blank={"text": ""})
+# Evidence goes; its owner sees it on the page of the case.
+belongs("orders.DisputePicture", of="move__dispute__order__buyer", secret=["sealed"], remove=True)
 
 
 @hinders
@@ -50,3 +57,9 @@ def open_orders(user: Any) -> Iterable[str]:
             "有 %(count)s 个订单还没有付款或发完货，请等它们完成或取消",
             count,
         ) % {"count": count}
+
+
+@hinders
+def open_cases(user: Any) -> Iterable[str]:
+    if Dispute.objects.filter(order__buyer=user, state__in=Dispute.OPEN).exists():
+        yield _("有售后单还在处理，请等它结束或撤回")

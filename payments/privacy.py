@@ -5,19 +5,31 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common.privacy import belongs, hinders, nobodys
-from payments.models import PaymentAttempt
+from payments.models import PaymentAttempt, Withdrawal
 
 
 def of_payer(user: Any) -> Q:
     return Q(order__buyer=user) | Q(top_up__user=user)
 
 
-nobodys("the shop's own", "payments.Channel")
+nobodys(
+    "the shop's own",
+    "payments.Channel",
+    "payments.PlatformCertificate",
+    "payments.BonusRule",
+    "payments.WithdrawalRules",
+)
+nobodys(
+    "numbers and sums of a gateway's statement, and what staff made of them",
+    "payments.Reconciliation",
+    "payments.ReconciliationCase",
+    "payments.CaseMove",
+)
 belongs("payments.TopUp", of="user", keep=["public_id"])
 belongs(
     "payments.PaymentAttempt",
     of=of_payer,
-    keep=["public_id", "number", "provider_txn"],
+    keep=["public_id", "number", "provider_txn", "ref", "currency"],
     blank={"payload": "", "last_error": ""},
     secret=["payload", "last_error"],
 )
@@ -26,8 +38,8 @@ belongs(
     "payments.NotifyLog",
     of=lambda user: Q(attempt_id__in=PaymentAttempt.objects.filter(of_payer(user)).values("pk")),
     keep=["http_method", "reason"],
-    blank={"raw": "", "address": None},
-    secret=["raw", "address"],
+    blank={"raw": "", "headers": {}, "address": None},
+    secret=["raw", "headers", "address"],
 )
 
 
@@ -35,3 +47,37 @@ belongs(
 def open_payments(user: Any) -> Iterable[str]:
     if PaymentAttempt.objects.filter(of_payer(user), state__in=PaymentAttempt.LIVE).exists():
         yield _("有一笔付款还没有结果，请等它完成或过期")
+
+
+belongs("payments.BonusGrant", of="user")
+belongs("payments.TopUpRefund", of="top_up__user", keep=["ref"], blank={"reason": "–"})
+belongs(
+    "payments.Refund",
+    of=lambda user: Q(attempt__order__buyer=user) | Q(attempt__top_up__user=user),
+    keep=["number", "ref", "provider_refund"],
+    blank={"reason": "", "last_error": ""},
+    secret=["last_error"],
+)
+belongs(
+    "payments.RefundMove",
+    of=lambda user: Q(refund__attempt__order__buyer=user) | Q(refund__attempt__top_up__user=user),
+    keep=["from_state"],
+    blank={"note": ""},
+    secret=["note"],
+)
+belongs(
+    "payments.PayoutAccount",
+    of="user",
+    keep=["public_id"],
+    blank={"sealed": "", "hint": "", "digest": b"", "reason": ""},
+    # Name and number in plain stand on the member's page; the copy shows as much as that page does.
+    secret=["sealed", "digest"],
+)
+belongs("payments.Withdrawal", of="user", keep=["public_id", "number", "proof"], blank={"reason": "–"})
+belongs("payments.WithdrawalMove", of="withdrawal__user", blank={"note": ""})
+
+
+@hinders
+def open_withdrawals(user: Any) -> Iterable[str]:
+    if Withdrawal.objects.filter(user=user, state__in=Withdrawal.OPEN).exists():
+        yield _("有一笔提现还没有打款，请等它完成或取消")

@@ -139,7 +139,7 @@ def channel(gateway: str = "https://gateway.invalid", *, mode: str = "page", cod
     made = Channel.objects.filter(code=code).first() or Channel(code=code, name=code, sandbox=True)
     made.methods, made.gateway_url, made.merchant_id = [Channel.Method.ALIPAY], gateway, MERCHANT
     made.settings = {"mode": mode}
-    return save_channel(channel=made, key=MERCHANT_KEY)
+    return save_channel(channel=made, secrets={"key": MERCHANT_KEY})
 
 
 def secrets_of(goods: Sku) -> Sequence[ReusableSecret]:

@@ -21,11 +21,14 @@ from accounts.services import issue_token
 from accounts.services.privacy import ask_export
 from catalog.models import Review
 from membership.models import Nudge
-from orders.models import Order
+from orders.models import DisputePicture, Order
 from orders.selectors import order_secret
 from payments.models import TopUp
+from tests.complaints import complain, picture
 from tests.desk import at_desk, staff
 from tests.opinions import ticket_of, write
+from tests.payments.withdrawals import ask as ask_withdrawal
+from tests.payments.withdrawals import open_withdrawals, verified_account
 from tests.rows import row_of
 from tests.shelf import Shelf
 
@@ -42,12 +45,17 @@ KEY = "key"
 OBJECTS: dict[str, tuple[str, str]] = {
     "account_confirm_email": (KEY, "mail_key"),
     "account_reset_password_from_key": (KEY, "reset_key"),
+    "api:dispute": (OWNED, "case"),
+    "api:dispute_accept": (OWNED, "case"),
+    "api:dispute_appeal": (OWNED, "case"),
     "api:order": (OWNED, "order"),
     "api:order_cancel": (OWNED, "order"),
     "api:order_pay": (OWNED, "order"),
     "api:product": (SHARED, "product"),
     "api:product_reviews": (SHARED, "product"),
     "api:token": (OWNED, "token"),
+    "api:withdrawal": (OWNED, "withdrawal"),
+    "api:withdrawal_cancel": (OWNED, "withdrawal"),
     "catalog:cover": (SHARED, "cover"),
     "fairness_csv": (SHARED, "table"),
     "fairness_rows": (SHARED, "table"),
@@ -57,13 +65,23 @@ OBJECTS: dict[str, tuple[str, str]] = {
     "mfa_remove_webauthn": (OWNED, "passkey"),
     "payments:notify": (SHARED, "channel"),
     "payments:payment": (KEY, "attempt"),
+    "payments:payer": (KEY, "attempt"),
+    "payments:payer_told": (KEY, "attempt"),
     "payments:recheck": (KEY, "attempt"),
     "payments:return": (KEY, "attempt"),
     "payments:status": (KEY, "attempt"),
     "payments:switch": (KEY, "attempt"),
     "payments:top_up_detail": (OWNED, "top_up"),
+    "payments:withdrawal_cancel": (OWNED, "withdrawal"),
     "shop:category": (SHARED, "category"),
     "shop:coupon_claim": (SHARED, "template"),
+    "shop:dispute": (OWNED, "case"),
+    "shop:dispute_accept": (OWNED, "case"),
+    "shop:dispute_add": (OWNED, "case"),
+    "shop:dispute_appeal": (OWNED, "case"),
+    "shop:dispute_money": (OWNED, "case"),
+    "shop:dispute_picture": (OWNED, "case_and_picture"),
+    "shop:dispute_withdraw": (OWNED, "case"),
     "shop:nudge": (OWNED, "nudge"),
     "shop:order": (OWNED, "order"),
     "shop:order_cancel": (OWNED, "order"),
@@ -76,6 +94,7 @@ OBJECTS: dict[str, tuple[str, str]] = {
     "shop:privacy_download": (OWNED, "export"),
     "shop:privacy_status": (OWNED, "export"),
     "shop:product": (SHARED, "product_page"),
+    "shop:report": (OWNED, "order"),
     "shop:review": (OWNED, "review"),
     "shop:review_withdraw": (OWNED, "review"),
 }
@@ -111,7 +130,7 @@ ADDRESSES = addresses()
 PAGES = [one for one in ADDRESSES if not one.is_desk]
 OWN_PAGES = [one for one in PAGES if OBJECTS.get(one.name, ("", ""))[0] == OWNED]
 # Of the admin, what is no row of a table: an address that lists apps, and one that leads to another row's page.
-NOT_ROWS = {"admin:app_list", "admin:view_on_site", "admin:None"}
+NOT_ROWS = {"admin:app_list", "admin:view_on_site", "admin:None", "admin:orders_dispute_picture"}
 # What stands in an address that is not about a row of its own list.
 OTHERS = {"batch_id": "catalog.KeyBatch", "user_id": "accounts.User", "transfer_id": "wallet.Transfer"}
 DESK = [one for one in ADDRESSES if one.is_desk and one.name not in NOT_ROWS]
@@ -161,6 +180,20 @@ class Things:
 
     def export(self) -> dict:
         return {"public_id": ask_export(user=self.alice).public_id}
+
+    def case(self) -> dict:
+        order = self.shelf.buy(self.alice, (self.shelf.sku(keys=1), 1), from_wallet=True)
+        return {"public_id": complain(order, pictures=[picture()]).public_id}
+
+    def case_and_picture(self) -> dict:
+        found = self.of("case")
+        return {**found, "picture": DisputePicture.objects.get(move__dispute__public_id=found["public_id"]).public_id}
+
+    def withdrawal(self) -> dict:
+        open_withdrawals()
+        verified_account(self.alice)
+        self.shelf.fund(self.alice, "20.00")
+        return {"public_id": ask_withdrawal(self.alice, "10.00").public_id}
 
     def review(self) -> dict:
         return {"public_id": write(ticket_of(self.alice)).ticket.public_id}

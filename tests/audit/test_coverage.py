@@ -17,6 +17,7 @@ WHO_ACTS = {"actor", "approver", "proposer", "decider", "asked_by", "issued_by",
 # Who acts is there, and the log is not the place; each with the reason.
 ELSEWHERE = {
     "accounts.services.staff.may_touch": "a question",
+    "catalog.services.importing.add_keys": "cards put into stock; wallet records who took the codes",
     "catalog.services.keys.looks_left": "a question; the look itself is recorded",
     "membership.services.points.grant_points": "an entry of the points ledger, by services that record",
     "membership.services.points.reverse_points": "an entry of the points ledger, by services that record",
@@ -24,9 +25,15 @@ ELSEWHERE = {
     "membership.services.rules.copy_rule_set": "a draft rules nothing; its publication is recorded",
     "membership.services.rules.draft_rule_set": "a draft rules nothing; its publication is recorded",
     "orders.services.closing.cancel": "an unpaid order; its history names who",
-    "wallet.services.adjust": "an entry of the ledger; adjust_by_staff records",
-    "wallet.services.post": "an entry of the ledger, which is append-only itself",
-    "wallet.services.refund_sale": "an entry of the ledger; orders record the refund",
+    "orders.services.disputes.buying.accept_decision": "a buyer's own word; the case's history has it",
+    "orders.services.disputes.buying.appeal_decision": "a buyer's own word; the case's history has it",
+    "orders.services.disputes.buying.withdraw_dispute": "a buyer's own word; the case's history has it",
+    "orders.services.disputes.deciding.give_anew": "a step of a decision; decide_dispute records",
+    "orders.services.disputes.opening.open_dispute": "a buyer's own word; the case's history has it",
+    "wallet.services.ledger.adjust": "an entry of the ledger; adjust_by_staff records",
+    "wallet.services.ledger.post": "an entry of the ledger, which is append-only itself",
+    "wallet.services.ledger.refund_sale": "an entry of the ledger; orders record the refund",
+    "wallet.services.ledger.send_back": "an entry of the ledger; payments record who sends money back",
 }
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.buyers import Buyer, Journal
 from tests.faults.clusters import Cluster
 from tests.launcher.conftest import Up, end_everything_of, manage
 from tests.sandboxes import wait_until
+from torture.buyers import Buyer, Journal
 
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("faults")]
 

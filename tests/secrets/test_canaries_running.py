@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.faults.buyers import Buyer, Journal, hidden
 from tests.faults.test_killed_while_selling import settled, shell
 from tests.launcher.conftest import Up, _installed, end_everything_of, manage, ports
 from tests.secrets.canaries import Canaries, dumped, in_files, in_valkey
+from torture.buyers import Buyer, Journal, hidden
 
 __all__ = ["_installed"]
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("faults")]

@@ -3,11 +3,10 @@
 from decimal import Decimal
 
 from accounts.models import User
-from common import crypto
 from wallet.codes import grouped
 from wallet.models import CardBatch
+from wallet.sealing import open_codes
 from wallet.services import make_batch
-from wallet.services.batches import _label
 
 
 def batch(actor: User, face: str = "50.00", count: int = 3, **fields) -> CardBatch:
@@ -18,4 +17,4 @@ def batch(actor: User, face: str = "50.00", count: int = 3, **fields) -> CardBat
 def codes(made: CardBatch) -> list[str]:
     """What the sealed text holds; reading it here does not use it up."""
     made.refresh_from_db()
-    return [grouped(code) for code in crypto.unseal_settings(made.sealed_codes, _label(made))["codes"]]
+    return [grouped(code) for code in open_codes(made)]
