@@ -21,9 +21,9 @@ from accounts.services import issue_token
 from accounts.services.privacy import ask_export
 from catalog.models import Review
 from membership.models import Nudge
-from orders.models import DisputePicture, Order
+from orders.models import Dispute, DisputePicture, Order
 from orders.selectors import order_secret
-from payments.models import TopUp
+from payments.models import TopUp, Withdrawal
 from tests.complaints import complain, picture
 from tests.desk import at_desk, staff
 from tests.opinions import ticket_of, write
@@ -94,7 +94,7 @@ OBJECTS: dict[str, tuple[str, str]] = {
     "shop:privacy_download": (OWNED, "export"),
     "shop:privacy_status": (OWNED, "export"),
     "shop:product": (SHARED, "product_page"),
-    "shop:report": (OWNED, "order"),
+    "shop:report": (OWNED, "line_of_a_case"),
     "shop:review": (OWNED, "review"),
     "shop:review_withdraw": (OWNED, "review"),
 }
@@ -189,6 +189,11 @@ class Things:
         found = self.of("case")
         return {**found, "picture": DisputePicture.objects.get(move__dispute__public_id=found["public_id"]).public_id}
 
+    def line_of_a_case(self) -> dict:
+        """What stands behind the question mark is under "?"."""
+        order = Order.objects.get(disputes__public_id=self.of("case")["public_id"])
+        return {"public_id": order.public_id, "?": f"line={order.lines.get().pk}"}
+
     def withdrawal(self) -> dict:
         open_withdrawals()
         verified_account(self.alice)
@@ -237,11 +242,19 @@ def _bob():
 VISITORS = [guest, other_member, guest_with_an_order, staff_without_rights, staff_with_every_right_of_looking]
 
 
+def path_to(address: Address, things: Things) -> str:
+    """The address with the object of the table in it."""
+    parts = dict(things.of(OBJECTS[address.name][1]))
+    query = parts.pop("?", "")
+    return reverse(address.name, kwargs=parts) + (f"?{query}" if query else "")
+
+
 def sent(address: Address) -> dict[str, Any]:
     """What a post must hold to be read at all."""
     if not address.name.startswith("api:"):
         return {}
-    return {"data": {"method": "wallet"} if address.name == "api:order_pay" else {}, "content_type": "application/json"}
+    data = {"api:order_pay": {"method": "wallet"}, "api:dispute_appeal": {"text": "还是不能用"}}.get(address.name, {})
+    return {"data": data, "content_type": "application/json"}
 
 
 def is_nothing(answer: Any) -> bool:
@@ -258,7 +271,7 @@ def test_nobody_finds_what_is_anothers(visitor, things):
     before = state(things)
     client = visitor(things.shelf)
     for address in OWN_PAGES:
-        path = reverse(address.name, kwargs=things.of(OBJECTS[address.name][1]))
+        path = path_to(address, things)
         for ask in (client.get, partial(client.post, **sent(address)), client.delete):
             answer = ask(path)
             assert is_nothing(answer), (
@@ -273,6 +286,8 @@ def state(things: Things) -> list:
         list(Order.objects.filter(buyer=things.alice).order_by("pk").values_list("state", flat=True)),
         list(Authenticator.objects.filter(user=things.alice).values_list("data__name", flat=True)),
         list(things.alice.api_tokens.values_list("revoked_at", flat=True)),
+        list(Dispute.objects.filter(order__buyer=things.alice).values_list("state", "moves__cause")),
+        list(Withdrawal.objects.filter(user=things.alice).values_list("state", flat=True)),
         list(Review.objects.filter(user=things.alice).values_list("state", flat=True)),
     ]
 
@@ -281,7 +296,7 @@ def test_owners_find_what_is_theirs(things):
     """Or the doors above would be shut for everybody, and the test would show nothing."""
     client = at_desk(things.alice)
     for address in OWN_PAGES:
-        path = reverse(address.name, kwargs=things.of(OBJECTS[address.name][1]))
+        path = path_to(address, things)
         answer = client.get(path)
         if answer.status_code == 405:
             continue
