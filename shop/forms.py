@@ -163,7 +163,7 @@ class PayPasswordForm(forms.Form):
 
 class PayGuardForm(forms.Form):
     wanted = forms.BooleanField(label=_("余额支付时验证"), required=False)
-    above = forms.DecimalField(
+    above = PlainDecimalField(
         label=_("超过多少元才验证"),
         required=False,
         min_value=0,

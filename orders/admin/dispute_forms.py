@@ -10,6 +10,7 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from common.forms import PlainDecimalField
 from common.money import CENT
 from orders.models import Dispute
 from orders.models.dispute import MAX_REASON, MAX_WORDS
@@ -52,7 +53,7 @@ class DeliverAnewForm(VerdictForm):
 
 
 class PartialForm(VerdictForm):
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("退款金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
     )
     field_order = ["amount", "reason"]

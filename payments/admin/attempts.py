@@ -88,7 +88,7 @@ class ConfirmForm(forms.Form):
 class SendBackForm(forms.Form):
     """How much of what is its buyer's in the shop goes back to whoever paid it."""
 
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
     )
     reason = forms.CharField(

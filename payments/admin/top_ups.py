@@ -26,6 +26,7 @@ from common.admin import (
     when,
 )
 from common.admin.confirm import Answer
+from common.forms import PlainDecimalField
 from common.money import CENT, ZERO
 from payments import services
 from payments.bonuses import due_back
@@ -36,7 +37,7 @@ TONES = {TopUp.State.UNPAID: "neutral", TopUp.State.PAID: "success", TopUp.State
 
 
 class RefundForm(forms.Form):
-    amount = forms.DecimalField(
+    amount = PlainDecimalField(
         label=_("退款金额"), max_digits=12, decimal_places=2, widget=UnfoldAdminDecimalFieldWidget({"step": "0.01"})
     )
     reason = forms.CharField(

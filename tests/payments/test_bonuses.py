@@ -9,8 +9,9 @@ from django.contrib.auth.models import Group
 from common import clock
 from payments.bonuses import best_of, bonus_of, rules_for
 from payments.exceptions import RefundTooLarge
-from payments.models import BonusGrant, BonusRule, TopUp
-from payments.services import close_due_top_ups, place_top_up, refund_top_up
+from payments.models import BonusGrant, BonusRule, PaymentAttempt, TopUp
+from payments.selectors import returnable
+from payments.services import close_due_top_ups, place_top_up, refund_top_up, return_payment
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
 from tests.payments.withdrawals import bonus_rule
@@ -140,3 +141,22 @@ def test_refunds_at_the_desk_show_what_goes_back(till, channel, charlie):
     assert "已登记" in act.confirm().done()
     assert balance_of(charlie) == Decimal("55.00")
     assert at_desk(staff("vera", "payments.view_topup")).get(address).status_code == 403
+
+
+def test_a_top_up_with_a_gift_goes_back_only_where_its_gift_does_too(till, channel, charlie, olga):
+    """Through the gateway after staff noted it, and never twice for the same money."""
+    bonus_rule("100", "10")
+    attempt = paid(till, channel, charlie, "100.00").attempts.get()
+    assert returnable(attempt) == 0
+    refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("100.00"), reason="误充", ref="r1", actor=olga)
+    attempt.refresh_from_db()
+    assert (returnable(attempt), balance_of(charlie)) == (0, 0)
+
+
+def test_what_went_back_through_the_gateway_is_not_noted_again(till, channel, charlie, olga):
+    attempt = paid(till, channel, charlie, "100.00").attempts.get()
+    return_payment(attempt_id=attempt.pk, amount=Decimal("60.00"), reason="误充", ref="r1", actor=olga)
+    with pytest.raises(RefundTooLarge):
+        refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("40.01"), reason="误充", ref="r2", actor=olga)
+    refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("40.00"), reason="误充", ref="r3", actor=olga)
+    assert (returnable(PaymentAttempt.objects.get(pk=attempt.pk)), balance_of(charlie)) == (0, 0)

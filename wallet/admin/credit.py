@@ -35,6 +35,7 @@ from common.admin import (
     when,
 )
 from common.admin.confirm import Answer
+from common.forms import PlainDecimalField
 from common.money import ZERO
 from common.registries import Panel, TimelineEntry, act_names, panels, timelines
 from wallet import services
@@ -62,7 +63,7 @@ act_names.update(
 
 class TermsForm(forms.Form):
     member = forms.CharField(label=_("会员用户名"), max_length=150, widget=UnfoldAdminTextInputWidget)
-    limit = forms.DecimalField(
+    limit = PlainDecimalField(
         label=_("额度"),
         max_digits=12,
         decimal_places=2,

@@ -15,6 +15,7 @@ from unfold.widgets import (
 )
 
 from common import clock
+from common.forms import PlainDecimalField
 from common.money import CENT
 from wallet.models import CardBatch
 from wallet.models.cards import MOST_CARDS
@@ -23,7 +24,7 @@ from wallet.models.cards import MOST_CARDS
 class BatchForm(forms.Form):
     name = forms.CharField(label=_("名称"), max_length=60, widget=UnfoldAdminTextInputWidget)
     kind = forms.ChoiceField(label=_("种类"), choices=CardBatch.Kind.choices, widget=UnfoldAdminSelectWidget)
-    face_value = forms.DecimalField(
+    face_value = PlainDecimalField(
         label=_("面值"),
         max_digits=10,
         decimal_places=2,
