@@ -320,6 +320,7 @@ SPECTACULAR_SETTINGS = {
         "WithdrawalState": "payments.models.Withdrawal.State",
         "PayoutAccountState": "payments.models.PayoutAccount.State",
         "CreditState": "wallet.models.CreditLine.State",
+        "DisputeState": "orders.models.Dispute.State",
         "PayWith": ["wallet"],
     },
     "AUTHENTICATION_WHITELIST": ["accounts.authentication.TokenAuthentication"],

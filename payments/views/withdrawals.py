@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts.services import count_try, forgive_try
+from accounts.services import check_password_again
 from common import clock
-from common.exceptions import DomainError, TooManyRequests
+from common.exceptions import DomainError
 from common.ids import public_id as new_token
 from payments.exceptions import WithdrawalNotFound
 from payments.forms import PasswordForm, PayoutForm, WithdrawForm
@@ -100,14 +100,9 @@ def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
 
 def _is_owner(request: HttpRequest, form: PasswordForm) -> bool:
     """Whether the password is right; tries are counted as those to sign in are."""
-    named = {"name": request.user.get_username(), "address": request.client_address}
     try:
-        count_try(**named)
-    except TooManyRequests as refusal:
+        check_password_again(user=request.user, password=form.cleaned_data["password"], address=request.client_address)
+    except DomainError as refusal:
         form.add_error("password", str(refusal))
         return False
-    if not request.user.check_password(form.cleaned_data["password"]):
-        form.add_error("password", _("密码不正确"))
-        return False
-    forgive_try(**named)
     return True

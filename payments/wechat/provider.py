@@ -47,8 +47,8 @@ STATES = {
     # Paid, and some of it was given back since.
     "REFUND": PaymentState.PAID,
     "NOTPAY": PaymentState.UNPAID,
-    "CLOSED": PaymentState.UNPAID,
-    "REVOKED": PaymentState.UNPAID,
+    "CLOSED": PaymentState.CLOSED,
+    "REVOKED": PaymentState.CLOSED,
     "USERPAYING": PaymentState.UNPAID,
     "PAYERROR": PaymentState.UNPAID,
 }

@@ -6,6 +6,7 @@ from urllib.parse import parse_qsl
 
 import pytest
 
+from common import clock
 from payments.epay.provider import EpayAccount, EpayProvider
 from payments.providers import NotifyRefused, RawNotify
 from torture.callbacks.base import Call
@@ -24,6 +25,7 @@ def read(call: Call):
             query=call.query.encode("latin-1", "replace"),
             body=call.body,
             content_type=call.content_type.partition(";")[0],
+            received_at=clock.now(),
         )
     )
 

@@ -74,7 +74,8 @@ def test_acts_ask_for_a_right():
 
 
 # A handful of rows by nature, with nothing to choose between.
-UNFILTERED = {"auth.Group", "membership.EarningRules"}
+# Of a few groups, and of settings in one row.
+UNFILTERED = {"auth.Group", "membership.EarningRules", "payments.WithdrawalRules", "wallet.WalletRules"}
 EVERY_LIST = pytest.mark.parametrize("model", sorted(admin.site._registry, key=str), ids=str)
 
 

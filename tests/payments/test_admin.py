@@ -14,6 +14,7 @@ from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.services import ask_due_attempts
 from tests.desk import Act, at_desk, staff
 from tests.sandboxes import KEY
+from tests.secrets.rings import ring
 from tests.shelf import books
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +106,7 @@ class TestChannels:
     @pytest.mark.parametrize("change", [{"sandbox": "on"}, {"gateway_url": "http://pay.test/"}])
     def test_no_sandbox_and_no_plain_http_in_production(self, desk, settings, change):
         settings.PRODUCTION = True
-        settings.KEY_RING = "test:" + "dGVzdC1tYXN0ZXIta2V5LW9mLTMyLWJ5dGVzLWxvbmc="
+        settings.KEY_RING = ring("test")
         assert desk.post(f"{CHANNELS}add/?provider=epay", FIELDS | change).status_code == 200
         assert not Channel.objects.exists()
         desk.post(f"{CHANNELS}add/?provider=epay", FIELDS)

@@ -165,7 +165,7 @@ def test_an_answer_with_another_s_transaction_is_parked_for_staff(till, attempt,
     attempt.refresh_from_db()
     other = till.start(shelf.buy(bob, (shelf.sku(keys=1), 1)), attempt.channel)
     answer = Queried(state=PaymentState.PAID, provider_txn=attempt.provider_txn, amount=other.amount)
-    monkeypatch.setattr(type(services.asking.provider_of(attempt.channel)), "query", lambda self, *asked: answer)
+    monkeypatch.setattr(type(services.asking.provider_of(attempt.channel)), "query", lambda self, number, **ref: answer)
     assert services.ask_attempt(attempt_id=other.pk) == PaymentState.UNKNOWN
     assert list(parked_attempts()) == [other]
     assert services.ask_parked_again() == 0, "asking again tells nothing new"

@@ -126,6 +126,7 @@ def test_reporting_against_settling(race, shelf, warranted, alice):
         assert (line.settled_at is None) == bool(line.open_disputes)
         if line.open_disputes:
             services.withdraw_dispute(dispute_id=reported.pk, actor=alice)
+            settle()
     assert books() == {}
 
 

@@ -19,7 +19,7 @@ from events.models import Delivery, Event
 from membership.models import PointsBack, PointsEntry
 from membership.services import grant_points, reverse_points, spend_points
 from orders import services
-from orders.models import Order, OrderRefund
+from orders.models import Dispute, Order, OrderRefund
 from orders.services import AUTO
 from payments.models import Refund
 from payments.services import (
@@ -32,6 +32,7 @@ from payments.services import (
 )
 from shop.books import audit
 from tenancy.selectors import main_storefront
+from tests.complaints import complain, decide
 from tests.desk import staff
 from tests.marketing.coupons import give, template
 from tests.opinions import published
@@ -73,6 +74,7 @@ def history(shelf, alice, bob, olga, till, channel):
     shelf.buy(alice, (sku, 1), from_wallet=True, coupon=AUTO)
     give(bob, limited)
     services.cancel(order_id=shelf.buy(bob, (sku, 1), coupon=AUTO).pk, actor=bob)
+    cases(alice, shelf, olga)
     bonus_rule("50.00", "5.00")
     gifted = place_top_up(user=alice, storefront=main_storefront(), amount=Decimal(50), idempotency_key="g")
     till.pay(till.start(gifted, channel))
@@ -101,6 +103,13 @@ def history(shelf, alice, bob, olga, till, channel):
     event = Event.objects.create(kind=StockArrived.kind, payload={}, occurred_at=at, fanned_out_at=at)
     Delivery.objects.create(event=event, subscriber="somebody", not_before=at)
     Event.objects.update(fanned_out_at=at)
+
+
+def cases(buyer, shelf, olga) -> None:
+    """One was paid back in part, one got another key; neither is over."""
+    first, second = (shelf.buy(buyer, (shelf.sku("10.00", keys=2), 1), from_wallet=True) for _ in range(2))
+    decide(complain(first), Dispute.Outcome.PARTIAL, by=olga, amount=Decimal("2.00"))
+    decide(complain(second), Dispute.Outcome.REPLACE, by=olga)
 
 
 def by_original_route(order: Order) -> None:
@@ -162,6 +171,18 @@ REBATE = (
 )
 
 DAMAGES = {
+    "orders.open_disputes_unlike_lines": [
+        "UPDATE orders_orderline SET open_disputes = open_disputes + 1 WHERE open_disputes > 0"
+    ],
+    "orders.disputes_without_pieces": ["DELETE FROM orders_disputepiece"],
+    "orders.disputes_of_other_lines": ["UPDATE orders_dispute SET order_id = (SELECT MIN(id) FROM orders_order)"],
+    "orders.free_pieces_of_open_disputes": ["UPDATE orders_disputepiece SET is_taken = false"],
+    "orders.disputes_unlike_history": ["UPDATE orders_dispute SET state = 'seller'"],
+    "orders.disputes_unlike_refunds": ["UPDATE orders_dispute SET refunded = refunded + 1"],
+    "orders.disputes_unlike_pieces": ["UPDATE orders_disputepiece SET refunded = refunded + 1"],
+    "orders.replaced_without_another": [
+        "UPDATE orders_disputepiece SET replacement_id = NULL WHERE replacement_id IS NOT NULL"
+    ],
     "wallet.unbalanced_transfers": [
         f"UPDATE wallet_entry SET amount = amount + 1 WHERE transfer_id = {PAYMENT} AND amount > 0"
     ],

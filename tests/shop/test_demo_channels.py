@@ -20,8 +20,8 @@ def test_every_method_is_offered_once(monkeypatch):
     for _ in range(2):
         make_epay(mode="api")
         made = make_others()
-    assert {channel.code for channel in made} == {"alipay", "epay_v2", "stripe", "bepusdt"}
-    assert Channel.objects.count() == 5
+    assert {channel.code for channel in made} == {"alipay", "epay_v2", "stripe", "bepusdt", "wechat"}
+    assert Channel.objects.count() == 6
     assert all(provider_of(channel) for channel in Channel.objects.all())
     offered = pay_options(amount=Decimal("10.00"), user_agent=DESKTOP, at=clock.now())
     methods = [(option.method, option.channel.code) for option in offered]

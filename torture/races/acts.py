@@ -66,7 +66,7 @@ def confirm(attempt_id: int, txn: str, amount: str, staff_id: int) -> str:
 
 
 def notify(channel: str, query: str) -> str:
-    raw = RawNotify(method="GET", query=query.encode(), body=b"", content_type="")
+    raw = RawNotify(method="GET", query=query.encode(), body=b"", content_type="", received_at=clock.now())
     return receive_notify(channel=Channel.objects.get(code=channel), raw=raw, address="127.0.0.1")
 
 

@@ -53,7 +53,7 @@ act_names.update(
 class CardBatchAdmin(ReadOnlyAdmin):
     list_display = ["name", "shown_kind", "face", "count", "redeemed", "open", "until", "shown_state", "created_by"]
     list_filter = ["state", "kind", ("created_at", DayRangeFilter), ("expires_at", DayRangeFilter)]
-    list_select_related = ["created_by"]
+    list_select_related = ["created_by", "decided_by"]
     search_fields = ["name"]
     search_help_text = _("按名称查找")
     ordering = ["-id"]
