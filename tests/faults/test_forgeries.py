@@ -2,11 +2,11 @@
 
 import random
 from collections import Counter
+from datetime import UTC, datetime
 from urllib.parse import parse_qsl
 
 import pytest
 
-from common import clock
 from payments.epay.provider import EpayAccount, EpayProvider
 from payments.providers import NotifyRefused, RawNotify
 from torture.callbacks.base import Call
@@ -17,6 +17,8 @@ UNPAID = {"id": "2026113000001", "out_trade_no": "P1", "type": "alipay", "name":
 PAID = {**UNPAID, "id": "2026113000002", "out_trade_no": "P2"}
 PROVIDER = EpayProvider(EpayAccount(gateway="https://gateway.invalid", pid=MERCHANT, key=MERCHANT_KEY))
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
 
 def read(call: Call):
     return PROVIDER.verify_notify(
@@ -25,7 +27,7 @@ def read(call: Call):
             query=call.query.encode("latin-1", "replace"),
             body=call.body,
             content_type=call.content_type.partition(";")[0],
-            received_at=clock.now(),
+            received_at=NOW,
         )
     )
 

@@ -27,11 +27,11 @@ def test_every_method_is_offered_once(monkeypatch):
     methods = [(option.method, option.channel.code) for option in offered]
     assert methods == [
         ("alipay", "alipay"),
+        ("wxpay", "wechat"),
         ("bank", "epay_v2"),
         ("qqpay", "epay_v2"),
         ("card", "stripe"),
         ("usdt", "bepusdt"),
-        ("wxpay", "epay"),
     ]
 
 

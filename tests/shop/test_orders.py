@@ -244,5 +244,5 @@ def test_an_order_needs_few_queries(as_member, alice, shelf, django_assert_max_n
     browser = as_member(alice)
     relay()
     browser.see(path(order))
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(19):
         browser.see(path(order))
