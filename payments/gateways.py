@@ -86,7 +86,7 @@ def _epay_v2(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             gateway=channel.gateway_url,
             pid=channel.merchant_id,
             private_key=secrets.get("private_key", ""),
-            platform_key=channel.settings.get("platform_key", ""),
+            gateway_key=channel.settings.get("platform_key", ""),
             mode=EpayMode(channel.settings.get("mode") or EpayMode.API),
         )
     )
@@ -99,7 +99,7 @@ def _alipay(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             app_id=channel.merchant_id,
             seller_id=channel.settings.get("seller_id", ""),
             private_key=secrets.get("private_key", ""),
-            alipay_public_key=channel.settings.get("alipay_public_key", ""),
+            gateway_key=channel.settings.get("alipay_public_key", ""),
             product=AlipayProduct(channel.settings.get("product") or AlipayProduct.CODE_AND_WAP),
         )
     )

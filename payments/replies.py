@@ -3,11 +3,12 @@
 import json
 import re
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
 from common.money import CENT
-from payments.providers import NotifyRefused, RawNotify
+from payments.providers import NotifyRefused, Outcome, RawNotify
 
 MAX_NOTIFY = 16 * 1024
 MAX_FIELDS = 40
@@ -19,6 +20,12 @@ class Unreadable(Exception):
     """The answer is not what the protocol describes."""
 
 
+def outcome_of(status: int, *open_: HTTPStatus) -> Outcome:
+    """What an error status says of a request: only a client error is a definite no, and not "too many", nor one of `open_`."""
+    definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return Outcome.REFUSED if definite and status not in (HTTPStatus.TOO_MANY_REQUESTS, *open_) else Outcome.UNKNOWN
+
+
 def read_money(text: Any) -> Decimal:
     """A positive amount in yuan, two places. Raises Unreadable, also for parts of a cent."""
     if not isinstance(text, str) or not _MONEY.fullmatch(text):
@@ -27,6 +34,14 @@ def read_money(text: Any) -> Decimal:
     if amount <= 0 or amount != amount.quantize(CENT):
         raise Unreadable("money")
     return amount.quantize(CENT)
+
+
+def read_notified_money(text: Any) -> Decimal:
+    """The same of a notify. Raises NotifyRefused."""
+    try:
+        return read_money(text)
+    except Unreadable:
+        raise NotifyRefused("amount") from None
 
 
 def write_money(amount: Decimal) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 
@@ -67,3 +67,9 @@ def call(method: str, address: str, fields: Mapping[str, str]) -> bytes:
     if answer.status != HTTPStatus.OK:
         raise NoAnswer(f"HTTP {answer.status}")
     return answer.body
+
+
+def origin_of(address: str) -> str:
+    """Scheme and host, as a content security policy names them."""
+    parts = urlsplit(address)
+    return f"{parts.scheme}://{parts.netloc}"

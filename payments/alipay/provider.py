@@ -5,14 +5,13 @@ far as we are concerned. Sources: Alipay's documents and SDKs.
 """
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from common import clock
 from common.clock import SHANGHAI
 from payments import rsa
 from payments.alipay.signing import SIGN_TYPE, is_notify_signed, sign_request, signed_part
@@ -24,17 +23,19 @@ from payments.providers import (
     NotifyRefused,
     Outcome,
     PaymentState,
-    Provider,
     Queried,
     RawNotify,
     Refunded,
     Show,
 )
-from payments.replies import Unreadable, read_fields, read_money, write_money
-from payments.transport import Ask, Exchange, NoAnswer, exchange
+from payments.replies import Unreadable, read_fields, read_money, read_notified_money, write_money
+from payments.rsa_provider import RsaAccount, RsaProvider
+from payments.transport import Ask, NoAnswer, origin_of
 
 OK = "10000"
 BUSINESS_FAILURE = "40004"
+SERVICE_TROUBLE = "20000"
+SYSTEM_ERRORS = frozenset({"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"})
 PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 STATES = {
     "WAIT_BUYER_PAY": PaymentState.UNPAID,
@@ -58,33 +59,16 @@ class AlipayProduct(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AlipayAccount:
-    """An application. `gateway` is the whole address; keys as payments.rsa reads them. `seller_id` may be empty."""
+class AlipayAccount(RsaAccount):
+    """An application. `gateway` is the whole address, `seller_id` may be empty."""
 
-    gateway: str
     app_id: str
     seller_id: str = ""
-    private_key: str = field(repr=False)
-    alipay_public_key: str
     product: AlipayProduct = AlipayProduct.CODE_AND_WAP
 
 
-class AlipayProvider(Provider):
-    weak_signature = False
-
-    def __init__(
-        self,
-        account: AlipayAccount,
-        exchange: Exchange = exchange,
-        now: Callable[[], datetime] = clock.now,
-        min_bits: int = rsa.MIN_BITS,
-    ):
-        """Raises payments.rsa.BadKey."""
-        self.account = account
-        self._exchange = exchange
-        self._now = now
-        self._key = rsa.private_key(account.private_key, min_bits=min_bits)
-        self._alipay = rsa.public_key(account.alipay_public_key, min_bits=min_bits)
+class AlipayProvider(RsaProvider):
+    account: AlipayAccount
 
     def create(self, charge: Charge) -> Created:
         product = self.account.product
@@ -103,7 +87,7 @@ class AlipayProvider(Provider):
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
         if reply.get("code") != OK:
-            return Created(outcome=self._outcome(reply), reason=_reason(reply))
+            return Created(outcome=_outcome(reply), reason=_reason(reply))
         code = reply.get("qr_code", "")
         if reply.get("out_trade_no") != charge.number or not code or len(code) > 1000 or not code.isprintable():
             return Created(outcome=Outcome.REFUSED, reason="no code in the reply")
@@ -127,7 +111,7 @@ class AlipayProvider(Provider):
         if raw.method != "POST":
             raise NotifyRefused("method")
         fields = read_fields(raw)
-        if not is_notify_signed(fields, self._alipay):
+        if not is_notify_signed(fields, self._gateway_key):
             raise NotifyRefused("signature")
         seller = self.account.seller_id
         if fields.get("app_id") != self.account.app_id or (seller and fields.get("seller_id") != seller):
@@ -135,10 +119,7 @@ class AlipayProvider(Provider):
         number, provider_txn = fields.get("out_trade_no", ""), fields.get("trade_no", "")
         if not number or not provider_txn:
             raise NotifyRefused("form")
-        try:
-            amount = read_money(fields.get("total_amount"))
-        except Unreadable:
-            raise NotifyRefused("amount") from None
+        amount = read_notified_money(fields.get("total_amount"))
         status = fields.get("trade_status", "")
         # A refund tells of itself with the status of the payment: it is no second payment.
         paid = status in PAID and not fields.get("refund_fee")
@@ -174,7 +155,7 @@ class AlipayProvider(Provider):
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
         # What was never scanned is no trade yet, and cannot be closed: its code ends by itself (time_expire).
-        return Outcome.DONE if reply.get("code") == OK else self._outcome(reply)
+        return Outcome.DONE if reply.get("code") == OK else _outcome(reply)
 
     def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
         """A repeat under the same refund number gives nothing back a second time."""
@@ -188,7 +169,7 @@ class AlipayProvider(Provider):
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
         if reply.get("code") != OK:
-            return Refunded(outcome=self._outcome(reply), reason=_reason(reply))
+            return Refunded(outcome=_outcome(reply), reason=_reason(reply))
         if reply.get("fund_change") == "Y":
             return Refunded(outcome=Outcome.DONE, provider_refund=reply.get("trade_no", "")[:64])
         # No money moved by this call: it was a repeat, or the refund is still under way.
@@ -209,8 +190,7 @@ class AlipayProvider(Provider):
         return Refunded(outcome=Outcome.UNKNOWN, reason=status[:200] or "no such refund", missing=not status)
 
     def browser_hosts(self) -> list[str]:
-        parts = urlsplit(self.account.gateway)
-        return [f"{parts.scheme}://{parts.netloc}"]
+        return [origin_of(self.account.gateway)]
 
     def _signed(self, method: str, content: Mapping[str, str], **more: str) -> dict[str, str]:
         fields = {
@@ -223,7 +203,7 @@ class AlipayProvider(Provider):
             "biz_content": json.dumps(content, ensure_ascii=False, separators=(",", ":")),
             **more,
         }
-        return fields | {"sign": sign_request(fields, self._key)}
+        return fields | {"sign": sign_request(fields, self._own_key)}
 
     def _ask(self, method: str, content: Mapping[str, str], **more: str) -> dict[str, str]:
         """The fields of a signed answer as text. Raises NoAnswer, Unreadable."""
@@ -239,17 +219,15 @@ class AlipayProvider(Provider):
         if not isinstance(reply, dict):
             raise Unreadable("json")
         # Alipay leaves what it refuses for form unsigned; a refusal is all that an unsigned answer can be.
-        if not rsa.is_signed(part.encode(), sign, self._alipay) and (sign or reply.get("code") == OK):
+        if not rsa.is_signed(part.encode(), sign, self._gateway_key) and (sign or reply.get("code") == OK):
             raise Unreadable("signature")
         return {name: value for name, value in reply.items() if isinstance(value, str)}
 
-    def _outcome(self, reply: Mapping[str, str]) -> Outcome:
-        """Code 20000 is trouble on Alipay's side: what became of the request is open."""
-        return Outcome.UNKNOWN if reply.get("code") == "20000" or _is_trouble(reply) else Outcome.REFUSED
 
-
-def _is_trouble(reply: Mapping[str, str]) -> bool:
-    return reply.get("sub_code") in {"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"}
+def _outcome(reply: Mapping[str, str]) -> Outcome:
+    """What a reply other than OK says of the request: after trouble on Alipay's side it is open what became of it."""
+    trouble = reply.get("code") == SERVICE_TROUBLE or reply.get("sub_code") in SYSTEM_ERRORS
+    return Outcome.UNKNOWN if trouble else Outcome.REFUSED
 
 
 def _status(fields: Mapping[str, str], status: str) -> str:

@@ -30,8 +30,8 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, read_money, read_object
-from payments.transport import Ask, Exchange, NoAnswer, exchange
+from payments.replies import Unreadable, read_notified_money, read_object
+from payments.transport import Ask, Exchange, NoAnswer, exchange, origin_of
 
 WAITING, PAID, EXPIRED, CANCELLED = "1", "2", "3", "4"
 STATES = {
@@ -128,10 +128,7 @@ class BepusdtProvider(Provider):
         number, trade = fields.get("order_id", ""), fields.get("trade_id", "")
         if not number or not trade:
             raise NotifyRefused("form")
-        try:
-            amount = read_money(fields.get("amount"))
-        except Unreadable:
-            raise NotifyRefused("amount") from None
+        amount = read_notified_money(fields.get("amount"))
         status = fields.get("status", "")
         return Notice(number=number, provider_txn=trade[:64], amount=amount, paid=status == PAID, status=status[:40])
 
@@ -176,8 +173,7 @@ class BepusdtProvider(Provider):
         return Refunded(outcome=Outcome.REFUSED, reason="coins are sent back by hand")
 
     def browser_hosts(self) -> list[str]:
-        parts = urlsplit(self.account.gateway)
-        return [f"{parts.scheme}://{parts.netloc}"]
+        return [origin_of(self.account.gateway)]
 
     def _post(self, path: str, fields: Mapping[str, str], numbers: Mapping[str, str]) -> dict[str, Any]:
         body = signed_json(fields, numbers, self.account.token)

@@ -1,10 +1,10 @@
 """易支付 V1 as a provider. V1 has no close and no refund number; see the methods for what follows from that."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from urllib.parse import urlsplit
 
 from payments.epay.signing import SignMode, is_signed, safe_name, sign
 from payments.providers import (
@@ -20,8 +20,8 @@ from payments.providers import (
     Refunded,
     Show,
 )
-from payments.replies import Unreadable, read_fields, read_money, read_reply, write_money
-from payments.transport import Call, NoAnswer, call
+from payments.replies import Unreadable, read_fields, read_money, read_notified_money, read_reply, write_money
+from payments.transport import Call, NoAnswer, call, origin_of
 
 OK = "1"
 STATES = {"0": PaymentState.UNPAID, "1": PaymentState.PAID, "2": PaymentState.REFUNDED}
@@ -82,9 +82,7 @@ class EpayProvider(Provider):
         return Created(outcome=Outcome.REFUSED, reason="no way to pay in the reply")
 
     def _presented(self, reply: dict[str, str], show: Show, payload: str) -> Created:
-        """The reply goes into links of our page: only schemes that open a payment get there."""
-        schemes = PAGE_SCHEMES if show == Show.PAGE else APP_SCHEMES
-        if show != Show.QR and payload.partition(":")[0].lower() not in schemes:
+        if not opens_a_payment(show, payload):
             return Created(outcome=Outcome.REFUSED, reason="an address of a strange kind in the reply")
         if len(payload) > 2000 or not payload.isprintable():
             return Created(outcome=Outcome.REFUSED, reason="an unusable address in the reply")
@@ -111,19 +109,7 @@ class EpayProvider(Provider):
         fields = read_fields(raw)
         if not is_signed(fields, self.account.key, self.account.sign_mode):
             raise NotifyRefused("signature")
-        if fields.get("pid") != self.account.pid:
-            raise NotifyRefused("merchant")
-        number, provider_txn = fields.get("out_trade_no", ""), short_number(fields.get("trade_no", ""))
-        if not number or not provider_txn:
-            raise NotifyRefused("form")
-        try:
-            amount = read_money(fields.get("money"))
-        except Unreadable:
-            raise NotifyRefused("amount") from None
-        status = fields.get("trade_status", "")
-        return Notice(
-            number=number, provider_txn=provider_txn, amount=amount, paid=status == "TRADE_SUCCESS", status=status[:40]
-        )
+        return read_notice(fields, self.account.pid)
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         if not self.can_query:
@@ -173,8 +159,7 @@ class EpayProvider(Provider):
         return Refunded(outcome=Outcome.UNKNOWN, reason=queried.reason)
 
     def browser_hosts(self) -> list[str]:
-        parts = urlsplit(self.account.gateway)
-        return [f"{parts.scheme}://{parts.netloc}"]
+        return [origin_of(self.account.gateway)]
 
     def _with_key(self, fields: dict[str, str]) -> dict[str, str]:
         return {**fields, "pid": self.account.pid, "key": self.account.key}
@@ -189,6 +174,25 @@ class EpayProvider(Provider):
         """Why the gateway said no, for staff; without our key, should it echo what it was sent."""
         text = reply.get("msg", "").replace(self.account.key, "…").replace("\0", "").strip()
         return text[:200] or f"code {reply['code'][:20]}"
+
+
+def read_notice(fields: Mapping[str, str], pid: str) -> Notice:
+    """What correctly signed fields tell the merchant `pid`. Raises NotifyRefused."""
+    if fields.get("pid") != pid:
+        raise NotifyRefused("merchant")
+    number, provider_txn = fields.get("out_trade_no", ""), short_number(fields.get("trade_no", ""))
+    if not number or not provider_txn:
+        raise NotifyRefused("form")
+    amount, status = read_notified_money(fields.get("money")), fields.get("trade_status", "")
+    return Notice(
+        number=number, provider_txn=provider_txn, amount=amount, paid=status == "TRADE_SUCCESS", status=status[:40]
+    )
+
+
+def opens_a_payment(show: Show, payload: str) -> bool:
+    """Whether a reply may go into links of our page: only schemes that open a payment get there. A code is no link."""
+    schemes = PAGE_SCHEMES if show == Show.PAGE else APP_SCHEMES
+    return show == Show.QR or payload.partition(":")[0].lower() in schemes
 
 
 def short_number(text: str) -> str:

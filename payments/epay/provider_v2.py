@@ -1,14 +1,11 @@
 """易支付 V2 (RSA) as a provider: every request, answer and notify is signed and dated. Source: EpayCore's SDK."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
-from common import clock
-from payments import rsa
-from payments.epay.provider import APP_SCHEMES, MISSING, PAGE_SCHEMES, STATES, EpayMode, short_number
+from payments.epay.provider import MISSING, STATES, EpayMode, opens_a_payment, read_notice, short_number
 from payments.epay.rsa_signing import SIGN_TYPE, sign, why_not_signed
 from payments.epay.signing import safe_name
 from payments.providers import (
@@ -18,14 +15,14 @@ from payments.providers import (
     NotifyRefused,
     Outcome,
     PaymentState,
-    Provider,
     Queried,
     RawNotify,
     Refunded,
     Show,
 )
 from payments.replies import Unreadable, read_fields, read_money, read_reply, write_money
-from payments.transport import Ask, Exchange, NoAnswer, exchange
+from payments.rsa_provider import RsaAccount, RsaProvider
+from payments.transport import Ask, NoAnswer, origin_of
 
 OK = "0"
 # What pay_info holds, by pay_type. HTML of a gateway does not get onto our pages.
@@ -33,35 +30,16 @@ WAYS = {"jump": Show.PAGE, "qrcode": Show.QR, "urlscheme": Show.APP}
 
 
 @dataclass(frozen=True, kw_only=True)
-class EpayV2Account:
-    """A merchant at one gateway; keys as payments.rsa reads them."""
-
-    gateway: str
+class EpayV2Account(RsaAccount):
     pid: str
-    private_key: str = field(repr=False)
-    platform_key: str
     mode: EpayMode = EpayMode.API
 
     def address(self, path: str) -> str:
         return f"{self.gateway.rstrip('/')}/api/pay/{path}"
 
 
-class EpayV2Provider(Provider):
-    weak_signature = False
-
-    def __init__(
-        self,
-        account: EpayV2Account,
-        exchange: Exchange = exchange,
-        now: Callable[[], datetime] = clock.now,
-        min_bits: int = rsa.MIN_BITS,
-    ):
-        """Raises payments.rsa.BadKey."""
-        self.account = account
-        self._exchange = exchange
-        self._now = now
-        self._key = rsa.private_key(account.private_key, min_bits=min_bits)
-        self._platform = rsa.public_key(account.platform_key, min_bits=min_bits)
+class EpayV2Provider(RsaProvider):
+    account: EpayV2Account
 
     def create(self, charge: Charge) -> Created:
         fields = {
@@ -87,22 +65,10 @@ class EpayV2Provider(Provider):
 
     def verify_notify(self, raw: RawNotify) -> Notice:
         fields = read_fields(raw)
-        wrong = why_not_signed(fields, self._platform, raw.received_at)
+        wrong = why_not_signed(fields, self._gateway_key, raw.received_at)
         if wrong:
             raise NotifyRefused(wrong)
-        if fields.get("pid") != self.account.pid:
-            raise NotifyRefused("merchant")
-        number, provider_txn = fields.get("out_trade_no", ""), short_number(fields.get("trade_no", ""))
-        if not number or not provider_txn:
-            raise NotifyRefused("form")
-        try:
-            amount = read_money(fields.get("money"))
-        except Unreadable:
-            raise NotifyRefused("amount") from None
-        status = fields.get("trade_status", "")
-        return Notice(
-            number=number, provider_txn=provider_txn, amount=amount, paid=status == "TRADE_SUCCESS", status=status[:40]
-        )
+        return read_notice(fields, self.account.pid)
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         try:
@@ -118,10 +84,8 @@ class EpayV2Provider(Provider):
             return Queried(state=PaymentState.MISSING if missing else PaymentState.UNKNOWN, reason=reason)
         if reply.get("out_trade_no") != number or reply.get("pid", self.account.pid) != self.account.pid:
             raise Unreadable("another order")
-        state, provider_txn = (
-            STATES.get(reply.get("status", ""), PaymentState.UNKNOWN),
-            short_number(reply.get("trade_no", "")),
-        )
+        state = STATES.get(reply.get("status", ""), PaymentState.UNKNOWN)
+        provider_txn = short_number(reply.get("trade_no", ""))
         if state != PaymentState.PAID:
             return Queried(state=state, provider_txn=provider_txn)
         if not provider_txn:
@@ -158,12 +122,11 @@ class EpayV2Provider(Provider):
         return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(reply))
 
     def browser_hosts(self) -> list[str]:
-        parts = urlsplit(self.account.gateway)
-        return [f"{parts.scheme}://{parts.netloc}"]
+        return [origin_of(self.account.gateway)]
 
     def _signed(self, fields: Mapping[str, str]) -> dict[str, str]:
         dated = {**fields, "pid": self.account.pid, "timestamp": str(int(self._now().timestamp()))}
-        return {**dated, "sign": sign(dated, self._key), "sign_type": SIGN_TYPE}
+        return {**dated, "sign": sign(dated, self._own_key), "sign_type": SIGN_TYPE}
 
     def _ask(self, path: str, fields: Mapping[str, str]) -> dict[str, str]:
         """The fields of a signed answer. A refusal may come unsigned; it is all that an unsigned one can say.
@@ -177,7 +140,7 @@ class EpayV2Provider(Provider):
         reply = read_reply(answer.body)
         if reply.get("code") is None:
             raise Unreadable("code")
-        wrong = why_not_signed(reply, self._platform, self._now())
+        wrong = why_not_signed(reply, self._gateway_key, self._now())
         if wrong and (reply["code"] == OK or "sign" in reply):
             raise Unreadable(wrong)
         return reply
@@ -187,8 +150,7 @@ def _presented(reply: Mapping[str, str]) -> Created:
     show, payload = WAYS.get(reply.get("pay_type", "")), reply.get("pay_info", "")
     if show is None or not payload or len(payload) > 2000 or not payload.isprintable():
         return Created(outcome=Outcome.REFUSED, reason=f"no way to pay in the reply: {reply.get('pay_type', '')[:20]}")
-    schemes = PAGE_SCHEMES if show == Show.PAGE else APP_SCHEMES
-    if show != Show.QR and payload.partition(":")[0].lower() not in schemes:
+    if not opens_a_payment(show, payload):
         return Created(outcome=Outcome.REFUSED, reason="an address of a strange kind in the reply")
     return Created(outcome=Outcome.DONE, show=show, payload=payload, ref=short_number(reply.get("trade_no", "")))
 

@@ -32,7 +32,7 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, read_money, read_object, write_money
+from payments.replies import Unreadable, outcome_of, read_money, read_object, write_money
 from payments.stripe.signing import HEADER, why_not_signed
 from payments.transport import Ask, Exchange, NoAnswer, exchange
 
@@ -270,10 +270,8 @@ def _refunded(reply: Mapping[str, Any]) -> Refunded:
 
 
 def _outcome(status: int) -> Outcome:
-    """409: a request with this key is under way; 429: too many. Neither says no."""
-    definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    open_ = (HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS)
-    return Outcome.REFUSED if definite and status not in open_ else Outcome.UNKNOWN
+    """409: a request with this key is under way."""
+    return outcome_of(status, HTTPStatus.CONFLICT)
 
 
 def _reason(status: int, reply: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, read_object
+from payments.replies import Unreadable, outcome_of, read_object
 from payments.transport import Exchange, NoAnswer, exchange
 from payments.wechat.client import WechatAccount, WechatClient, reason_of
 from payments.wechat.signing import HEADERS, BadSignature, bridge_signature, check_signed, unseal
@@ -117,7 +117,7 @@ class WechatProvider(Provider):
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
         if status != HTTPStatus.OK:
-            return Created(outcome=_outcome(status), reason=reason_of(status, reply))
+            return Created(outcome=outcome_of(status), reason=reason_of(status, reply))
         return show(reply)
 
     def _bridge(self, reply: Mapping[str, Any]) -> Created:
@@ -202,7 +202,7 @@ class WechatProvider(Provider):
             status, _reply = self._client.ask("POST", path, {"mchid": self.account.merchant_id})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
-        return Outcome.DONE if status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) else _outcome(status)
+        return Outcome.DONE if status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) else outcome_of(status)
 
     def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
         """A repeat under the same refund number is the same refund. WeChat wants the payment's total: it is asked first."""
@@ -279,7 +279,7 @@ def _facts(found: Mapping[str, Any]) -> tuple[str, str, Decimal]:
 
 def _refunded(status: int, reply: Mapping[str, Any]) -> Refunded:
     if status != HTTPStatus.OK:
-        return Refunded(outcome=_outcome(status), reason=reason_of(status, reply))
+        return Refunded(outcome=outcome_of(status), reason=reason_of(status, reply))
     refund = str(reply.get("refund_id", ""))[:64]
     match reply.get("status"):
         case "SUCCESS":
@@ -288,12 +288,6 @@ def _refunded(status: int, reply: Mapping[str, Any]) -> Refunded:
             return Refunded(outcome=Outcome.REFUSED, provider_refund=refund, reason="closed")
         case other:
             return Refunded(outcome=Outcome.UNKNOWN, provider_refund=refund, reason=str(other)[:200])
-
-
-def _outcome(status: int) -> Outcome:
-    """What an error status says of the request: only a client error other than "too many" is a definite no."""
-    definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return Outcome.REFUSED if definite and status != HTTPStatus.TOO_MANY_REQUESTS else Outcome.UNKNOWN
 
 
 def _description(subject: str) -> str:

@@ -129,7 +129,7 @@ def test_the_library_would_have_asked_the_same(provider, wire, merchant):
     assert set(theirs) == set(ours) - {"sign"}
     theirs["timestamp"] = ours["timestamp"]
     assert dict(parse_qsl(merchant.sign_data(theirs)))["sign"] == sign_request(
-        {**ours, "biz_content": json.dumps(content, separators=(",", ":"))}, provider._key
+        {**ours, "biz_content": json.dumps(content, separators=(",", ":"))}, provider._own_key
     )
 
 
