@@ -66,7 +66,6 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     search_help_text = _("按操作者、操作代码或对象编号精确查找")
     ordering = ["-id"]
     fields = ["shown_at", "actor", "actor_id", "act", "code", "target", "address", "shown_detail"]
-    readonly_fields = fields
     export_columns = ["at", "actor", "actor_id", "action", "target_type", "target_id", "address", "detail"]
 
     @display(description=_("时间"))
@@ -117,7 +116,6 @@ class ChainCheckAdmin(ReadOnlyAdmin):
     list_display_links = ["number"]
     list_filter = [AlarmFilter, ("started_at", DayRangeFilter)]
     fields = ["began", "ended", "looked_at", "shown_faults", "shown_findings"]
-    readonly_fields = fields
     export_columns = ["id", "started_at", "finished_at", "position", "total", "faults", "findings"]
     actions_list = ["verify"]
     list_before_template = "audit/admin/chain.html"
@@ -197,7 +195,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
         "ends",
         "closed",
     ]
-    readonly_fields = fields
     export_columns = ["id", "kind", "reason", "asked_by", "asked_at", "decided_by", "decided_at", "state"]
 
     @display(description=_("申请"), ordering="id")

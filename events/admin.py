@@ -1,6 +1,8 @@
 """The outbox, for people: what was told, who has still to hear of it, and what keeps failing."""
 
 import json
+from collections.abc import Collection
+from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
@@ -41,7 +43,6 @@ class EventAdmin(ReadOnlyAdmin):
     search_help_text = _("按事件类型（例如 order.paid）或编号精确查找")
     ordering = ["-id"]
     fields = ["number", "kind", "version", "shown_at", "fanned_out", "content"]
-    readonly_fields = fields
 
     @display(description=_("编号"), ordering="id")
     def number(self, event: Event) -> int:
@@ -72,7 +73,6 @@ class DeliveryAdmin(ReadOnlyAdmin):
     actions = ["retry_selected"]
     actions_detail = ["retry"]
     fields = ["number", "shown_state", "subscriber", "kind", "attempts", "next_try", "done", "last_error", "content"]
-    readonly_fields = fields
     has_retry_permission = allowed("events.retry_delivery")
 
     @display(description=_("编号"), ordering="id")
@@ -108,10 +108,8 @@ class DeliveryAdmin(ReadOnlyAdmin):
         delivery = self.one(request, object_id)
         return self._ask(request, Delivery.objects.filter(pk=delivery.pk), delivery)
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        delivery = self.get_object(request, object_id)
-        parked = delivery is not None and delivery.state == Delivery.State.PARKED
-        return super().get_actions_detail(request, object_id) if parked else []
+    def fitting_acts(self, delivery: Delivery, user: Any) -> Collection[str]:
+        return self.actions_detail if delivery.state == Delivery.State.PARKED else []
 
     def _ask(self, request: HttpRequest, rows: QuerySet[Delivery], one: Delivery | None = None) -> HttpResponse:
         parked = rows.filter(state=Delivery.State.PARKED).select_related("event").order_by("pk")

@@ -35,7 +35,6 @@ class MailAdmin(ReadOnlyAdmin):
     search_help_text = _("按收件人邮箱精确查找")
     ordering = ["-id"]
     fields = ["recipient", "kind", "language", "shown_state", "attempts", "last_error", "shown_created", "shown_sent"]
-    readonly_fields = fields
     actions = ["retry"]
     has_retry_permission = allowed("notifications.retry_mail")
 

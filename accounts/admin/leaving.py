@@ -18,7 +18,6 @@ class ErasureAdmin(ReadOnlyAdmin):
     search_help_text = _("按用户名精确查找")
     ordering = ["-id"]
     fields = ["shown_at", "user", "shown_state", "shown_due", "ended_at", "hindered"]
-    readonly_fields = fields
     export_columns = ["asked_at", "user", "state", "due_at", "ended_at", "hindered"]
 
     @display(description=_("申请时间"))

@@ -25,7 +25,6 @@ class SignInTryAdmin(ReadOnlyAdmin):
     search_help_text = _("按用户名或网络地址精确查找")
     ordering = ["-id"]
     fields = ["shown_at", "whose", "outcome", "door", "address"]
-    readonly_fields = fields
     export_columns = ["at", "user", "right", "door", "address"]
 
     @display(description=_("时间"))
@@ -50,7 +49,6 @@ class LockoutAdmin(ReadOnlyAdmin):
     search_help_text = _("按用户名或网络地址精确查找")
     ordering = ["-id"]
     fields = ["shown_since", "shown_until", "whose", "address", "state", "ended_at", "ended_by"]
-    readonly_fields = fields
     export_columns = ["since", "until", "user", "address", "ended_at", "ended_by"]
     actions_detail = ["unlock"]
     has_unlock_permission = allowed("accounts.unlock_sign_in")

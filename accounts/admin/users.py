@@ -1,5 +1,6 @@
 """Members and staff. What is changed here goes through accounts.services.staff."""
 
+from collections.abc import Collection
 from functools import partial
 
 from allauth.account.models import EmailAddress, EmailConfirmation
@@ -109,14 +110,13 @@ class UserAdmin(ReadOnlyAdmin):
         staff = {"is_staff", "groups"}
         return [one for one in self.list_filter if one not in staff or self.has_staff_permission(request)]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        user = self.get_object(request, object_id)
-        if user is None or user.pk == request.user.pk or not may_touch(user, request.user):
+    def fitting_acts(self, obj: User, user: User) -> Collection[str]:
+        if obj.pk == user.pk or not may_touch(obj, user):
             return []
-        unfit = {"accounts_user_unblock" if user.is_active else "accounts_user_block"}
-        if not services.has_second_factor(user):
-            unfit.add("accounts_user_reset_factors")
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name not in unfit]
+        unfit = {"unblock" if obj.is_active else "block"}
+        if not services.has_second_factor(obj):
+            unfit.add("reset_factors")
+        return set(self.actions_detail) - unfit
 
     @display(description=_("联系方式"))
     def contact(self, user: User) -> str:

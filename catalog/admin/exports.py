@@ -1,5 +1,6 @@
 """Exports of keys in plain text: asked for on a batch's page, decided and fetched here."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -120,26 +121,19 @@ class KeyExportAdmin(ReadOnlyAdmin):
         "rows",
         "sha256",
     ]
-    readonly_fields = fields
     export_columns = ["mark", "shown_batch", "which", "asked_keys", "asker", "approver", "rows", "sha256", "fetched_at"]
     actions_detail = ["approve", "refuse", "cancel", "fetch"]
     has_fetch_permission = allowed("catalog.export_keys")
     has_decide_permission = allowed("catalog.approve_key_export")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: int | str) -> list:
-        """The acts for which the export is in the right state, and who looks is the right person."""
-        export = self.get_object(request, str(object_id))
-        if export is None:
-            return []
+    def fitting_acts(self, export: KeyExport, user: User) -> Collection[str]:
         approval = export.approval
-        mine = approval.asked_by_id == request.user.pk
-        fit = set()
+        mine = approval.asked_by_id == user.pk
         if approval.state == Approval.State.ASKED:
-            fit = {"cancel"} if mine else {"cancel", "approve", "refuse"}
-        elif approval.state == Approval.State.APPROVED:
-            fit = {"cancel", "fetch"} if mine else {"cancel"}
-        names = {f"catalog_keyexport_{name}" for name in fit}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in names]
+            return {"cancel"} if mine else {"cancel", "approve", "refuse"}
+        if approval.state == Approval.State.APPROVED:
+            return {"cancel", "fetch"} if mine else {"cancel"}
+        return set()
 
     def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_fetch_permission(request) or self.has_decide_permission(request)

@@ -59,7 +59,6 @@ class KeyAdmin(ReadOnlyAdmin):
     list_select_related = ["sku__product", "batch"]
     ordering = ["-id"]
     fields = ["masked", "shown_sku", "shown_batch", "state_chip", "sold", "data_key"]
-    readonly_fields = fields
     actions = ["void"]
     actions_list = ["find"]
     actions_detail = ["reveal"]

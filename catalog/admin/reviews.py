@@ -1,5 +1,6 @@
 """The queue of reviews: staff read, publish, turn down with a reason, take off, reply."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 from urllib.parse import urlencode
@@ -108,7 +109,6 @@ class ReviewAdmin(ReadOnlyAdmin):
         "decided",
         "published",
     ]
-    readonly_fields = fields
     actions = ["publish_chosen", "reject_chosen", "remove_chosen"]
     actions_detail = ["publish", "reject", "reply", "remove"]
     actions_list = ["rules"]
@@ -120,12 +120,8 @@ class ReviewAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Review]:
         return super().get_queryset(request).select_related("product", "user", "ticket__sku")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        review = self.get_object(request, object_id)
-        if review is None:
-            return []
-        fit = {f"catalog_review_{name}" for name in FITTING[State(review.state)]}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in fit]
+    def fitting_acts(self, review: Review, user: User) -> Collection[str]:
+        return FITTING[State(review.state)]
 
     @display(description=_("评价"))
     def said(self, review: Review) -> SafeString:

@@ -1,5 +1,6 @@
 """SKUs: price, stock, quantity breaks, what a bundle holds, and the low stock list."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from audit.selectors import history_of
 from catalog.admin.forms import BreakForm, BreakFormSet, BundleFormSet, SecretForm, SkuForm
 from catalog.admin.shown import sku_chip, stock_chip, unit_money
@@ -129,11 +131,9 @@ class SkuAdmin(ModelAdmin):
         bundle = obj is not None and obj.product.kind == Product.Kind.BUNDLE
         return [one for one in found if one is not BundleInline or bundle]
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        sku = self.get_object(request, object_id)
-        kind = sku.product.kind if sku is not None else ""
-        fits = {"catalog_sku_bring_in": kind == Product.Kind.KEY, "catalog_sku_secret": kind == Product.Kind.REUSABLE}
-        return [one for one in super().get_actions_detail(request, object_id) if fits.get(one.action_name, True)]
+    def fitting_acts(self, sku: Sku, user: User) -> Collection[str]:
+        own = {Product.Kind.KEY: {"bring_in"}, Product.Kind.REUSABLE: {"secret"}}
+        return {"archive"} | own.get(Product.Kind(sku.product.kind), set())
 
     def save_model(self, request: HttpRequest, obj: Sku, form: Any, change: bool) -> None:
         goods.save_sku(sku=obj, actor=request.user)

@@ -1,9 +1,10 @@
 """ModelAdmin for every room: no slow counts, nothing deleted, every change in the audit log, CSV export, contributed inlines."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
+from django.contrib.admin.utils import flatten
 from django.db import transaction
 from django.db.models import DecimalField, Model
 from django.db.models.constants import LOOKUP_SEP
@@ -117,6 +118,18 @@ class ModelAdmin(UnfoldAdmin):
                 offered["path"] += f"?{request.GET.urlencode()}"
         return response
 
+    def fitting_acts(self, obj: Any, user: Any) -> Collection[str]:
+        """The acts of a row's page (`actions_detail`) for which the row is in the right state, and `user` the right person."""
+        return self.actions_detail
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> list:
+        offered = super().get_actions_detail(request, object_id)
+        obj = self.get_object(request, str(object_id)) if offered else None
+        if obj is None:
+            return []
+        fit = {f"{self.opts.app_label}_{self.opts.model_name}_{name}" for name in self.fitting_acts(obj, request.user)}
+        return [one for one in offered if one.action_name in fit]
+
     @property
     def _offers_export(self) -> bool:
         return bool(self.export_columns)
@@ -196,7 +209,17 @@ class _LookOnly:
         return False
 
 
-class ReadOnlyAdmin(_LookOnly, ModelAdmin):
+class _AllReadOnly(_LookOnly):
+    """Whatever is in `fields` is shown as it is."""
+
+    fields: Sequence[Any] | None
+    readonly_fields: Sequence[str]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        return self.readonly_fields or flatten(self.fields or ())
+
+
+class ReadOnlyAdmin(_AllReadOnly, ModelAdmin):
     """Ledgers, history and whatever only services write. Acts of staff are actions of their own."""
 
     warn_unsaved_form = False
@@ -216,7 +239,7 @@ class StackedInline(UnfoldStacked):
     extra = 0
 
 
-class ReadOnlyInline(_LookOnly, UnfoldTabular):
+class ReadOnlyInline(_AllReadOnly, UnfoldTabular):
     extra = 0
     max_num = 0
     show_change_link = False

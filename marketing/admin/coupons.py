@@ -66,7 +66,6 @@ class CouponAdmin(ReadOnlyAdmin):
         "revoked_at",
         "revoke_reason",
     ]
-    readonly_fields = ["shown_state"]
     inlines = [UseInline]
     actions_detail = ["revoke"]
     export_columns = ["owner", "template", "state", "number", "source_ref", "issued_at", "expires_at", "order_id"]

@@ -179,7 +179,6 @@ class RebateAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名的开头查找")
     ordering = ["-month", "-amount"]
     fields = ["user", "shown_month", "program", "shown_steps", "base", "shown_rate", "amount", "carried", "paid", "at"]
-    readonly_fields = ["shown_month", "shown_steps", "shown_rate"]
     inlines = [CorrectionInline]
     actions_list = ["pay"]
     export_columns = ["user", "month", "program", "base", "rate", "amount", "carried", "paid", "at"]

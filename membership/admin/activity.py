@@ -30,7 +30,6 @@ class ActivityAdmin(ReadOnlyAdmin):
         "subject",
         "reverses",
     ]
-    readonly_fields = fields
     export_columns = [
         "occurred_at", "recorded_at", "member", "metric", "amount", "quantity", "category", "valid", "invalid_reason",
         "source_ref", "subject", "reverses",

@@ -1,5 +1,6 @@
 """Members who are stored otherwise than they should be: for somebody to look at, understand and close."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from accounts.models import User
 from audit.selectors import history_of
 from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
 from common.admin.confirm import Answer
@@ -59,15 +61,12 @@ class DifferenceAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]
     fields = ["page", "shown_kind", "state", "shown_found", "shown_seen", "run", "shown_over", "closer", "note", "what"]
-    readonly_fields = fields
     actions_detail = ["close"]
     export_columns = ["found_at", "seen_at", "member", "kind", "cleared_at", "closer", "note"]
     has_close_permission = allowed("membership.close_difference")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        row = self.get_object(request, object_id)
-        waits = row is not None and row.cleared_at is None
-        return super().get_actions_detail(request, object_id) if waits else []
+    def fitting_acts(self, row: Difference, user: User) -> Collection[str]:
+        return self.actions_detail if row.cleared_at is None else []
 
     @display(description=gettext_lazy("发现时间"), ordering="id")
     def shown_found(self, row: Difference):

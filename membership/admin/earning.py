@@ -107,7 +107,6 @@ class PassAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]
     fields = ["user", "offer", "ref", "price", "got_at", "use_by", "redeemed_at", "rank", "until"]
-    readonly_fields = fields
 
     @display(description=gettext_lazy("获得时间"))
     def shown_got(self, one: Pass):
@@ -131,7 +130,6 @@ class CheckInAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]
     fields = ["user", "storefront", "day", "streak", "points", "activity", "at"]
-    readonly_fields = fields
     export_columns = ["user", "day", "streak", "points", "activity"]
 
 
@@ -144,7 +142,6 @@ class ReferralAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按邀请人或受邀人的用户名精确查找")
     ordering = ["-id"]
     fields = ["inviter", "invitee", "storefront", "joined_at", "active_at", "inviter_points", "invitee_points"]
-    readonly_fields = fields
     export_columns = ["inviter", "invitee", "joined_at", "active_at", "inviter_points", "invitee_points"]
 
     @display(description=gettext_lazy("注册时间"))

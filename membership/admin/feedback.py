@@ -1,6 +1,6 @@
 """The queue of what members wrote: accept with a reward, or decline with a reason."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from django import forms
@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
 
+from accounts.models import User
 from audit.selectors import history_of
 from common.admin import (
     ActionVariant,
@@ -82,15 +83,12 @@ class FeedbackAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]
     fields = ["shown_kind", "said", "user", "state_chip", "answer", "points", "contrib", "full_written", "full_decided"]
-    readonly_fields = fields
     actions_detail = ["accept", "decline"]
     export_columns = ["written_at", "user", "kind", "text", "state", "answer", "points", "contrib"]
     has_decide_permission = allowed("membership.decide_feedback")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        row = self.get_object(request, object_id)
-        waits = row is not None and row.state == State.PENDING
-        return super().get_actions_detail(request, object_id) if waits else []
+    def fitting_acts(self, row: Feedback, user: User) -> Collection[str]:
+        return self.actions_detail if row.state == State.PENDING else []
 
     @display(description=gettext_lazy("内容"))
     def said(self, row: Feedback) -> SafeString:

@@ -54,7 +54,6 @@ class DecisionInline(ReadOnlyInline):
     model = TierDecision
     hide_title = True
     fields = ["shown_at", "change", "shown_cause", "why"]
-    readonly_fields = fields
     ordering = ["-id"]
     verbose_name_plural = pgettext_lazy("plural", "等级变更记录")
 
@@ -92,7 +91,6 @@ class MemberTierAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名、邮箱或手机号精确查找")
     ordering = ["-id"]
     fields = ["shown_user", "program", "tier", "shown_since", "todo", "shown_evaluated", "shown_check", "version", "findings"]  # fmt: skip
-    readonly_fields = fields
     inlines = [DecisionInline]
     change_form_outer_after_template = "membership/admin/member.html"
     actions_detail = ["evaluate", "propose", "reputation", "take_back", "flag", "clear", "open_activity"]
@@ -226,7 +224,6 @@ class TierDecisionAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名或活动来源精确查找")
     ordering = ["-id"]
     fields = ["shown_at", "shown_user", "change", "shown_cause", "title", "day", "activity_ref", "version", "findings"]
-    readonly_fields = fields
     export_columns = ["at", "member", "from_rank", "to_rank", "cause", "day", "activity_ref", "version"]
 
     @display(description=gettext_lazy("时间"), ordering="id")
@@ -271,7 +268,6 @@ class RecalculationAdmin(ReadOnlyAdmin):
         "differences",
         "last_member_id",
     ]
-    readonly_fields = fields
     actions_list = ["run_all"]
     has_run_permission = allowed("membership.evaluate_member")
 
@@ -306,7 +302,6 @@ class UserTierInline(ReadOnlyInline):
     model = MemberTier
     hide_title = True
     fields = ["program", "tier", "shown_since", "todo", "page"]
-    readonly_fields = fields
     verbose_name_plural = pgettext_lazy("plural", "会员等级")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

@@ -20,7 +20,6 @@ class NudgeAdmin(ReadOnlyAdmin):
     search_help_text = gettext_lazy("按用户名精确查找")
     ordering = ["-id"]
     fields = ["user", "storefront", "kind", "subject", "detail", "shown_at", "clicked_at", "converted_at"]
-    readonly_fields = fields
     export_columns = ["shown_at", "user", "kind", "subject", "clicked_at", "converted_at"]
 
     def changelist_view(self, request: HttpRequest, extra_context: dict | None = None) -> HttpResponse:

@@ -124,7 +124,6 @@ class OverrideAdmin(ReadOnlyAdmin):
         "shown_page", "kind", "tier", "state", "reason", "proposer", "shown_proposed", "decider", "shown_decided",
         "shown_starts", "shown_expires", "shown_ended", "ref",
     ]  # fmt: skip
-    readonly_fields = fields
     actions_detail = ["approve", "refuse", "end"]
     export_columns = ["id", "member", "kind", "rank", "status", "reason", "proposer", "decider", "expires_at"]
     has_decide_permission = allowed("membership.approve_override")

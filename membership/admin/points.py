@@ -1,14 +1,10 @@
 """Points, to read; the correction that staff may book, with a reason; and the rules about earning."""
 
-from functools import partial
-
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 from unfold.widgets import UnfoldAdminIntegerFieldWidget, UnfoldAdminTextareaWidget
@@ -23,12 +19,12 @@ from common.admin import (
     ReadOnlyAdmin,
     action,
     allowed,
-    ask,
     chip,
     display,
     moment,
     when,
 )
+from common.admin.by_hand import AdjustsMembers
 from common.admin.confirm import Answer
 from common.admin.telling import names_of
 from common.registries import Panel, act_names, panels
@@ -89,27 +85,22 @@ class OwedFilter(admin.SimpleListFilter):
 
 
 @admin.register(PointsAccount)
-class PointsAccountAdmin(ReadOnlyAdmin):
+class PointsAccountAdmin(AdjustsMembers, ReadOnlyAdmin):
     list_display = ["user", "balance", "owed"]
     list_select_related = ["user"]
     search_fields = ["^user__username", "^user__email"]
     search_help_text = gettext_lazy("按用户名、邮箱的开头查找")
     ordering = ["-user_id"]
     fields = ["user", "balance", "owed", "usable", "ending"]
-    readonly_fields = fields
     actions_detail = ["adjust", "open_entries"]
     list_filter = [OwedFilter]
     export_columns = ["user", "balance", "owed"]
     has_adjust_permission = allowed("membership.adjust_points")
+    adjust_title = gettext_lazy("人工调整积分")
+    adjust_form = AdjustPointsForm
+    adjust_service = staticmethod(adjust_points)
+    adjusted = gettext_lazy("已调整 %(name)s 的积分。")
     has_entries_permission = allowed("membership.view_pointsentry")
-
-    def get_urls(self) -> list:
-        by_member = path(
-            "member/<int:user_id>/adjust/",
-            self.admin_site.admin_view(self.adjust_member),
-            name="membership_pointsaccount_adjust_member",
-        )
-        return [by_member, *super().get_urls()]
 
     @display(description=gettext_lazy("现在可用"))
     def usable(self, account: PointsAccount) -> int:
@@ -122,32 +113,15 @@ class PointsAccountAdmin(ReadOnlyAdmin):
     @action(description=gettext_lazy("人工调整"), icon="tune", permissions=["adjust"])
     def adjust(self, request: HttpRequest, object_id: str) -> HttpResponse:
         account = self.one(request, object_id)
-        return self._ask(request, account.user, reverse("admin:membership_pointsaccount_change", args=[account.pk]))
+        back = reverse("admin:membership_pointsaccount_change", args=[account.pk])
+        return self.ask_to_adjust(request, account.user, back)
 
     @action(description=gettext_lazy("积分流水"), icon="list_alt", permissions=["entries"])
     def open_entries(self, request: HttpRequest, object_id: str) -> HttpResponse:
         return HttpResponse(status=302, headers={"Location": entries_address(int(object_id))})
 
-    def adjust_member(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """The same for a member who has no points yet; leads back to the member's page."""
-        if not self.has_adjust_permission(request):
-            raise PermissionDenied
-        user = get_object_or_404(User, pk=user_id)
-        return self._ask(request, user, reverse("admin:accounts_user_change", args=[user.pk]))
-
-    def _ask(self, request: HttpRequest, user: User, back: str) -> HttpResponse:
-        return ask(
-            self,
-            request,
-            title=_("人工调整积分"),
-            form=AdjustPointsForm,
-            preview=partial(self._preview, user),
-            run=partial(self._adjust, request, user),
-            back=back,
-        )
-
     @staticmethod
-    def _preview(user: User, answer: Answer) -> Preview:
+    def preview_adjustment(user: User, answer: Answer) -> Preview:
         balance, amount = points_balance(user_id=user.pk, at=clock.now()), answer.data["amount"]
         after = balance + amount
         return Preview(
@@ -161,18 +135,6 @@ class PointsAccountAdmin(ReadOnlyAdmin):
             possible=after >= 0,
             submit=_("确认调整"),
         )
-
-    @staticmethod
-    def _adjust(request: HttpRequest, user: User, answer: Answer) -> str:
-        adjust_points(
-            user_id=user.pk,
-            amount=answer.data["amount"],
-            ref=f"adjust:{answer.token}"[:80],
-            reason=answer.data["reason"],
-            actor=request.user,
-            address=request.client_address,
-        )
-        return _("已调整 %(name)s 的积分。") % {"name": user.get_username()}
 
 
 @admin.register(PointsEntry)
@@ -196,7 +158,6 @@ class PointsEntryAdmin(ReadOnlyAdmin):
         "full_at",
         "actor",
     ]
-    readonly_fields = fields
     export_columns = ["at", "account", "kind", "cause", "amount", "balance_after", "ref", "memo"]
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:

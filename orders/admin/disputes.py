@@ -1,7 +1,7 @@
 """After-sale at the desk: the list in the order in which it is worked on, one case's page, and what the operator sets."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -198,12 +198,8 @@ class DisputeAdmin(DisputeActs, ReadOnlyAdmin):
         dispute = self.one(request, object_id)
         return picture_answer(open_picture(picture_of(dispute, public_id)))
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        dispute = self.get_object(request, object_id)
-        if dispute is None:
-            return []
-        fit = {f"orders_dispute_{name}" for name in fitting(dispute, request.user.pk)}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in fit]
+    def fitting_acts(self, dispute: Dispute, user: User) -> Collection[str]:
+        return fitting(dispute, user.pk)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None:

@@ -1,6 +1,7 @@
 """The list of orders, and one order's page."""
 
 import re
+from collections.abc import Collection
 from datetime import datetime
 
 from django.contrib import admin
@@ -114,12 +115,8 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
             found._prefetched_objects_cache.clear()
         return found
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        order = self.get_object(request, object_id)
-        if order is None:
-            return []
-        fit = {f"orders_order_{name}" for name in fitting(order, list(order.lines.all()))}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in fit]
+    def fitting_acts(self, order: Order, user: User) -> Collection[str]:
+        return fitting(order, list(order.lines.all()))
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None:

@@ -1,5 +1,6 @@
 """Attempts to read; staff can ask the gateway again, or confirm by hand what its console shows."""
 
+from collections.abc import Collection
 from functools import partial
 
 from django import forms
@@ -12,6 +13,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
+from accounts.models import User
 from common.admin import (
     ActionVariant,
     DayRangeFilter,
@@ -124,7 +126,6 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "shown_close",
         "last_error",
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     actions_detail = ["ask_now", "confirm", "send_back"]
     export_columns = [
         "number",
@@ -154,15 +155,10 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         found = queryset.filter(number=term.upper()) | queryset.filter(order__number=term.upper())
         return found | queryset.filter(provider_txn=term), False
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        attempt = self.get_object(request, object_id)
-        if attempt is None:
-            return []
-        fit = {"ask_now", "confirm"}
-        if attempt.state == State.PAID:
-            fit = {"send_back"} if returnable(attempt) else set()
-        names = {f"payments_paymentattempt_{name}" for name in fit}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in names]
+    def fitting_acts(self, attempt: PaymentAttempt, user: User) -> Collection[str]:
+        if attempt.state != State.PAID:
+            return {"ask_now", "confirm"}
+        return {"send_back"} if returnable(attempt) else set()
 
     @action(description=_("向渠道查询"), url_path="ask-now", icon="sync", permissions=["ask"])
     def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -65,15 +65,11 @@ class BonusGrantAdmin(ReadOnlyAdmin):
     list_display = ["user", "rule", "shown_amount", "shown_back", "shown_at"]
     list_filter = ["rule", ("at", DayRangeFilter)]
     list_select_related = ["user", "rule", "top_up"]
-    search_fields = ["user__username"]
+    search_fields = ["^user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]
     fields = ["user", "rule", "top_up", ("shown_amount", "shown_back"), "shown_at"]
-    readonly_fields = ["user", "rule", "top_up", "shown_amount", "shown_back", "shown_at"]
     export_columns = ["user", "rule", "amount", "taken_back", "at"]
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
-        return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
 
     @display(description=_("赠送金额"))
     def shown_amount(self, grant: BonusGrant):

@@ -1,6 +1,6 @@
 """Differences between statements and our books: who works on each, what either side says, and what can be done about it."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django import forms
@@ -117,7 +117,6 @@ class ReconciliationCaseAdmin(ReadOnlyAdmin):
         ("owner", "shown_closed"),
         "shown_note",
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     actions = ["assign_chosen"]
     actions_detail = ["assign", "explain", "settle", "reopen"]
     export_columns = [
@@ -147,13 +146,8 @@ class ReconciliationCaseAdmin(ReadOnlyAdmin):
         by_attempt = queryset.filter(attempt__number=term.upper()) | queryset.filter(attempt__provider_txn=term)
         return by_attempt | queryset.filter(reference=term) | queryset.filter(reference__startswith=f"{term}:"), False
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        case = self.get_object(request, object_id)
-        if case is None:
-            return []
-        names = ["assign", "explain", "settle"] if case.state in ReconciliationCase.LIVE else ["reopen"]
-        fit = {f"payments_reconciliationcase_{name}" for name in names}
-        return [one for one in super().get_actions_detail(request, object_id) if one.action_name in fit]
+    def fitting_acts(self, case: ReconciliationCase, user: User) -> Collection[str]:
+        return ["assign", "explain", "settle"] if case.state in ReconciliationCase.LIVE else ["reopen"]
 
     @display(description=_("差异"))
     def name(self, case: ReconciliationCase) -> str:

@@ -1,5 +1,6 @@
 """Notifies as gateways sent them, with what was made of each."""
 
+from collections.abc import Collection
 from functools import partial
 
 from django.contrib import admin
@@ -10,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from common.admin import DayRangeFilter, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
 from payments.admin.unclaimed import assign
 from payments.models import NotifyLog, PaymentAttempt
@@ -76,16 +78,6 @@ class NotifyLogAdmin(ReadOnlyAdmin):
         ("http_method", "address"),
         "shown_raw",
     ]
-    readonly_fields = [
-        "shown_at",
-        "channel",
-        "shown_verdict",
-        "reason_text",
-        "attempt",
-        "http_method",
-        "address",
-        "shown_raw",
-    ]
     actions_detail = ["take_up"]
     has_ask_permission = allowed("payments.ask_gateway")
 
@@ -103,10 +95,8 @@ class NotifyLogAdmin(ReadOnlyAdmin):
         attempts = PaymentAttempt.objects.filter(number=term.strip().upper()).values_list("pk", flat=True)
         return queryset.filter(attempt_id__in=list(attempts)), False
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        log = self.get_object(request, object_id)
-        is_open = log is not None and log.verdict in (Verdict.RECEIVED, Verdict.WAITING)
-        return super().get_actions_detail(request, object_id) if is_open else []
+    def fitting_acts(self, log: NotifyLog, user: User) -> Collection[str]:
+        return self.actions_detail if log.verdict in (Verdict.RECEIVED, Verdict.WAITING) else []
 
     @action(description=_("重新处理"), url_path="take-up", icon="replay", permissions=["ask"])
     def take_up(self, request: HttpRequest, object_id: str) -> HttpResponse:

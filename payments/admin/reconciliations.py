@@ -1,5 +1,6 @@
 """Statements: upload, what was found before any case is made, confirm; and how a channel's statements look."""
 
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -117,10 +118,8 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         # A list needs none of what was found.
         return super().get_queryset(request).defer("found", "borders")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        run = self.get_object(request, object_id)
-        waits = run is not None and run.state == State.CHECKED
-        return super().get_actions_detail(request, object_id) if waits else []
+    def fitting_acts(self, run: Reconciliation, user: User) -> Collection[str]:
+        return self.actions_detail if run.state == State.CHECKED else []
 
     @display(description=_("对账"), ordering="id")
     def name(self, run: Reconciliation) -> str:

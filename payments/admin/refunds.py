@@ -1,6 +1,6 @@
 """Refunds through gateways, to read; staff can ask the gateway again, or write down what its console shows."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from django import forms
@@ -103,7 +103,6 @@ class RefundAdmin(ReadOnlyAdmin):
         ("asked_count", "last_error"),
         "reason",
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     actions_detail = ["ask_now", "settle"]
     export_columns = [
         "number",
@@ -129,10 +128,8 @@ class RefundAdmin(ReadOnlyAdmin):
         found = queryset.filter(number=term) | queryset.filter(attempt__number=term)
         return found | queryset.filter(attempt__order__number=term), False
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        refund = self.get_object(request, object_id)
-        open_ = refund is not None and refund.state in Refund.OPEN
-        return super().get_actions_detail(request, object_id) if open_ else []
+    def fitting_acts(self, refund: Refund, user: User) -> Collection[str]:
+        return self.actions_detail if refund.state in Refund.OPEN else []
 
     @action(description=_("向渠道查询"), url_path="ask-now", icon="sync", permissions=["ask"])
     def ask_now(self, request: HttpRequest, object_id: str) -> HttpResponse:

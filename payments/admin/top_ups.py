@@ -1,17 +1,18 @@
 """Top-ups to read, and to note that one was given back."""
 
+from collections.abc import Collection
 from decimal import Decimal
 from functools import partial
 
 from django import forms
 from django.contrib import admin
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
 
+from accounts.models import User
 from common.admin import (
     DayRangeFilter,
     Fact,
@@ -59,7 +60,7 @@ class TopUpAdmin(ReadOnlyAdmin):
     list_display_links = ["user"]
     list_filter = ["state", ("placed_at", DayRangeFilter), ("paid_at", DayRangeFilter), "storefront"]
     list_select_related = ["user", "storefront", "bonus_rule"]
-    search_fields = ["user__username"]
+    search_fields = ["^user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]
     fields = [
@@ -70,16 +71,13 @@ class TopUpAdmin(ReadOnlyAdmin):
         ("shown_placed", "shown_deadline", "shown_paid"),
         "storefront",
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     export_columns = ["user", "amount", "credited", "refunded", "bonus", "state", "placed_at", "paid_at", "storefront"]
 
     actions_detail = ["refund"]
     has_refund_permission = allowed("payments.refund_topup")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        top_up = self.get_object(request, object_id)
-        left = top_up is not None and top_up.credited > top_up.refunded
-        return super().get_actions_detail(request, object_id) if left else []
+    def fitting_acts(self, top_up: TopUp, user: User) -> Collection[str]:
+        return self.actions_detail if top_up.credited > top_up.refunded else []
 
     @action(description=_("登记退款"), icon="undo", permissions=["refund"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -118,9 +116,6 @@ class TopUpAdmin(ReadOnlyAdmin):
 
         form = partial(RefundForm, left=top_up.credited - top_up.refunded)
         return ask(self, request, title=_("登记充值退款"), form=form, preview=preview, run=run, target=top_up)
-
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
-        return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
 
     @display(description=_("金额"), ordering="amount")
     def shown_amount(self, top_up: TopUp):

@@ -1,5 +1,8 @@
 """Withdrawals at the desk: looked at by one, paid by another; and where they go."""
 
+from collections.abc import Callable, Collection
+from typing import Any
+
 from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -36,6 +39,8 @@ from payments.services import payout_accounts, withdrawing
 from wallet.selectors import balance_of, restricted_of
 
 State = Withdrawal.State
+Service = Callable[..., Any]
+FormClass = type[forms.Form] | None
 TONES = {
     State.ASKED: "warning",
     State.APPROVED: "info",
@@ -110,7 +115,6 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         ("paid_by", "paid", "proof"),
         "reason",
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     export_columns = [
         "number",
         "user",
@@ -138,18 +142,15 @@ class WithdrawalAdmin(ReadOnlyAdmin):
         by_number = queryset.filter(number=term.upper())
         return (by_number if by_number.exists() else queryset.filter(user__username__istartswith=term)), False
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        """Only the acts whose turn it is, for this person."""
-        row = self.get_object(request, object_id)
-        if row is None or row.user_id == request.user.pk:
+    def fitting_acts(self, row: Withdrawal, user: User) -> Collection[str]:
+        if row.user_id == user.pk:
             return []
         fits = {
             "approve": row.state == State.ASKED,
-            "confirm": row.state == State.APPROVED and row.approved_by_id != request.user.pk,
+            "confirm": row.state == State.APPROVED and row.approved_by_id != user.pk,
             "reject": row.state in Withdrawal.OPEN,
         }
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if fits.get(one.action_name.removeprefix("payments_withdrawal_"), True)]
+        return [name for name, fit in fits.items() if fit]
 
     @display(description=_("提现金额"), ordering="amount")
     def shown_amount(self, row: Withdrawal):
@@ -181,39 +182,28 @@ class WithdrawalAdmin(ReadOnlyAdmin):
 
     @action(description=_("审核通过"), icon="check", permissions=["approve"])
     def approve(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        row = self.one(request, object_id)
-
-        def run(answer: Answer) -> str:
-            services.approve_withdrawal(withdrawal_id=row.pk, actor=request.user, address=request.client_address)
-            return gettext("已通过，等另一名员工打款。")
-
-        return self._ask(request, row, _("审核通过"), run)
+        done = gettext("已通过，等另一名员工打款。")
+        return self._decide(request, object_id, _("审核通过"), services.approve_withdrawal, done)
 
     @action(description=_("确认已打款"), icon="payments", permissions=["pay"])
     def confirm(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        row = self.one(request, object_id)
-
-        def run(answer: Answer) -> str:
-            services.confirm_withdrawal(
-                withdrawal_id=row.pk, proof=answer.data["proof"], actor=request.user, address=request.client_address
-            )
-            return gettext("已登记打款。")
-
-        return self._ask(request, row, _("确认已打款"), run, form=PaidForm)
+        done = gettext("已登记打款。")
+        return self._decide(request, object_id, _("确认已打款"), services.confirm_withdrawal, done, form=PaidForm)
 
     @action(description=_("退回"), icon="undo", permissions=["reject"])
     def reject(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        done = gettext("已退回会员余额。")
+        return self._decide(request, object_id, _("退回提现"), services.reject_withdrawal, done, form=RejectForm)
+
+    def _decide(
+        self, request: HttpRequest, object_id: str, title: Any, service: Service, done: str, form: FormClass = None
+    ) -> HttpResponse:
         row = self.one(request, object_id)
 
         def run(answer: Answer) -> str:
-            services.reject_withdrawal(
-                withdrawal_id=row.pk, reason=answer.data["reason"], actor=request.user, address=request.client_address
-            )
-            return gettext("已退回会员余额。")
+            service(withdrawal_id=row.pk, **answer.data, actor=request.user, address=request.client_address)
+            return done
 
-        return self._ask(request, row, _("退回提现"), run, form=RejectForm)
-
-    def _ask(self, request, row: Withdrawal, title, run, *, form=None) -> HttpResponse:
         def preview(answer: Answer) -> Preview:
             facts = [
                 Fact(_("会员"), row.user.get_username()),
@@ -236,28 +226,20 @@ class PayoutAccountAdmin(ReadOnlyAdmin):
     list_display = ["user", "kind", "hint", "shown_state", "others", "created", "decided_by"]
     list_filter = ["state", "kind", ("created_at", DayRangeFilter)]
     list_select_related = ["user", "decided_by"]
-    search_fields = ["user__username"]
+    search_fields = ["^user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]
     fields = ["user", ("kind", "hint"), ("shown_state", "others"), "created", ("decided_by", "decided"), "reason"]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     # No number leaves by a file: the hint tells enough.
     export_columns = ["user", "kind", "hint", "state", "created_at", "decided_by"]
     actions_detail = ["verify", "refuse", "reveal"]
     has_verify_permission = allowed("payments.verify_payout")
     has_reveal_permission = allowed("payments.reveal_payout")
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
-        return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        account = self.get_object(request, object_id)
-        if account is None:
-            return []
-        moves = PayoutAccount.MOVES[PayoutAccount.State(account.state)] if account.user_id != request.user.pk else set()
-        fits = {"verify": PayoutAccount.State.VERIFIED in moves, "refuse": PayoutAccount.State.REFUSED in moves}
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if fits.get(one.action_name.removeprefix("payments_payoutaccount_"), True)]
+    def fitting_acts(self, account: PayoutAccount, user: User) -> Collection[str]:
+        moves = PayoutAccount.MOVES[PayoutAccount.State(account.state)] if account.user_id != user.pk else set()
+        leads = {"verify": PayoutAccount.State.VERIFIED, "refuse": PayoutAccount.State.REFUSED}
+        return ["reveal", *(name for name, state in leads.items() if state in moves)]
 
     @display(description=_("状态"))
     def shown_state(self, account: PayoutAccount):
@@ -278,25 +260,23 @@ class PayoutAccountAdmin(ReadOnlyAdmin):
 
     @action(description=_("核实通过"), icon="check", permissions=["verify"])
     def verify(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        account = self.one(request, object_id)
-
-        def run(answer: Answer) -> str:
-            services.verify_payout_account(account_id=account.pk, actor=request.user, address=request.client_address)
-            return gettext("已核实。")
-
-        return self._ask(request, account, _("核实通过"), run)
+        return self._decide(request, object_id, _("核实通过"), services.verify_payout_account, gettext("已核实。"))
 
     @action(description=_("不通过"), icon="close", permissions=["verify"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        done = gettext("已拒绝。")
+        return self._decide(request, object_id, _("不通过"), services.refuse_payout_account, done, form=RejectForm)
+
+    def _decide(
+        self, request: HttpRequest, object_id: str, title: Any, service: Service, done: str, form: FormClass = None
+    ) -> HttpResponse:
         account = self.one(request, object_id)
 
         def run(answer: Answer) -> str:
-            services.refuse_payout_account(
-                account_id=account.pk, reason=answer.data["reason"], actor=request.user, address=request.client_address
-            )
-            return gettext("已拒绝。")
+            service(account_id=account.pk, **answer.data, actor=request.user, address=request.client_address)
+            return done
 
-        return self._ask(request, account, _("不通过"), run, form=RejectForm)
+        return self._ask(request, account, title, run, form=form)
 
     @action(description=_("查看完整账号"), icon="visibility", permissions=["reveal"])
     def reveal(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -321,7 +301,16 @@ class PayoutAccountAdmin(ReadOnlyAdmin):
 
         return self._ask(request, account, _("查看完整账号"), run, warnings=[_("查看会写入审计记录。")])
 
-    def _ask(self, request, account: PayoutAccount, title, run, *, form=None, warnings=()) -> HttpResponse:
+    def _ask(
+        self,
+        request: HttpRequest,
+        account: PayoutAccount,
+        title: Any,
+        run: Service,
+        *,
+        form: FormClass = None,
+        warnings: Collection[Any] = (),
+    ) -> HttpResponse:
         def preview(answer: Answer) -> Preview:
             facts = [Fact(_("会员"), account.user.get_username()), Fact(_("收款账号"), str(account), strong=True)]
             if answer.data.get("reason"):

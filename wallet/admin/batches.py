@@ -1,5 +1,6 @@
 """Batches of cards: from being asked for to their codes' leaving, and voiding. Codes are nowhere on these pages."""
 
+from collections.abc import Collection
 from functools import partial
 
 from django.contrib import admin
@@ -66,7 +67,6 @@ class CardBatchAdmin(ReadOnlyAdmin):
         ("created_by", "created"),
         ("decided_by", "decided"),
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     export_columns = [
         "name",
         "kind",
@@ -91,14 +91,10 @@ class CardBatchAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[CardBatch]:
         return batches_counted().select_related("created_by", "decided_by")
 
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        """Only the acts whose turn it is, for this person."""
-        batch = self.get_object(request, object_id)
-        if batch is None:
-            return []
-        mine = batch.created_by_id == request.user.pk
+    def fitting_acts(self, batch: CardBatch, user: User) -> Collection[str]:
+        mine = batch.created_by_id == user.pk
         release = batch.releases.exclude(state=Release.REFUSED).first()
-        asked = release is not None and release.asked_by_id == request.user.pk
+        asked = release is not None and release.asked_by_id == user.pk
         state = release.state if release is not None else ""
         fits = {
             "review": batch.state == State.WAITING and not mine,
@@ -109,8 +105,7 @@ class CardBatchAdmin(ReadOnlyAdmin):
             "take_codes": state == Release.APPROVED and asked,
             "void": batch.state == State.ISSUED,
         }
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if fits.get(one.action_name.removeprefix("wallet_cardbatch_"), True)]
+        return [name for name, fit in fits.items() if fit]
 
     @display(description=_("种类"))
     def shown_kind(self, batch: CardBatch):

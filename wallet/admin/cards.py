@@ -29,7 +29,6 @@ CARD_TONES = {
 class MoveInline(ReadOnlyInline):
     model = CardMove
     fields = ["shown_at", "from_state", "to_state", "note"]
-    readonly_fields = fields
     verbose_name_plural = pgettext_lazy("plural", "状态记录")
 
     @display(description=_("时间"))
@@ -46,7 +45,6 @@ class CardAdmin(ReadOnlyAdmin):
     search_help_text = _("输入完整卡号查这张卡，或按兑换人用户名开头查找")
     ordering = ["-id"]
     fields = [("shown_batch", "number"), "face", "shown_state", ("redeemed_by", "redeemed")]
-    readonly_fields = ["shown_batch", "number", "face", "shown_state", "redeemed_by", "redeemed"]
     inlines = [MoveInline]
     linked_lookups = ["batch__id__exact"]
     export_columns = ["batch", "number", "face", "state", "redeemed_by", "redeemed_at"]

@@ -1,7 +1,7 @@
 """Credit lines at the desk: one asks, another grants; what is used, due and overdue; freezing by hand."""
 
+from collections.abc import Collection
 from datetime import date
-from functools import partial
 
 from django import forms
 from django.contrib import admin
@@ -92,7 +92,6 @@ class TermsForm(forms.Form):
 class DrawInline(ReadOnlyInline):
     model = CreditDraw
     fields = ["shown_at", "shown_amount", "shown_left", "due_on", "memo"]
-    readonly_fields = fields
     verbose_name_plural = pgettext_lazy("plural", "未还清的授信使用")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[CreditDraw]:
@@ -116,11 +115,10 @@ class CreditLineAdmin(ReadOnlyAdmin):
     list_display = ["user", "shown_limit", "shown_used", "shown_free", "due_day", "next_due", "shown_state", "auto_use"]
     list_filter = ["state", "auto_use", ("created_at", DayRangeFilter)]
     list_select_related = ["user"]
-    search_fields = ["user__username"]
+    search_fields = ["^user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-used", "-id"]
     fields = ["user", ("shown_limit", "shown_used", "shown_free"), ("due_day", "next_due"), ("shown_state", "auto_use")]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     inlines = [DrawInline]
     export_columns = ["user", "limit", "used", "free", "due_day", "next_due", "state", "auto_use"]
     actions_list = ["propose"]
@@ -128,17 +126,10 @@ class CreditLineAdmin(ReadOnlyAdmin):
     has_propose_permission = allowed("wallet.propose_credit")
     has_freeze_permission = allowed("wallet.freeze_credit")
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
-        return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        line = self.get_object(request, object_id)
-        if line is None:
-            return []
+    def fitting_acts(self, line: CreditLine, user: User) -> Collection[str]:
         moves = CreditLine.MOVES[CreditLine.State(line.state)]
-        fits = {"freeze": CreditLine.State.FROZEN in moves, "unfreeze": CreditLine.State.ACTIVE in moves}
-        offered = super().get_actions_detail(request, object_id)
-        return [one for one in offered if fits.get(one.action_name.removeprefix("wallet_creditline_"), True)]
+        leads = {"freeze": CreditLine.State.FROZEN, "unfreeze": CreditLine.State.ACTIVE}
+        return [name for name, state in leads.items() if state in moves]
 
     @display(description=_("额度"), ordering="limit")
     def shown_limit(self, line: CreditLine):
@@ -228,7 +219,7 @@ class CreditTermsAdmin(ReadOnlyAdmin):
     list_display = ["user", "shown_limit", "due_day", "shown_state", "asked_by", "asked", "decided_by"]
     list_filter = ["state", ("asked_at", DayRangeFilter)]
     list_select_related = ["user", "asked_by", "decided_by"]
-    search_fields = ["user__username"]
+    search_fields = ["^user__username"]
     search_help_text = _("按用户名开头查找")
     ordering = ["-id"]
     fields = [
@@ -239,20 +230,13 @@ class CreditTermsAdmin(ReadOnlyAdmin):
         ("asked_by", "asked"),
         ("decided_by", "decided"),
     ]
-    readonly_fields = [name for row in fields for name in (row if isinstance(row, tuple) else (row,))]
     export_columns = ["user", "limit", "due_day", "reason", "state", "asked_by", "asked_at", "decided_by", "decided_at"]
     actions_detail = ["grant", "refuse"]
     has_approve_permission = allowed("wallet.approve_credit")
 
-    def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
-        return (queryset.filter(user__username__istartswith=term.strip()) if term.strip() else queryset), False
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        terms = self.get_object(request, object_id)
-        if terms is None or terms.state != CreditTerms.State.WAITING:
-            return []
-        own = request.user.pk in (terms.asked_by_id, terms.user_id)
-        return [] if own else super().get_actions_detail(request, object_id)
+    def fitting_acts(self, terms: CreditTerms, user: User) -> Collection[str]:
+        own = user.pk in (terms.asked_by_id, terms.user_id)
+        return self.actions_detail if terms.state == CreditTerms.State.WAITING and not own else []
 
     @display(description=_("额度"))
     def shown_limit(self, terms: CreditTerms):
@@ -294,12 +278,10 @@ class CreditTermsAdmin(ReadOnlyAdmin):
             service(terms_id=terms.pk, actor=request.user, address=request.client_address)
             return done
 
-        preview = partial(_shown, Preview(facts=facts, submit=title))
+        def preview(answer: Answer) -> Preview:
+            return Preview(facts=facts, submit=title)
+
         return ask(self, request, title=title, preview=preview, run=run, target=terms)
-
-
-def _shown(preview: Preview, answer: Answer) -> Preview:
-    return preview
 
 
 def _today() -> date:

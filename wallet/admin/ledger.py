@@ -1,15 +1,13 @@
 """The ledger, to read; and the one thing that staff may post to it: a reasoned correction of a member's balance."""
 
+from collections.abc import Collection
 from decimal import Decimal
-from functools import partial
 
 from django import forms
 from django.contrib import admin
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
-from django.urls import path, reverse
+from django.urls import reverse
 from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminTextareaWidget
@@ -23,13 +21,13 @@ from common.admin import (
     ReadOnlyInline,
     action,
     allowed,
-    ask,
     chip,
     display,
     link_to,
     moment,
     money,
 )
+from common.admin.by_hand import AdjustsMembers
 from common.admin.confirm import Answer
 from common.admin.telling import names_of
 from common.forms import PlainDecimalField
@@ -69,7 +67,7 @@ class AdjustForm(forms.Form):
 
 
 @admin.register(Account)
-class AccountAdmin(ReadOnlyAdmin):
+class AccountAdmin(AdjustsMembers, ReadOnlyAdmin):
     list_display = ["code", "shown_purpose", "owner", "shown_balance"]
     list_filter = ["purpose"]
     list_select_related = ["user"]
@@ -77,23 +75,16 @@ class AccountAdmin(ReadOnlyAdmin):
     search_help_text = _("按账户代码精确查找，或按用户名、邮箱的开头查找")
     ordering = ["-id"]
     fields = ["code", "shown_purpose", "owner", "current"]
-    readonly_fields = fields
     actions_detail = ["adjust"]
     export_columns = ["code", "purpose", "user", "balance"]
     has_adjust_permission = allowed("wallet.adjust_wallet")
+    adjust_title = _("人工调整余额")
+    adjust_form = AdjustForm
+    adjust_service = staticmethod(adjust_by_staff)
+    adjusted = _("已调整 %(name)s 的余额。")
 
-    def get_urls(self) -> list:
-        by_member = path(
-            "member/<int:user_id>/adjust/",
-            self.admin_site.admin_view(self.adjust_member),
-            name="wallet_account_adjust_member",
-        )
-        return [by_member, *super().get_urls()]
-
-    def get_actions_detail(self, request: HttpRequest, object_id: str) -> list:
-        account = self.get_object(request, object_id)
-        wallet = account is not None and account.purpose == Account.Purpose.WALLET
-        return super().get_actions_detail(request, object_id) if wallet else []
+    def fitting_acts(self, account: Account, user: User) -> Collection[str]:
+        return self.actions_detail if account.purpose == Account.Purpose.WALLET else []
 
     @display(description=_("用途"))
     def shown_purpose(self, account: Account):
@@ -122,28 +113,10 @@ class AccountAdmin(ReadOnlyAdmin):
         account = self.one(request, object_id)
         if account.purpose != Account.Purpose.WALLET:
             raise Http404
-        return self._ask(request, account.user, reverse("admin:wallet_account_change", args=[account.pk]))
-
-    def adjust_member(self, request: HttpRequest, user_id: int) -> HttpResponse:
-        """The same for a member whose wallet may not be opened yet; leads back to the member's page."""
-        if not self.has_adjust_permission(request):
-            raise PermissionDenied
-        user = get_object_or_404(User, pk=user_id)
-        return self._ask(request, user, reverse("admin:accounts_user_change", args=[user.pk]))
-
-    def _ask(self, request: HttpRequest, user: User, back: str) -> HttpResponse:
-        return ask(
-            self,
-            request,
-            title=_("人工调整余额"),
-            form=AdjustForm,
-            preview=partial(self._preview, user),
-            run=partial(self._adjust, request, user),
-            back=back,
-        )
+        return self.ask_to_adjust(request, account.user, reverse("admin:wallet_account_change", args=[account.pk]))
 
     @staticmethod
-    def _preview(user: User, answer: Answer) -> Preview:
+    def preview_adjustment(user: User, answer: Answer) -> Preview:
         balance, amount = balance_of(user), answer.data["amount"]
         after = balance + amount
         return Preview(
@@ -159,23 +132,10 @@ class AccountAdmin(ReadOnlyAdmin):
             submit=_("确认调整"),
         )
 
-    @staticmethod
-    def _adjust(request: HttpRequest, user: User, answer: Answer) -> str:
-        adjust_by_staff(
-            user_id=user.pk,
-            amount=answer.data["amount"],
-            ref=f"adjust:{answer.token}"[:80],
-            reason=answer.data["reason"],
-            actor=request.user,
-            address=request.client_address,
-        )
-        return gettext("已调整 %(name)s 的余额。") % {"name": user.get_username()}
-
 
 class EntryInline(ReadOnlyInline):
     model = Entry
     fields = ["account", "shown_amount", "shown_after"]
-    readonly_fields = fields
     verbose_name_plural = pgettext_lazy("plural", "分录")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Entry]:
@@ -198,7 +158,6 @@ class TransferAdmin(ReadOnlyAdmin):
     search_help_text = _("按业务编号或订单号精确查找")
     ordering = ["-id"]
     fields = ["shown_at", "shown_kind", "amount", "memo", "ref", "actor"]
-    readonly_fields = fields
     inlines = [EntryInline]
     export_columns = ["at", "kind", "amount", "memo", "ref", "actor_id"]
 
@@ -239,7 +198,6 @@ class EntryAdmin(ReadOnlyAdmin):
     search_help_text = _("按账户代码精确查找，例如 user:12:wallet")
     ordering = ["-id"]
     fields = ["shown_at", "account", "transfer", "shown_amount", "shown_after"]
-    readonly_fields = fields
     export_columns = ["at", "account", "amount", "balance_after", "memo"]
     linked_lookups = ["account__id__exact"]
 
