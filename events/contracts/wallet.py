@@ -1,0 +1,19 @@
+"""Credit lines."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from events.contracts.base import Contract, contract
+
+
+@contract("credit.noticed")
+class CreditNoticed(Contract):
+    """Something about a member's credit line: `what` is granted, due (on `due_on`, a date), frozen or unfrozen."""
+
+    line_id: int
+    user_id: int
+    what: str
+    used: Decimal
+    limit: Decimal
+    due_on: str
+    noticed_at: datetime
