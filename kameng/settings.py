@@ -5,12 +5,15 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import environ
-from csp.constants import NONCE, NONE, SELF, UNSAFE_EVAL, UNSAFE_INLINE
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from common.strength import password_weakness, ring_keys, ring_names, shared, weakness
-from kameng.unfold_settings import UNFOLD  # noqa: F401
+from kameng.api_settings import REST_FRAMEWORK as REST_FRAMEWORK
+from kameng.api_settings import SPECTACULAR_SETTINGS as SPECTACULAR_SETTINGS
+from kameng.policy_settings import ADMIN_CONTENT_SECURITY_POLICY as ADMIN_CONTENT_SECURITY_POLICY
+from kameng.policy_settings import CONTENT_SECURITY_POLICY as CONTENT_SECURITY_POLICY
+from kameng.unfold_settings import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -284,83 +287,9 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 1800}
 CELERY_TIMEZONE = TIME_ZONE
 
 API_PATH = "/api/"
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "accounts.authentication.TokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_THROTTLE_CLASSES": ["common.api.throttles.CallsThrottle"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["common.api.parsing.StrictJSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "common.api.parsing.NoFormatOverride",
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "common.api.errors.exception_handler",
-    "URL_FORMAT_OVERRIDE": None,
-}
+ADMIN_PATH = "/admin/"
 # For each member, or each address of strangers; 0 for any number.
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 600)
-SPECTACULAR_SETTINGS = {
-    "TITLE": "kameng API",
-    "VERSION": "1.0.0",
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api",
-    "COMPONENT_SPLIT_REQUEST": True,
-    "DISABLE_DOCSTRING_DESCRIPTIONS": True,
-    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-    "ENUM_NAME_OVERRIDES": {
-        "OrderState": "orders.models.Order.State",
-        "ReviewState": "catalog.models.Review.State",
-        "LineState": "orders.models.OrderLine.State",
-        "PriceStage": "orders.models.PriceStep.Stage",
-        "TierStage": "membership.models.MemberTier.Stage",
-        "ProductKind": "catalog.models.Product.Kind",
-        "TransferKind": "wallet.models.Transfer.Kind",
-        "WithdrawalState": "payments.models.Withdrawal.State",
-        "PayoutAccountState": "payments.models.PayoutAccount.State",
-        "CreditState": "wallet.models.CreditLine.State",
-        "DisputeState": "orders.models.Dispute.State",
-        "PayWith": ["wallet"],
-    },
-    "AUTHENTICATION_WHITELIST": ["accounts.authentication.TokenAuthentication"],
-    "PATH_CONVERTER_OVERRIDES": {"public_id": {"type": "string", "pattern": "^[A-Za-z0-9_-]{22}$"}},
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
-        "common.api.schema.add_common",
-    ],
-}
-
-CSP_REPORTS = "/csp-report/"
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "script-src": [SELF, NONCE],
-        "style-src": [SELF, NONCE],
-        "img-src": [SELF, "data:"],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "frame-ancestors": [NONE],
-        # The payment page is left through a form that posts to a gateway; payments adds the channels' hosts.
-        "form-action": [SELF],
-        "frame-src": [NONE],
-        "report-uri": CSP_REPORTS,
-    }
-}
-# The admin's pages are run by standard Alpine, which evaluates its attributes, and unfold colours them by a style element.
-ADMIN_PATH = "/admin/"
-ADMIN_CONTENT_SECURITY_POLICY = {
-    "default-src": [SELF],
-    "script-src": [SELF, UNSAFE_EVAL],
-    "style-src": [SELF, UNSAFE_INLINE],
-    "img-src": [SELF, "data:"],
-    "object-src": [NONE],
-    "base-uri": [SELF],
-    "frame-ancestors": [NONE],
-    "form-action": [SELF],
-    "report-uri": CSP_REPORTS,
-}
-
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
