@@ -3,6 +3,7 @@
 What is sealed under a data key needs no place here: only the data key itself is wrapped by a master key.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from common import crypto
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wrapped:
+class Wrapped(ABC):
     """A column of `model`; `label` gives what binds a row's secret to it; `sealed_by` names the modules that seal it."""
 
     model: type[Model]
@@ -26,13 +27,13 @@ class Wrapped:
     def name(self) -> str:
         return f"{self.model._meta.label}.{self.column}"
 
+    @abstractmethod
     def rows(self) -> QuerySet:
         """The rows that hold something, each with `master`, the name of the key that opens it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def rewrapped(self, row: Any) -> dict[str, Any]:
         """The fields of the row anew, under the wrapping master key. Raises DecryptionFailed."""
-        raise NotImplementedError
 
 
 class WrappedKey(Wrapped):
@@ -50,9 +51,7 @@ class SealedText(Wrapped):
     """A text that `crypto.seal_settings` made: the name of its master key stands in front."""
 
     def rows(self) -> QuerySet:
-        master = Func(
-            F(self.column), Value(r"\.[^.]*\.[^.]*$"), Value(""), function="regexp_replace", output_field=TextField()
-        )
+        master = _master_of(F(self.column))
         return self.model._default_manager.exclude(**{self.column: ""}).annotate(master=master)
 
     def rewrapped(self, row: Any) -> dict[str, Any]:
@@ -70,13 +69,17 @@ class SealedPart(SealedText):
         return f"{super().name}.{self.part}"
 
     def rows(self) -> QuerySet:
-        text = KeyTextTransform(self.part, self.column)
-        master = Func(text, Value(r"\.[^.]*\.[^.]*$"), Value(""), function="regexp_replace", output_field=TextField())
+        master = _master_of(KeyTextTransform(self.part, self.column))
         return self.model._default_manager.filter(**{f"{self.column}__has_key": self.part}).annotate(master=master)
 
     def rewrapped(self, row: Any) -> dict[str, Any]:
         held = getattr(row, self.column)
         return {self.column: {**held, self.part: crypto.rewrap_settings(held[self.part], self.label(row))}}
+
+
+def _master_of(text: F | KeyTextTransform) -> Func:
+    """What stands before the last two parts of a sealed text."""
+    return Func(text, Value(r"\.[^.]*\.[^.]*$"), Value(""), function="regexp_replace", output_field=TextField())
 
 
 _columns: dict[str, Wrapped] = {}
