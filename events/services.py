@@ -61,7 +61,7 @@ WITH taken AS MATERIALIZED (
     {_TAKEN} AND delivery.rank = 0
     ORDER BY delivery.not_before, delivery.id LIMIT 1 FOR UPDATE OF delivery SKIP LOCKED
 )
-{_MARK}"""  # noqa: S608 - our own words
+{_MARK}"""
 # Of the subscriber who has waited longest: one delivery, or as many as it takes at once.
 _LONGEST = f"""
 WITH oldest AS MATERIALIZED (
@@ -76,7 +76,7 @@ WITH oldest AS MATERIALIZED (
 {_MARK}"""  # noqa: S608 - our own words
 _THIS = f"""
 WITH taken AS MATERIALIZED ({_TAKEN} AND delivery.id = %(id)s FOR UPDATE OF delivery SKIP LOCKED)
-{_MARK}"""  # noqa: S608 - our own words
+{_MARK}"""
 _PUT_BACK = "UPDATE events_delivery SET state = 'pending', done_at = NULL WHERE id = ANY(%s)"
 BATCH = 200
 # Before it looks for new events again, a relay hands out so many deliveries that go first, and then claims others: once

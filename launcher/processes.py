@@ -105,7 +105,7 @@ class Supervisor:
             log = self.log.open("ab")
             target = log.fileno()
         try:
-            process = subprocess.Popen(  # noqa: PLW1509 - there is one thread
+            process = subprocess.Popen(
                 program.command,
                 env={**os.environ, **program.environment, **self.mark},
                 cwd=program.folder,
@@ -114,6 +114,7 @@ class Supervisor:
                 stderr=None if foreground else subprocess.STDOUT,
                 # A group of its own: Ctrl-C reaches the launcher only, and leftovers can be ended together.
                 start_new_session=not foreground,
+                # Safe here: there is one thread.
                 preexec_fn=machine.tied_to_us(program.death_signal, (program.stop_signal, program.hasten_signal)),
             )
         finally:

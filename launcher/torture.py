@@ -11,4 +11,4 @@ def main(arguments: list[str]) -> int:
     environment.prepare("requirements-test.txt")
     variables = {**os.environ, "KAMENG_ENV": "development"}
     # Nothing is left to do here: signals and the exit status are that process's own.
-    os.execve(str(PYTHON), [str(PYTHON), str(ROOT / "manage.py"), "torture", *arguments], variables)  # noqa: S606
+    os.execve(str(PYTHON), [str(PYTHON), str(ROOT / "manage.py"), "torture", *arguments], variables)  # noqa: S606 - a list

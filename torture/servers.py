@@ -53,7 +53,7 @@ class Running:
                 stdout=target,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=machine.tied_to_us(signal.SIGKILL, (self.program.stop_signal,)),  # noqa: PLW1509
+                preexec_fn=machine.tied_to_us(signal.SIGKILL, (self.program.stop_signal,)),
             )
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.write(self.program.input)

@@ -52,7 +52,7 @@ class SmallDisk:
             [*inside, "sh", "-c", script, str(self.data), str(self.size)],
             stdout=subprocess.PIPE,
             env={**os.environ, MARK: str(self.stage.home.path)},
-            preexec_fn=machine.tied_to_us(signal.SIGKILL),  # noqa: PLW1509
+            preexec_fn=machine.tied_to_us(signal.SIGKILL),
         )
         if self.holder.stdout.readline() != b"ready\n":
             self._back()

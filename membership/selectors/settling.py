@@ -15,7 +15,7 @@ COUNTS_AS = Replace(F("source_ref"), Value(f":{UNSETTLED}"), Value(":spend"))
 # The same of a row `fact` of the ledger: a purchase of which something was kept.
 IS_KEPT = f"""fact.metric = 'spend' AND fact.reverses = '' AND fact.amount > COALESCE((
     SELECT -SUM(back.amount) FROM membership_activity AS back WHERE back.member_id = fact.member_id
-    AND back.reverses <> '' AND back.reverses = replace(fact.source_ref, ':{UNSETTLED}', ':spend')), 0)"""  # noqa: S608
+    AND back.reverses <> '' AND back.reverses = replace(fact.source_ref, ':{UNSETTLED}', ':spend')), 0)"""  # noqa: S608 - our own text
 
 
 def kept_purchases(member_id: int) -> QuerySet[Activity]:

@@ -319,8 +319,7 @@ def _ranked(
     for one in sorted(shown, key=lambda one: one.task.pk):
         task: Any = one.task
         done, missed = (task.arm["done"], task.arm["shown"] - task.arm["done"]) if task.arm else (0, 0)
-        # Not for secrets.
-        chance = rng or random.Random(f"{seed}:{task.pk}")  # noqa: S311
+        chance = rng or random.Random(f"{seed}:{task.pk}")  # noqa: S311 - which task is shown is no secret
         parts = {
             "chance": chance.betavariate(1 + done, 1 + missed),
             "progress": progress_toward(task, leaf),

@@ -85,10 +85,14 @@ class WechatTongue(Tongue):
         if found is None:
             return None
         name, call = found
-        busy = lambda: self._reply(request, HTTPStatus.TOO_MANY_REQUESTS, {"code": "FREQUENCY_LIMITED"})  # noqa: E731
+        return self.faults.spoil(
+            f"{self.name}.{name}", lambda: self._answered(request, call), lambda: self._refused(request, name)
+        )
+
+    def _refused(self, request: Request, name: str) -> Response:
         if name in ("native", "h5", "jsapi", "refund"):
-            busy = lambda: self._reply(request, HTTPStatus.FORBIDDEN, {"code": "NO_AUTH", "message": "无权限"})  # noqa: E731
-        return self.faults.spoil(f"{self.name}.{name}", lambda: self._answered(request, call), busy)
+            return self._reply(request, HTTPStatus.FORBIDDEN, {"code": "NO_AUTH", "message": "无权限"})
+        return self._reply(request, HTTPStatus.TOO_MANY_REQUESTS, {"code": "FREQUENCY_LIMITED"})
 
     def _call_for(self, request: Request) -> tuple[str, Callable[[Request], Reply]] | None:
         method, path = request.method, request.path

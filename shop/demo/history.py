@@ -74,7 +74,7 @@ class History:
         }
         self.critics = Critics()
         # Not for secrets: the plan has to come out the same at every run.
-        self.rng = random.Random(20261122)  # noqa: S311
+        self.rng = random.Random(20261122)
 
     def acts(self) -> list[Act]:
         """Everything in the order in which it happened."""
@@ -151,7 +151,7 @@ class History:
         """Days on which the member checks in, in runs as people do; today is left for whoever looks around."""
         days = min(person.joined - 1, SIXTY)
         # Its own chance, so that orders come out as they did before anybody checked in.
-        rng = random.Random(person.username)  # noqa: S311
+        rng = random.Random(person.username)
         share, coming, chosen = person.check_ins / max(days, 1), False, []
         for day in range(days, 0, -1):
             # Whoever came yesterday comes again more often.
@@ -252,7 +252,7 @@ class History:
             return
         queued = order.lines.filter(state=OrderLine.State.QUEUED)
         # Somebody is free sooner or later; the same at every run.
-        patience = random.Random(f"served:{order.buyer_id}:{order.pk}")  # noqa: S311
+        patience = random.Random(f"served:{order.buyer_id}:{order.pk}")
         with clock.travel(clock.now() + timedelta(seconds=round(patience.triangular(150, 3600, 700)))):
             for line in queued:
                 done = "充值成功" if line.kind == Product.Kind.TOP_UP else "已开通，请重新登录查看"

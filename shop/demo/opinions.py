@@ -154,7 +154,7 @@ class Critics:
 
     def __init__(self) -> None:
         # Not for secrets: the plan has to come out the same at every run.
-        self.rng = random.Random(20261123)  # noqa: S311
+        self.rng = random.Random(20261123)
         self.praise = {code: self._shuffled(texts) for code, texts in PRAISE.items()}
         self.content, self.fair, self.poor = (self._shuffled(texts) for texts in (CONTENT, FAIR, POOR))
         self.adverts = list(ADVERTS)

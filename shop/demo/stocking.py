@@ -115,7 +115,7 @@ def _sku(wanted: content.DemoSku, product: content.DemoProduct, place: int, acto
 def fill(sku: Sku, product: content.DemoProduct, count: int, *, delivery: int, actor: User) -> KeyBatch:
     """Import delivery number `delivery` of a SKU, once: the file of the same number is always the same file."""
     # Play keys, which have to come out the same at every run.
-    rng = random.Random(f"{sku.code}:{delivery}")  # noqa: S311
+    rng = random.Random(f"{sku.code}:{delivery}")
     filename, file = FILES[product.file](make_keys(product.key, count, rng), product.name)
     note = f"demo {delivery}"
     batch = KeyBatch.objects.filter(sku=sku, note=note).exclude(state=KeyBatch.State.CANCELLED).first()

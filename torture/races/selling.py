@@ -122,7 +122,9 @@ class SecretWhileSelling(Race):
     twin = WRITTEN_TWICE
 
     def begin(self) -> Any:
-        return scene.sku("1.00", kind=Product.Kind.REUSABLE, secret="first"), scene.member("50.00")
+        # What is sold, no password.
+        goods = scene.sku("1.00", kind=Product.Kind.REUSABLE, secret="first")  # nosec B106
+        return goods, scene.member("50.00")
 
     def acts(self, made: Any) -> Sequence[Act]:
         goods, member = made

@@ -33,4 +33,4 @@ class Command(BaseCommand):
         # A program of its own, so that nothing of this shop's settings and connections is in it, and Ctrl-C is its own.
         command = [sys.executable, "-m", "torture", *torture.as_words(options)]
         os.chdir(settings.BASE_DIR)
-        os.execve(sys.executable, command, torture.clean_environment())  # noqa: S606
+        os.execve(sys.executable, command, torture.clean_environment())  # noqa: S606 - a list
