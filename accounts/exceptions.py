@@ -2,7 +2,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict, DomainError, NotFound, TooManyRequests
+from common.exceptions import Conflict, DomainError, NotFound, TooManyRequests
 
 
 class UserNotFound(NotFound):
@@ -29,11 +29,6 @@ class RightsBeyondOwn(Conflict):
     code = "rights_beyond_own"
     status = 403
     message = _("不能授予超出自己权限的员工组：%(groups)s")
-
-
-class ReasonNeeded(BadInput):
-    code = "reason_needed"
-    message = _("请填写原因")
 
 
 class WrongPassword(DomainError):

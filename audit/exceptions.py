@@ -22,11 +22,6 @@ class BadAnchors(BadInput):
     message = _("锚点文件第 %(number)s 行无法读取")
 
 
-class ReasonMissing(BadInput):
-    code = "reason_missing"
-    message = _("请填写原因")
-
-
 class SamePerson(Conflict):
     """Who asks does not decide."""
 

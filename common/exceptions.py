@@ -32,6 +32,11 @@ class BadInput(DomainError):
     status = 400
 
 
+class ReasonNeeded(BadInput):
+    code = "reason_needed"
+    message = _("请填写原因")
+
+
 class Conflict(DomainError):
     """Somebody else was first, or the thing is no longer in the state that the call needs."""
 

@@ -61,11 +61,6 @@ class LimitBelowIssued(BadInput):
     message = _("总量不能少于已发放的 %(issued)s 张")
 
 
-class ReasonNeeded(BadInput):
-    code = "reason_needed"
-    message = _("请填写原因")
-
-
 class RatesDoNotRise(BadInput):
     code = "rebate_rates_do_not_rise"
     message = _("至少一档；金额和比例要逐档升高，比例大于 0、不超过 100%")

@@ -2,20 +2,20 @@
 
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common.api.paging import Paged, next_field, page_of
 from common.api.reading import (
-    KEY_PATTERN,
     IdField,
     MoneyField,
     StrictCharField,
     StrictIntegerField,
     StrictSerializer,
     idempotency_key,
+    key_header,
     read_body,
     read_query,
 )
@@ -172,15 +172,7 @@ class Orders(PrivateView):
         tags=[TAG],
         operation_id="place_order",
         summary=_("下单"),
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                {"type": "string", "pattern": KEY_PATTERN},
-                OpenApiParameter.HEADER,
-                required=True,
-                description=_("每次下单用一个新的值，例如 UUID；重试时用同一个值，只会下一次单"),
-            )
-        ],
+        parameters=[key_header(_("每次下单用一个新的值，例如 UUID；重试时用同一个值，只会下一次单"))],
         request=OrderWish,
         responses={201: OrderDetail, 404: UNKNOWN_SKU},
     )

@@ -98,11 +98,6 @@ class CreditTooSmall(Conflict):
     message = _("这个订单的待退款只有 ¥%(left)s")
 
 
-class ReasonNeeded(BadInput):
-    code = "reason_needed"
-    message = _("请填写原因")
-
-
 class NothingToDeliver(Conflict):
     code = "nothing_to_deliver"
     message = _("没有可以补发的商品，或库存仍不足")

@@ -2,14 +2,14 @@
 
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from common import clock
 from common.api.paging import Paged, next_field, page_of
-from common.api.reading import KEY_PATTERN, MoneyField, StrictSerializer, idempotency_key, read_body, read_query
+from common.api.reading import MoneyField, StrictSerializer, idempotency_key, key_header, read_body, read_query
 from common.api.views import PrivateView
 from payments import services
 from payments.exceptions import WithdrawalNotFound
@@ -80,15 +80,7 @@ class Withdrawals(PrivateView):
         tags=[TAG],
         summary=_("申请提现"),
         description=_("金额马上离开余额，审核后打款到已核实的收款账号"),
-        parameters=[
-            OpenApiParameter(
-                "Idempotency-Key",
-                {"type": "string", "pattern": KEY_PATTERN},
-                OpenApiParameter.HEADER,
-                required=True,
-                description=_("每次提现用一个新的值，例如 UUID；重试时用同一个值，只会提现一次"),
-            )
-        ],
+        parameters=[key_header(_("每次提现用一个新的值，例如 UUID；重试时用同一个值，只会提现一次"))],
         request=WithdrawalWish,
         responses={201: WithdrawalShown},
     )

@@ -70,7 +70,7 @@ class TooManyTopUps(Conflict):
     message = _("待支付的充值太多，请先完成支付或稍后再试")
 
 
-class ReasonNeeded(BadInput):
+class FactsNeeded(BadInput):
     code = "reason_needed"
     message = _("请填写渠道流水号、金额和原因")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,12 +10,12 @@ from rest_framework.response import Response
 from common import clock
 from common.api.paging import Paged, next_field, page_of
 from common.api.reading import (
-    KEY_PATTERN,
     MoneyField,
     StrictBooleanField,
     StrictCharField,
     StrictSerializer,
     idempotency_key,
+    key_header,
     read_body,
     read_query,
 )
@@ -116,14 +116,7 @@ class AutoWish(StrictSerializer):
     auto_use = StrictBooleanField()
 
 
-def key_header() -> OpenApiParameter:
-    return OpenApiParameter(
-        "Idempotency-Key",
-        {"type": "string", "pattern": KEY_PATTERN},
-        OpenApiParameter.HEADER,
-        required=True,
-        description=_("每次用一个新的值，例如 UUID；重试时用同一个值，只会执行一次"),
-    )
+ONCE = _("每次用一个新的值，例如 UUID；重试时用同一个值，只会执行一次")
 
 
 class Credit(PrivateView):
@@ -152,7 +145,7 @@ class DrawCredit(PrivateView):
         operation_id="draw_credit",
         tags=[TAG],
         summary=_("使用授信，转入余额"),
-        parameters=[key_header()],
+        parameters=[key_header(ONCE)],
         request=AmountWish,
         responses={200: CreditShown, 404: NO_CREDIT},
     )
@@ -170,7 +163,7 @@ class RepayCredit(PrivateView):
         tags=[TAG],
         summary=_("用余额归还授信"),
         description=_("最多归还所欠的金额"),
-        parameters=[key_header()],
+        parameters=[key_header(ONCE)],
         request=AmountWish,
         responses={200: CreditShown, 404: NO_CREDIT},
     )

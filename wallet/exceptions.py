@@ -20,11 +20,6 @@ class BadTransfer(BadInput):
     message = _("转账金额不正确")
 
 
-class ReasonNeeded(BadInput):
-    code = "reason_needed"
-    message = _("请填写原因")
-
-
 class CardUnusable(Conflict):
     """No such card, not usable any more, or used by another: the answer is the same, so that guessing learns nothing."""
 

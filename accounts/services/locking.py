@@ -11,13 +11,14 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.db.models import Q
 
-from accounts.exceptions import LockoutNotFound, ReasonNeeded, SignInLocked
+from accounts.exceptions import LockoutNotFound, SignInLocked
 from accounts.models import Lockout, SignInTry, User
 from accounts.names import plain_name
 from audit.services import record
 from common import clock
 from common.addresses import counted_as
 from common.crypto import fingerprint
+from common.reasons import read_reason
 
 LOCK_AFTER = 15
 WITHIN = timedelta(hours=24)
@@ -47,9 +48,7 @@ def note_try(*, name: str, address: str, door: str, user: User | None) -> None:
 
 def unlock(*, lockout_id: int, reason: str, actor: User, address: str | None = None) -> None:
     """Staff open a door again. Raises LockoutNotFound, ReasonNeeded."""
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         found = Lockout.objects.filter(pk=lockout_id).first()
@@ -62,7 +61,7 @@ def unlock(*, lockout_id: int, reason: str, actor: User, address: str | None = N
             target=found.user,
             target_type=Lockout._meta.label,
             target_id=found.pk,
-            detail={"reason": reason[:200]},
+            detail={"reason": reason},
             address=address,
         )
 

@@ -11,12 +11,13 @@ from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
 from django.db import transaction
 
-from accounts.exceptions import NotYours, NotYourself, ReasonNeeded, RightsBeyondOwn, UserNotFound
+from accounts.exceptions import NotYours, NotYourself, RightsBeyondOwn, UserNotFound
 from accounts.models import User
 from accounts.names import plain_name
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.reasons import read_reason
 from common.texts import listed
 from tenancy.models import MAIN_ID
 
@@ -37,9 +38,7 @@ def unblock(*, user_id: int, reason: str, actor: User, address: str | None = Non
 
 
 def _set_active(active: bool, *, user_id: int, reason: str, actor: User, address: str | None) -> User:
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         user = _locked(user_id, actor)
         if user.is_active == active:
@@ -47,9 +46,7 @@ def _set_active(active: bool, *, user_id: int, reason: str, actor: User, address
         user.is_active = active
         user.save(update_fields=["is_active"])
         action = "user.unblock" if active else "user.block"
-        record(
-            action=action, at=clock.now(), actor=actor, target=user, detail={"reason": reason[:200]}, address=address
-        )
+        record(action=action, at=clock.now(), actor=actor, target=user, detail={"reason": reason}, address=address)
     return user
 
 
@@ -72,13 +69,11 @@ def remove_factors(*, user_id: int, reason: str, actor: User, address: str | Non
 
     Locks the user. Returns how many there were. Raises UserNotFound, NotYourself, NotYours, ReasonNeeded.
     """
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         user = _locked(user_id, actor)
         count = Authenticator.objects.filter(user_id=user.pk).delete()[0]
-        detail = {"reason": reason[:200], "count": count}
+        detail = {"reason": reason, "count": count}
         record(action="factor.lifted", at=clock.now(), actor=actor, target=user, detail=detail, address=address)
     return count
 

@@ -8,11 +8,12 @@ from typing import Any
 
 from django.db import transaction
 
-from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, ReasonMissing, SamePerson
+from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, SamePerson
 from audit.models import Approval
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.reasons import read_reason
 
 State = Approval.State
 MAX_REASON = 200
@@ -28,10 +29,8 @@ def ask(
     detail: dict | None = None,
     address: str | None = None,
 ) -> Approval:
-    """Ask for something; it lapses when nobody has granted it `answer_within` from now. Raises ReasonMissing."""
-    reason = " ".join(reason.split())[:MAX_REASON]
-    if not reason:
-        raise ReasonMissing
+    """Ask for something; it lapses when nobody has granted it `answer_within` from now. Raises ReasonNeeded."""
+    reason = read_reason(" ".join(reason.split()), most=MAX_REASON)
     with transaction.atomic():
         at = clock.now()
         approval = Approval.objects.create(
@@ -68,16 +67,15 @@ def approve(
 
 
 def refuse(*, approval_id: int, actor: Any, reason: str, address: str | None = None) -> Approval:
-    """Turn it down. Locks the approval. Raises SamePerson for who asked (they cancel), ApprovalMoved, ReasonMissing."""
-    if not reason.strip():
-        raise ReasonMissing
+    """Turn it down. Locks the approval. Raises SamePerson for who asked (they cancel), ApprovalMoved, ReasonNeeded."""
+    reason = read_reason(reason, most=MAX_REASON)
     with transaction.atomic():
         at = clock.now()
         approval = _locked(approval_id, State.REFUSED, at)
         if approval.asked_by_id == actor.pk:
             raise SamePerson
         _decide(approval, State.REFUSED, actor, at)
-        _record(approval, "approval.refuse", actor, at, address, reason=reason.strip()[:MAX_REASON])
+        _record(approval, "approval.refuse", actor, at, address, reason=reason)
     return approval
 
 

@@ -56,7 +56,7 @@ def exported_keys(batch: KeyBatch, which: str) -> QuerySet[Key]:
 def ask_for_keys(*, batch_id: int, which: str, reason: str, actor: User, address: str | None = None) -> KeyExport:
     """Ask to take keys of a batch out in plain text. The other staff are told. Audited.
 
-    Raises NothingToExport for a batch without such keys, ReasonMissing.
+    Raises NothingToExport for a batch without such keys, ReasonNeeded.
     """
     with transaction.atomic():
         at = clock.now()
@@ -100,7 +100,7 @@ def approve_export(*, export_id: int, actor: User, address: str | None = None) -
 
 
 def refuse_export(*, export_id: int, reason: str, actor: User, address: str | None = None) -> KeyExport:
-    """Turn an export down. Locks the approval. Raises SamePerson, ApprovalMoved, ReasonMissing. Audited."""
+    """Turn an export down. Locks the approval. Raises SamePerson, ApprovalMoved, ReasonNeeded. Audited."""
     with transaction.atomic():
         export = _export(export_id)
         approval = approvals.refuse(approval_id=export.approval_id, actor=actor, reason=reason, address=address)

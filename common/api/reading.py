@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema_field
+from drf_spectacular.utils import OpenApiParameter, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
@@ -140,3 +140,14 @@ def idempotency_key(request: Request) -> str:
     if not re.fullmatch(KEY_PATTERN, key):
         raise serializers.ValidationError({"Idempotency-Key": [_("请求头须为 8 到 64 个可见 ASCII 字符")]})
     return key
+
+
+def key_header(description: Any) -> OpenApiParameter:
+    """That header, as the schema tells of it."""
+    return OpenApiParameter(
+        "Idempotency-Key",
+        {"type": "string", "pattern": KEY_PATTERN},
+        OpenApiParameter.HEADER,
+        required=True,
+        description=description,
+    )

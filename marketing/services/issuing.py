@@ -14,11 +14,11 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.clock import day_of, start_of_day
+from common.reasons import read_reason
 from marketing.exceptions import (
     CouponLimitReached,
     CouponsSoldOut,
     NotClaimable,
-    ReasonNeeded,
     RefReused,
     TemplateNotFound,
 )
@@ -70,9 +70,7 @@ def issue_to_members(
 
     All or none, in one transaction and the audit log. Raises what `issue_coupon` raises, ReasonNeeded.
     """
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         members = sorted(set(user_ids))[:MOST_AT_ONCE]
@@ -84,7 +82,7 @@ def issue_to_members(
             actor=actor,
             target_type=CouponTemplate._meta.label,
             target_id=template_id,
-            detail={"members": len(members), "reason": reason[:200], "ref": ref},
+            detail={"members": len(members), "reason": reason, "ref": ref},
             address=address,
         )
     return len(members)

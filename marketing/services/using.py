@@ -9,7 +9,8 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import LockOutsideTransaction, lock_one
-from marketing.exceptions import CouponGone, CouponNotFound, ReasonNeeded
+from common.reasons import read_reason
+from marketing.exceptions import CouponGone, CouponNotFound
 from marketing.models import Coupon, CouponSlot, CouponUse
 
 State = Coupon.State
@@ -72,9 +73,7 @@ def revoke_coupon(*, coupon_id: int, reason: str, actor: User, address: str | No
 
     Raises ReasonNeeded, CouponNotFound, CouponGone for one that is used. Revoking twice changes nothing.
     """
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         coupon = _locked(coupon_id)
@@ -82,7 +81,7 @@ def revoke_coupon(*, coupon_id: int, reason: str, actor: User, address: str | No
             return coupon
         if coupon.state != State.USABLE:
             raise CouponGone
-        coupon.state, coupon.revoked_at, coupon.revoke_reason = State.REVOKED, at, reason[:200]
+        coupon.state, coupon.revoked_at, coupon.revoke_reason = State.REVOKED, at, reason
         coupon.save(update_fields=["state", "revoked_at", "revoke_reason"])
         CouponSlot.objects.filter(coupon=coupon).update(coupon=None)
         detail = {"reason": coupon.revoke_reason, "owner": coupon.owner_id}

@@ -8,7 +8,8 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.money import ZERO
-from orders.exceptions import CreditTooSmall, IllegalMove, ReasonNeeded
+from common.reasons import read_reason
+from orders.exceptions import CreditTooSmall, IllegalMove
 from orders.models import Order
 from orders.services.moves import note_act
 from orders.services.paying import lock_order
@@ -47,7 +48,7 @@ def give_credit(
     Locks the order, then the accounts. Raises what `pay_out_credit` raises.
     """
     user = User.objects.get(pk=user_id)
-    detail = {"amount": str(amount), "reason": _checked(reason), "member": user.get_username()}
+    detail = {"amount": str(amount), "reason": read_reason(reason, most=150), "member": user.get_username()}
     with transaction.atomic():
         order = _locked_guests(order_id)
         if _post(order, user_wallet(user.pk), Transfer.Kind.CREDIT_CLAIMED, amount, ref, actor):
@@ -63,18 +64,11 @@ def pay_out_credit(
     Locks the order, then the account. Raises OrderNotFound, IllegalMove for a member's order, ReasonNeeded,
     CreditTooSmall.
     """
-    detail = {"amount": str(amount), "reason": _checked(reason)}
+    detail = {"amount": str(amount), "reason": read_reason(reason, most=150)}
     with transaction.atomic():
         order = _locked_guests(order_id)
         if _post(order, shop_account(Account.Purpose.PAYOUT), Transfer.Kind.PAID_OUT, amount, ref, actor):
             _tell(order, PAY_OUT, f"¥{amount}：{detail['reason']}", detail, actor, address)
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()[:150]
-    if not reason:
-        raise ReasonNeeded
-    return reason
 
 
 def _post(order: Order, to: Account, kind: str, amount: Decimal, ref: str, actor: User) -> bool:

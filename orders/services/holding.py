@@ -5,7 +5,8 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from orders.exceptions import IllegalMove, OrderNotFound, ReasonNeeded
+from common.reasons import read_reason
+from orders.exceptions import IllegalMove, OrderNotFound
 from orders.models import OrderLine
 from orders.services.delivering import finish_delivery, start_delivery
 from orders.services.moves import move_line, note_act
@@ -23,9 +24,7 @@ def hold_line(*, line_id: int, reason: str, actor: User, address: str | None = N
 
     Locks the order. Raises OrderNotFound, ReasonNeeded, IllegalMove for a line that does not wait.
     """
-    reason = reason.strip()[:MAX_REASON]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason, most=MAX_REASON)
     with transaction.atomic():
         at = clock.now()
         line = _locked_line(line_id)

@@ -6,7 +6,8 @@ from accounts.models import User
 from audit.services import record
 from catalog.services.keys import looks_left
 from common import clock
-from orders.exceptions import OrderNotFound, ReasonNeeded
+from common.reasons import read_reason
+from orders.exceptions import OrderNotFound
 from orders.models import Order
 from orders.selectors import Delivered, delivered_of
 from orders.services.paying import lock_order
@@ -21,9 +22,7 @@ def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str 
     Each look is in the audit log. Locks the actor's row. Raises OrderNotFound, ReasonNeeded, TooManyReveals,
     DecryptionFailed.
     """
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         left = looks_left(actor=actor, at=at)
@@ -31,7 +30,7 @@ def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str 
         if order is None:
             raise OrderNotFound
         opened = delivered_of(order, limit=min(limit, left))
-        detail = {"reason": reason[:200], "count": len(opened)}
+        detail = {"reason": reason, "count": len(opened)}
         record(action=REVEAL, at=at, actor=actor, target=order, detail=detail, address=address)
     return opened
 

@@ -7,9 +7,10 @@ from audit.services import record
 from common import clock
 from common.ids import public_id
 from common.locks import lock, lock_one
+from common.reasons import read_reason
 from events.contracts import PayoutAccountDecided
 from events.services import emit
-from payments.exceptions import FourEyes, ReasonNeeded, WithdrawalMoved
+from payments.exceptions import FourEyes, WithdrawalMoved
 from payments.models import PayoutAccount
 from payments.payouts import digest_of, hint_of, open_account, read_account, seal_account
 from wallet.services import lock_wallet
@@ -52,9 +53,7 @@ def verify_payout_account(*, account_id: int, actor: User, address: str | None =
 def refuse_payout_account(*, account_id: int, reason: str, actor: User, address: str | None = None) -> PayoutAccount:
     """Staff do not let money go there, or no more. Locks the account. Raises what `verify_payout_account` raises, and
     ReasonNeeded. Audited."""
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     return _decide(account_id, State.REFUSED, reason, actor, address)
 
 

@@ -19,12 +19,13 @@ from common.ids import refund_number
 from common.locks import lock, lock_one
 from common.money import ZERO
 from common.queue import send
+from common.reasons import read_reason
 from events.contracts import RefundSettled
 from events.services import emit
 from orders.models import OrderRefund
 from orders.services import credit_instead, note_returned
 from payments import exceptions
-from payments.exceptions import NotReturnable, ReasonNeeded
+from payments.exceptions import NotReturnable
 from payments.gateways import provider_of
 from payments.models import PaymentAttempt, Refund, RefundMove
 from payments.providers import Outcome, Refunded
@@ -76,9 +77,7 @@ def return_payment(
 
     Locks the attempt, then the account. Raises ReasonNeeded, NotReturnable, InsufficientBalance.
     """
-    reason = reason.strip()[:150]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason, most=150)
     with transaction.atomic():
         at = clock.now()
         attempt = lock_one(PaymentAttempt.objects.select_related("channel", "order", "top_up").filter(pk=attempt_id))
@@ -204,9 +203,7 @@ def settle_refund(*, refund_id: int, done: bool, reason: str, actor: User, addre
     `done` False gives the money to its buyer in the shop. Locks the refund, the order, the account. Raises ReasonNeeded,
     RefundSettled when there is a result already, or a call under way.
     """
-    reason = reason.strip()[:150]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason, most=150)
     with transaction.atomic():
         at = clock.now()
         refund = _locked(refund_id)

@@ -8,9 +8,10 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.reasons import read_reason
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
-from payments.exceptions import AlreadyAssigned, ReasonNeeded
+from payments.exceptions import AlreadyAssigned, FactsNeeded
 from payments.models import Channel, PaymentAttempt
 from payments.selectors import unclaimed_amount
 from payments.services.applying import apply_payment
@@ -24,11 +25,11 @@ def confirm_payment(
     *, attempt_id: int, provider_txn: str, amount: Decimal, reason: str, actor: User, address: str | None = None
 ) -> bool:
     """Book money that staff saw in the gateway's own console, the same way as a notify would; returns False when it was
-    booked before. Writes an audit entry. Raises ReasonNeeded, TransactionTaken.
+    booked before. Writes an audit entry. Raises FactsNeeded, TransactionTaken.
     """
     reason, provider_txn = reason.strip(), provider_txn.strip()
     if not reason or not provider_txn or amount <= 0:
-        raise ReasonNeeded
+        raise FactsNeeded
     with transaction.atomic():
         new = apply_payment(attempt_id=attempt_id, provider_txn=provider_txn, amount=amount)
         if new:
@@ -53,7 +54,7 @@ def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User
 
     Locks the transfer that booked it, then the wallet. Raises ReasonNeeded, AlreadyAssigned.
     """
-    reason = _checked(reason)
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         transfer = _locked_unclaimed(transfer_id)
@@ -73,7 +74,7 @@ def assign_to_order(
     Locks the transfer that booked it, then what `receive_payment` locks. Raises ReasonNeeded, AlreadyAssigned,
     OrderNotFound.
     """
-    reason = _checked(reason)
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         transfer = _locked_unclaimed(transfer_id)
@@ -91,13 +92,6 @@ def assign_to_order(
         detail = {"amount": str(amount), "order": number, "reason": reason}
         record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
     return outcome
-
-
-def _checked(reason: str) -> str:
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
-    return reason
 
 
 def _locked_unclaimed(transfer_id: int) -> Transfer:

@@ -9,8 +9,9 @@ from audit.services import record
 from common import clock
 from common.locks import lock, lock_one
 from common.money import ZERO
+from common.reasons import read_reason
 from payments.bonuses import due_back
-from payments.exceptions import ReasonNeeded, RefundTooLarge
+from payments.exceptions import RefundTooLarge
 from payments.models import BonusGrant, PaymentAttempt, TopUp, TopUpRefund
 from payments.selectors.paying import sent_back_of
 from wallet.models import Account, Transfer
@@ -27,9 +28,7 @@ def refund_top_up(
     Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
     RefundTooLarge, InsufficientBalance. Audited.
     """
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         lock(PaymentAttempt.objects.filter(top_up=top_up_id))  # no refund through a gateway begins meanwhile

@@ -16,15 +16,16 @@ from common import clock
 from common.ids import withdrawal_number
 from common.locks import lock_one
 from common.money import ZERO
+from common.reasons import read_reason
 from events.contracts import WithdrawalMoved as Told
 from events.services import emit
 from payments.exceptions import (
     BadWithdrawalAmount,
     Cooling,
+    FactsNeeded,
     FourEyes,
     NoPayoutAccount,
     NotWithdrawable,
-    ReasonNeeded,
     WithdrawalLimit,
     WithdrawalMoved,
     WithdrawalNotFound,
@@ -101,10 +102,10 @@ def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None =
 
 def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: str | None = None) -> Withdrawal:
     """The second of two people has paid; `proof` is the bank's or wallet's own number. Locks the withdrawal, then the
-    accounts. Raises WithdrawalMoved, FourEyes, ReasonNeeded. Audited."""
+    accounts. Raises WithdrawalMoved, FourEyes, FactsNeeded. Audited."""
     proof = proof.strip()[:100]
     if not proof:
-        raise ReasonNeeded
+        raise FactsNeeded
     with transaction.atomic():
         at = clock.now()
         row = _locked(withdrawal_id, State.PAID, actor)
@@ -129,9 +130,7 @@ def reject_withdrawal(*, withdrawal_id: int, reason: str, actor: User, address: 
 
     Raises WithdrawalMoved, FourEyes for one's own, ReasonNeeded. Audited.
     """
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         row = _locked(withdrawal_id, State.REJECTED, actor)

@@ -5,10 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, transaction
 
-from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, ReasonMissing, SamePerson
+from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, SamePerson
 from audit.models import Approval, AuditEntry
 from audit.services import approvals
 from common import clock
+from common.exceptions import ReasonNeeded
 from tests.desk import staff
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +69,7 @@ def test_who_asks_does_not_decide_and_the_database_holds_it(asked, ann):
 
 
 def test_nothing_is_asked_without_a_reason(ann, alice):
-    with pytest.raises(ReasonMissing):
+    with pytest.raises(ReasonNeeded):
         approvals.ask(kind="test.thing", target=alice, reason=" \n", actor=ann, answer_within=HOUR)
 
 

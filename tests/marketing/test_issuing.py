@@ -9,13 +9,13 @@ from django.db import IntegrityError, transaction
 
 from audit.models import AuditEntry
 from common import clock
+from common.exceptions import ReasonNeeded
 from marketing.exceptions import (
     CouponGone,
     CouponLimitReached,
     CouponsSoldOut,
     LimitBelowIssued,
     NotClaimable,
-    ReasonNeeded,
     RefReused,
     TemplateNotFound,
     TermsAreFixed,

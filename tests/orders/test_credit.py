@@ -6,8 +6,9 @@ import pytest
 from django.test import Client
 
 from audit.models import AuditEntry
+from common.exceptions import ReasonNeeded
 from orders import services
-from orders.exceptions import CreditTooSmall, IllegalMove, OrderNotFound, ReasonNeeded
+from orders.exceptions import CreditTooSmall, IllegalMove, OrderNotFound
 from orders.models import Order
 from orders.selectors import order_secret
 from tests.desk import Act, at_desk, staff

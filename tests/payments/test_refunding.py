@@ -8,6 +8,7 @@ from django.db import IntegrityError, transaction
 
 from audit.models import AuditEntry
 from common import clock
+from common.exceptions import ReasonNeeded
 from events.models import Event
 from events.services import relay
 from membership.models import Activity
@@ -16,7 +17,7 @@ from orders import services as orders
 from orders.exceptions import IllegalMove
 from orders.models import Order, OrderRefund
 from payments import services
-from payments.exceptions import NotReturnable, ReasonNeeded, RefundSettled
+from payments.exceptions import NotReturnable, RefundSettled
 from payments.models import Channel, PaymentAttempt, Refund
 from payments.providers import Outcome, Refunded
 from payments.selectors import parked_refunds, returnable

@@ -7,8 +7,9 @@ from django.db import transaction
 
 from audit.models import AuditEntry
 from common import clock
+from common.exceptions import ReasonNeeded
 from orders.models import Order
-from payments.exceptions import AlreadyAssigned, ReasonNeeded
+from payments.exceptions import AlreadyAssigned
 from payments.models import Channel
 from payments.services import assign_to_member, assign_to_order
 from payments.services.applying import ledger_ref

@@ -16,10 +16,10 @@ from payments.exceptions import (
     BadPayoutAccount,
     BadWithdrawalAmount,
     Cooling,
+    FactsNeeded,
     FourEyes,
     NoPayoutAccount,
     NotWithdrawable,
-    ReasonNeeded,
     WithdrawalLimit,
     WithdrawalMoved,
     WithdrawalNotFound,
@@ -104,7 +104,7 @@ def test_two_people_and_neither_is_the_member(ready, petra, quentin):
     for actor in (petra, ready):
         with pytest.raises(FourEyes):
             services.confirm_withdrawal(withdrawal_id=row.pk, proof="1", actor=actor)
-    with pytest.raises(ReasonNeeded):
+    with pytest.raises(FactsNeeded):
         services.confirm_withdrawal(withdrawal_id=row.pk, proof=" ", actor=quentin)
     with pytest.raises(WithdrawalMoved):
         services.approve_withdrawal(withdrawal_id=row.pk, actor=quentin)

@@ -14,8 +14,9 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock, lock_one
+from common.reasons import read_reason
 from wallet.codes import digest, grouped, new_code
-from wallet.exceptions import CodesGone, Moved, ReasonNeeded, SamePerson
+from wallet.exceptions import CodesGone, Moved, SamePerson
 from wallet.models import Card, CardBatch, CardMove, CardRelease
 from wallet.sealing import open_codes, seal_codes
 from wallet.selectors.cards import needs_review
@@ -83,7 +84,7 @@ def review_batch(*, batch_id: int, actor: User, address: str | None = None) -> C
 
 def refuse_batch(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardBatch:
     """Another person does not let a batch be issued. Locks the batch. Raises Moved, SamePerson, ReasonNeeded. Audited."""
-    reason = _reason(reason)
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         batch = _waiting(batch_id, actor)
@@ -113,7 +114,7 @@ def _make_codes(batch: CardBatch) -> None:
 
 def ask_codes(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardRelease:
     """Ask for a file of a batch's codes. Locks the batch. Raises Moved, CodesGone, ReasonNeeded. Audited."""
-    reason = _reason(reason)
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         batch = _issued(batch_id)
@@ -215,7 +216,7 @@ def void_cards(*, batch_id: int, first: int, last: int, reason: str, actor: User
 
     Raises ReasonNeeded.
     """
-    reason = _reason(reason)
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         batch = CardBatch.objects.get(pk=batch_id)
@@ -251,10 +252,3 @@ def move_cards(cards: Sequence[Card], state: str, *, at: datetime, actor_id: int
         for card in cards
     )
     Card.objects.filter(pk__in=[card.pk for card in cards]).update(state=state)
-
-
-def _reason(reason: str) -> str:
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
-    return reason

@@ -8,7 +8,8 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock_one
-from wallet.exceptions import BadCreditTerms, Moved, ReasonNeeded, SamePerson
+from common.reasons import read_reason
+from wallet.exceptions import BadCreditTerms, Moved, SamePerson
 from wallet.models import CreditLine, CreditMove, CreditTerms
 from wallet.services.credit import lock_line, move_line, tell
 
@@ -25,7 +26,7 @@ def propose_terms(
 
     Raises ReasonNeeded, BadCreditTerms, SamePerson for oneself, Moved while another wish waits.
     """
-    reason = _reason(reason)
+    reason = read_reason(reason)
     if not 0 <= limit <= MOST or not 1 <= due_day <= 28:
         raise BadCreditTerms
     if user_id == actor.pk:
@@ -106,7 +107,7 @@ def unfreeze_line(*, user_id: int, reason: str, actor: User, address: str | None
 
 
 def _set(user_id: int, state: str, act: str, what: str, reason: str, actor: User, address: str | None) -> CreditLine:
-    reason = _reason(reason)
+    reason = read_reason(reason)
     if user_id == actor.pk:
         raise SamePerson
     with transaction.atomic():
@@ -118,10 +119,3 @@ def _set(user_id: int, state: str, act: str, what: str, reason: str, actor: User
         tell(line, what, at)
         record(action=act, at=at, actor=actor, target=line, detail={"reason": reason}, address=address)
     return line
-
-
-def _reason(reason: str) -> str:
-    reason = reason.strip()[:200]
-    if not reason:
-        raise ReasonNeeded
-    return reason

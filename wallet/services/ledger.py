@@ -13,7 +13,8 @@ from audit.services import record
 from common import clock
 from common.locks import LockOutsideTransaction, lock, lock_one
 from common.money import CENT, MAX_AMOUNT, ZERO
-from wallet.exceptions import BadTransfer, InsufficientBalance, ReasonNeeded, ReferenceReused
+from common.reasons import read_reason
+from wallet.exceptions import BadTransfer, InsufficientBalance, ReferenceReused
 from wallet.models import Account, Entry, Transfer, TransferRef
 
 Purpose = Account.Purpose
@@ -243,16 +244,14 @@ def adjust_by_staff(
 
     Raises ReasonNeeded, BadTransfer, InsufficientBalance, ReferenceReused.
     """
-    reason = reason.strip()
-    if not reason:
-        raise ReasonNeeded
+    reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         user = User.objects.get(pk=user_id)
         known = is_posted(ref)
-        transfer = adjust(user=user, amount=amount, ref=ref, at=at, memo=reason[:200], actor=actor)
+        transfer = adjust(user=user, amount=amount, ref=ref, at=at, memo=reason, actor=actor)
         if not known:
-            detail = {"amount": str(amount), "reason": reason[:200], "ref": ref}
+            detail = {"amount": str(amount), "reason": reason, "ref": ref}
             record(action="wallet.adjust", at=at, actor=actor, target=user, detail=detail, address=address)
     return transfer
 
