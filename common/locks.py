@@ -41,6 +41,14 @@ def lock_by_statement(model: type[M], statement: str, params: Sequence[Any]) -> 
     return list(found)
 
 
+def lock_name(name: str) -> None:
+    """Wait for the advisory lock of this name and hold it until the transaction ends: for what has no row to lock yet."""
+    if not connection.in_atomic_block:
+        raise LockOutsideTransaction(f"the lock {name} needs a transaction")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def _require_transaction(database: str, model: type[models.Model]) -> None:
     if not connections[database].in_atomic_block:
         raise LockOutsideTransaction(f"lock() on {model.__name__} needs a transaction")

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection
 from django.db.models import Q
 
 from accounts.models import User
+from common.locks import lock_name
 from common.money import ZERO, round_money
 from membership.selectors import holding_of
 from payments.models import BonusGrant, BonusRule, TopUp
@@ -69,8 +69,7 @@ def grant_bonus(top_up: TopUp, *, at: datetime) -> Decimal:
     rule = top_up.bonus_rule
     if rule is None or not top_up.bonus:
         return ZERO
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"bonus:{rule.pk}:{top_up.user_id}"])
+    lock_name(f"bonus:{rule.pk}:{top_up.user_id}")
     number = BonusGrant.objects.filter(rule=rule, user=top_up.user_id).count() + 1
     if rule.per_member is not None and number > rule.per_member:
         return ZERO

@@ -14,6 +14,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.clock import day_of, start_of_day
+from common.locks import lock_name
 from common.reasons import read_reason
 from marketing.exceptions import (
     CouponLimitReached,
@@ -107,9 +108,7 @@ def held_template(template_id: int) -> CouponTemplate:
 
 def known_coupon(ref: str, template: CouponTemplate, user_id: int) -> Coupon | None:
     """What this reference gave before, with the member's other claims of the template held off. Raises RefReused."""
-    with connection.cursor() as cursor:
-        name = f"coupon:{template.pk}:{user_id}"
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    lock_name(f"coupon:{template.pk}:{user_id}")
     known = Coupon.objects.filter(source_ref=ref).select_related("template").first()
     if known is not None and (known.template_id, known.owner_id) != (template.pk, user_id):
         raise RefReused

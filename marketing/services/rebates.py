@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Sum
 from django.db.models.functions import Coalesce
 
@@ -18,7 +18,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.clock import day_of
-from common.locks import lock_one
+from common.locks import lock_name, lock_one
 from common.money import ZERO
 from events.contracts import RebatePaid
 from events.services import emit
@@ -42,7 +42,6 @@ from wallet.services import pay_rebate
 Progress = Callable[[int, int], None]
 # What members were promised and have been paid by; the rest may change.
 TERMS = ("storefront_id", "group_id", "first_month")
-_LOCK = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
 
 
 @dataclass
@@ -246,8 +245,7 @@ def _correct(rebate: Rebate, at: datetime) -> bool:
 
 
 def _lock(user_id: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK, [f"rebate:{user_id}"])
+    lock_name(f"rebate:{user_id}")
 
 
 def _steps_of(program: RebateProgram) -> list[tuple[Decimal, Decimal]]:

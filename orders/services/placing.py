@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils.translation import get_language
 
 from accounts.models import User
@@ -14,6 +14,7 @@ from audit.services import run_once
 from common import clock
 from common.addresses import counted_as
 from common.ids import order_number
+from common.locks import lock_name
 from common.texts import in_both
 from events.contracts import OrderPlaced
 from events.services import emit
@@ -119,9 +120,8 @@ def check_unpaid_caps(buyer: Buyer, storefront: Storefront) -> None:
     Advisory locks make parallel requests of one buyer, and of one address, count each other; always in this order, and
     before any key is locked. A guest without a cookie is a new buyer each time, so the address is what holds.
     """
-    with connection.cursor() as cursor:
-        for one in filter(None, [buyer.caller, buyer.counted_address]):
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"unpaid:{one}"])
+    for one in filter(None, [buyer.caller, buyer.counted_address]):
+        lock_name(f"unpaid:{one}")
     unpaid = Order.objects.filter(state=Order.State.UNPAID)
     caps = settings.UNPAID_CAPS
     mine = unpaid.filter(buyer=buyer.user).count() if buyer.user is not None else 0

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
@@ -12,7 +12,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.exceptions import BadInput, Conflict
-from common.locks import lock, lock_one
+from common.locks import lock, lock_name, lock_one
 from payments.models import Channel
 from payments.reconciling.checking import PREVIEW_FOR, PreviewOld, RunMoved, from_json
 from payments.reconciling.comparing import Difference
@@ -82,8 +82,7 @@ def drop_run(*, run_id: int, actor: User | None = None, address: str | None = No
 
 def _lock_channel(channel_id: int) -> None:
     """One statement of a channel at a time. Not the channel's row: attempts that are being made refer to it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"reconcile:{channel_id}"])
+    lock_name(f"reconcile:{channel_id}")
 
 
 def earlier_of_days(run: Reconciliation) -> QuerySet[Reconciliation]:

@@ -2,10 +2,10 @@
 
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from common import clock
-from common.locks import lock_one
+from common.locks import lock_name, lock_one
 from payments.exceptions import TransactionTaken
 from payments.models import NotifyLog, PaymentAttempt
 from payments.purposes import apply_money
@@ -46,5 +46,4 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
 
 def _wait_for_others_with(ref: str) -> None:
     """One transaction may be told of two attempts at once: whoever comes second must see what the first has booked."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [ref])
+    lock_name(ref)

@@ -4,11 +4,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from accounts.models import User
 from audit.services import run_once
 from common import clock
+from common.locks import lock_name
 from common.money import ZERO
 from payments.bonuses import best_of, rules_for
 from payments.exceptions import BadTopUpAmount, TooManyTopUps
@@ -29,9 +30,8 @@ def place_top_up(
         at = clock.now()
 
         def run() -> int:
-            with connection.cursor() as cursor:
-                # Parallel requests of one member count each other.
-                cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"top-up:{user.pk}"])
+            # Parallel requests of one member count each other.
+            lock_name(f"top-up:{user.pk}")
             unpaid = TopUp.objects.filter(user=user, state=TopUp.State.UNPAID, pay_deadline__gt=at)
             if unpaid.count() >= MAX_UNPAID:
                 raise TooManyTopUps
