@@ -55,6 +55,11 @@ def day_of(at: datetime) -> date:
     return at.astimezone(SHANGHAI).date()
 
 
+def minute_text(at: datetime) -> str:
+    """`at` in Asia/Shanghai, to the minute, as every language reads it: 2026-11-30 17:05."""
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
 def start_of_day(day: date) -> datetime:
     """The first moment of an Asia/Shanghai day."""
     return datetime(day.year, day.month, day.day, tzinfo=SHANGHAI)

@@ -219,7 +219,7 @@ def _note(move: DisputeMove) -> str:
 
 def _next(dispute: Dispute) -> tuple[str, str]:
     """(where the case stands, what comes next and by when)."""
-    until = f"{clock_text(dispute.due_at)}" if dispute.due_at else ""
+    until = clock_text(dispute.due_at) if dispute.due_at else ""
     values = {"until": until}
     if dispute.state == State.SELLER:
         return _("等卖家答复"), _("最晚 %(until)s 前答复；逾期没有答复，自动转平台裁定。") % values

@@ -101,7 +101,7 @@ def use(*, approval_id: int, actor: Any, address: str | None = None) -> Approval
         if approval.asked_by_id != actor.pk:
             raise OnlyTheAsker
         if at < approval.usable_from:
-            raise NotYetUsable(when=f"{approval.usable_from.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}")
+            raise NotYetUsable(when=clock.minute_text(approval.usable_from))
         _close(approval, State.USED, at)
         _record(approval, "approval.use", actor, at, address)
     return approval

@@ -83,7 +83,7 @@ def ask_to_clear(model_admin: Any, request: HttpRequest, member: MemberTier) -> 
 
 
 def _line_text(line: FactLine) -> str:
-    day = f"{line.at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    day = clock.minute_text(line.at)
     why = line.told if line.flagged else ""
     return " · ".join(filter(None, [day, f"{line.what} {line.figure}", line.category, line.subject, why]))
 

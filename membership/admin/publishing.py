@@ -175,7 +175,10 @@ def _waits(version: RuleSetVersion, starts: datetime) -> list[str]:
     midnight = next_midnight(before, parse_rules(version.document), starts) if before is not None else None
     if midnight is None:
         return []
-    return [_("倍数、上限与任务包按整天计算：这些改动从 %(at)s 起生效，当天仍按上一版") % {"at": _minute(midnight)}]
+    return [
+        _("倍数、上限与任务包按整天计算：这些改动从 %(at)s 起生效，当天仍按上一版")
+        % {"at": clock.minute_text(midnight)}
+    ]
 
 
 def _problems(version: RuleSetVersion, user: User, answer: Answer) -> list[tuple[str, Any]]:
@@ -200,11 +203,7 @@ def _publish(version: RuleSetVersion, approver: User, answer: Answer) -> str:
     )
     if data["effective_from"] is None:
         return _("已发布，会员会按新规则重新评定")
-    return _("已发布，%(starts)s 起生效") % {"starts": _minute(published.effective_from)}
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    return _("已发布，%(starts)s 起生效") % {"starts": clock.minute_text(published.effective_from)}
 
 
 def _policy_text(answer: Answer) -> str:

@@ -70,7 +70,7 @@ class RecordForm(ReasonForm):
 
     def __init__(self, *args: Any, orders: dict[str, Activity], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        offered = [(subject, f"{_day(row.occurred_at)} · {subject}") for subject, row in orders.items()]
+        offered = [(subject, f"{clock.minute_text(row.occurred_at)} · {subject}") for subject, row in orders.items()]
         self.fields["order"].choices = [("", "–"), *offered]
 
     def clean(self) -> dict[str, Any]:
@@ -170,8 +170,4 @@ def _ref(member: MemberTier, answer: Answer) -> str:
 def _fact_text(fact: EngineFact) -> str:
     says = [text for text, metric, value in SAYS.values() if (metric, value) == (fact.metric, fact.value)]
     text = says[0] if says else f"{fact_label(fact)} {fact_figure(fact, fact.amount, fact.quantity)}"
-    return " · ".join(filter(None, [_day(fact.at), str(text), fact.subject]))
-
-
-def _day(at: Any) -> str:
-    return f"{at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+    return " · ".join(filter(None, [clock.minute_text(fact.at), str(text), fact.subject]))

@@ -20,7 +20,7 @@ def tell_of_dispute(
     dispute = Dispute.objects.select_related("order").get(pk=dispute_id)
     params |= {"number": dispute.number}
     if until is not None:
-        params["until"] = f"{until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}"
+        params["until"] = clock.minute_text(until)
     link = reverse("shop:dispute", args=[dispute.public_id])
     tell_buyer(dispute.order, ref=f"dispute:{dispute_id}:{ref}", kind=kind, params=params, link=link, at=at)
 

@@ -72,7 +72,7 @@ def _is_told(event: TierChanged) -> bool:
 def _tier_note(news: News, found: TierNews | None) -> services.Note:
     event = news.event
     found = found or TierNews((event.to_name, event.to_name))
-    params = {"until": f"{found.until.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M}" if found.until else ""}
+    params = {"until": clock.minute_text(found.until) if found.until else ""}
     for name in ("tier", "todo", "other"):
         params[name], params[f"{name}_en"] = getattr(found, name)
     return services.Note(

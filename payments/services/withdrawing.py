@@ -8,7 +8,6 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils import formats, timezone
 
 from accounts.models import User
 from audit.services import record, run_once
@@ -70,7 +69,7 @@ def _ask(user: User, amount: Decimal, at: datetime, address: str | None) -> With
         raise NoPayoutAccount
     found = withdrawable(user, rules, account, at)
     if found.until is not None:
-        raise Cooling(until=formats.date_format(timezone.localtime(found.until), "Y-m-d H:i"))
+        raise Cooling(until=clock.minute_text(found.until))
     if amount > found.free:
         raise NotWithdrawable(left=found.free)
     if amount > found.left:
