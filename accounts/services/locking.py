@@ -82,6 +82,7 @@ def forget_old_tries() -> int:
 
 
 def mark_of(name: str) -> str:
+    """What stands for a name that was typed at a door, in either case of its letters."""
     return fingerprint(plain_name(name).casefold(), "sign-in").hex()
 
 

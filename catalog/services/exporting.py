@@ -46,10 +46,12 @@ class File:
 
 
 def keys_of(export: KeyExport) -> QuerySet[Key]:
+    """What an export takes out, by the states that keys are in now."""
     return exported_keys(export.batch, export.which)
 
 
 def exported_keys(batch: KeyBatch, which: str) -> QuerySet[Key]:
+    """What an export of `which` keys of a batch would take out now."""
     return Key.objects.filter(batch=batch, state__in=STATES[Which(which)])
 
 

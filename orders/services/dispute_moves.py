@@ -40,6 +40,7 @@ def locked_dispute(dispute_id: int) -> Dispute:
 
 
 def deadline(state: str, rules: DisputeRules, at: datetime) -> datetime | None:
+    """When the time of a case in `state` ends that came into it `at`; None for a state that has no end."""
     return at + timedelta(hours=_TIME[state](rules)) if state in _TIME else None
 
 

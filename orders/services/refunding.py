@@ -69,8 +69,7 @@ def refund(
             # Told before the refund: what the buyer keeps of these lines counts.
             kept = [line for line in lines.values() if line.pk in waited and line.state == OrderLine.State.DELIVERED]
             finish_delivery(order, kept, at=at, cause="refund", actor_id=actor.pk if actor else None)
-        on_its_way = target == Target.ORIGINAL
-        account = refunding() if on_its_way else credit_account(order)
+        account = refunding() if target == Target.ORIGINAL else credit_account(order)
         refund_sale(to=account, amount=total, ref=f"refund:{ref}", at=at, memo=order.number, actor=actor)
         _move(order, total, at=at, actor=actor, reason=reason)
         record(
@@ -80,21 +79,7 @@ def refund(
             target=order,
             detail={"ref": ref, "amount": str(total), "target": str(target), "reason": reason},
         )
-        refunded = OrderRefunded(
-            refund_ref=ref,
-            order_id=order.pk,
-            user_id=order.buyer_id,
-            storefront_id=order.storefront_id,
-            paid_at=order.paid_at,
-            refunded_at=at,
-            amount=total,
-            complete=order.refunded_total == order.paid_total,
-            lines=tuple(told),
-            target=str(target),
-        )
-        emit(refunded, at=at)
-        if on_its_way:
-            emit(RefundRequested(refund_id=made.pk, order_id=order.pk, amount=total, requested_at=at), at=at)
+        _tell(order, made, told, at)
     return made
 
 
@@ -169,6 +154,24 @@ def _store(
         actor_id=actor.pk if actor else None,
         at=at,
     )
+
+
+def _tell(order: Order, made: OrderRefund, told: list[RefundedLine], at: datetime) -> None:
+    refunded = OrderRefunded(
+        refund_ref=made.ref,
+        order_id=order.pk,
+        user_id=order.buyer_id,
+        storefront_id=order.storefront_id,
+        paid_at=order.paid_at,
+        refunded_at=at,
+        amount=made.amount,
+        complete=order.refunded_total == order.paid_total,
+        lines=tuple(told),
+        target=str(made.target),
+    )
+    emit(refunded, at=at)
+    if made.target == Target.ORIGINAL:
+        emit(RefundRequested(refund_id=made.pk, order_id=order.pk, amount=made.amount, requested_at=at), at=at)
 
 
 def _move(order: Order, total: Decimal, *, at: datetime, actor: User | None, reason: str) -> None:

@@ -1,5 +1,6 @@
 """A top-up is given back: by hand outside the shop, out of what the wallet still holds of it."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -59,7 +60,7 @@ def refund_top_up(
     return made
 
 
-def _take_back(grant: BonusGrant, amount: Decimal, refund: TopUpRefund, at) -> None:
+def _take_back(grant: BonusGrant, amount: Decimal, refund: TopUpRefund, at: datetime) -> None:
     """What is left of the gift first, then other money: it was spent."""
     legs = [Posting(user_wallet(grant.user_id), -amount), Posting(shop_account(Account.Purpose.BONUSES), amount)]
     post(ref=f"bonus_back:{refund.pk}", kind=Transfer.Kind.BONUS_BACK, postings=legs, at=at, memo=refund.reason)

@@ -203,6 +203,7 @@ def move_line(line: CreditLine, state: str, *, at: datetime, actor_id: int | Non
 
 
 def tell(line: CreditLine, what: str, at: datetime, due: date | None = None) -> None:
+    """Tell the other rooms of something about a line; `what` as in CreditNoticed."""
     emit(
         CreditNoticed(
             line_id=line.pk,
@@ -224,8 +225,10 @@ def lock_line(user_id: int) -> CreditLine | None:
 
 
 def draw_ref(draw_id: int) -> str:
+    """The ledger's reference of what was put on credit."""
     return f"credit_draw:{draw_id}"
 
 
 def repay_ref(repayment_id: int) -> str:
+    """The ledger's reference of what was paid back."""
     return f"credit_repay:{repayment_id}"

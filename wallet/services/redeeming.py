@@ -1,7 +1,7 @@
 """Turning a card into balance."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import transaction
@@ -67,7 +67,7 @@ def _redeem(user: User, code: str) -> Redeemed:
     return Redeemed(card, amount, again=False)
 
 
-def _is_over(batch: CardBatch, at) -> bool:
+def _is_over(batch: CardBatch, at: datetime) -> bool:
     return batch.state != CardBatch.State.ISSUED or (batch.expires_at is not None and batch.expires_at <= at)
 
 
