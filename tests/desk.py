@@ -14,9 +14,12 @@ from common import clock
 def staff(name: str, *permissions: str) -> User:
     """A member of staff who holds exactly these permissions, each like "orders.view_order"."""
     user = User.objects.create_user(name, "tea-and-keys-9", is_staff=True, date_joined=clock.now())
-    for permission in permissions:
-        app, codename = permission.split(".")
-        user.user_permissions.add(Permission.objects.get(content_type__app_label=app, codename=codename))
+    wanted = set(permissions)
+    codenames = [permission.split(".")[1] for permission in wanted]
+    found = Permission.objects.filter(codename__in=codenames).select_related("content_type")
+    held = {name: one for one in found if (name := f"{one.content_type.app_label}.{one.codename}") in wanted}
+    assert held.keys() == wanted, f"no such permissions: {wanted - held.keys()}"
+    user.user_permissions.add(*held.values())
     return user
 
 
