@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
     with Supervisor({MARK: str(home.path)}, log=log) as supervisor:
         stack = Stack(home, throwaway=True)
         stack.start(supervisor)
-        variables = {**stack.environment(), "KAMENG_ENV": "test"}
+        # Bytecode is kept: the tests start a hundred processes, and each would compile the whole shop again.
+        variables = {**stack.environment(), "KAMENG_ENV": "test", "PYTHONDONTWRITEBYTECODE": ""}
         if browser():
             variables["CHROMIUM"] = browser()
         untested = bool(missing) and _selects_browser_tests(options, rest, variables)
@@ -71,7 +72,8 @@ def pytest_command(options: argparse.Namespace, rest: list[str], without_browser
     if not _chooses_workers(rest):
         # Two at a time. By files, because the tests of one may share a running shop; xdist's groups are broken as of
         # xdist 3.8 with pytest 9.2.
-        command += ["-n", "2", "--dist", "loadfile"]
+        # They are handed out in the order of tests/conftest.py: those that take long first.
+        command += ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
     return [*command, *rest]
 
 

@@ -2,26 +2,47 @@
 
 import itertools
 import time
+from collections import Counter
 
-import pgtrigger
 import pytest
-from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from hypothesis import HealthCheck, settings
-from pytest_django.plugin import blocking_manager_key
 
 from accounts.services import create_member
 from common import clock
 from tenancy.models import MAIN_ID
+from tests import database
 from tests.shelf import Shelf, books
 from wallet.models import Transfer
 
-migrated_rows = pytest.StashKey[str]()
 _names = itertools.count(1)
 
 # How long an example takes depends on what else the machine does.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+# Files of few tests that take half a minute and more. Begun last, one of them would run alone while the other worker waits.
+LONG = (
+    "tests/browser/",
+    "tests/shop/test_demo_shop.py",
+    "tests/shop/test_probes.py",
+    "tests/api/test_schema.py",
+    "tests/faults/",
+    "tests/races/test_rebates.py",
+    "tests/membership/test_killed_passes.py",
+    "tests/membership/test_sql_agrees.py",
+    "tests/payments/test_end_to_end.py",
+    "tests/payments/test_every_gateway.py",
+    "tests/kameng/test_settings.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The order in which files are handed to the workers: the long ones, then those with the most tests."""
+    files = {item: item.nodeid.partition("::")[0] for item in items}
+    counts = Counter(files.values())
+    items.sort(key=lambda item: (not files[item].startswith(LONG), -counts[files[item]], files[item]))
 
 
 @pytest.fixture
@@ -64,10 +85,10 @@ def shelf(db) -> Shelf:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(request, django_db_setup, django_db_blocker):
-    """Remembers the rows that the migrations made."""
+def django_db_setup(django_db_setup, django_db_blocker):
+    """Tests that commit leave nothing but the rows that the migrations made."""
     with django_db_blocker.unblock():
-        request.config.stash[migrated_rows] = connection.creation.serialize_db_to_string()
+        database.use(database.Migrated())
     yield
     with django_db_blocker.unblock():
         left = sessions_left()
@@ -110,23 +131,6 @@ def _moves_money(item) -> bool:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item, nextitem):
-    """Tests that commit are cleaned up by emptying every table; put back what migrations had put in.
-
-    Without it only the order of tests would decide who finds the main storefront, and several workers have no one order.
-    """
     result = yield
     assert clock.travelled() is None, "the test left the clock at another time"
-    marker = item.get_closest_marker("django_db")
-    committing = {"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ()))
-    # After the last test the database itself is gone.
-    if nextitem is not None and (committing or (marker and marker.kwargs.get("transaction"))):
-        with item.config.stash[blocking_manager_key].unblock():
-            with connection.cursor() as cursor:
-                # Emptying the tables made content types and permissions anew, under other numbers than the rows know.
-                cursor.execute("TRUNCATE django_content_type CASCADE")
-            ContentType.objects.clear_cache()
-            # Tiers and benefits are put back into rules that are published already.
-            with pgtrigger.ignore("membership.TierRule:published_stays", "membership.Benefit:published_stays"):
-                connection.creation.deserialize_db_from_string(item.config.stash[migrated_rows])
-            connection.close()
     return result

@@ -15,7 +15,7 @@ def command(*arguments, without_browser=False):
     return suite.pytest_command(options, rest, without_browser)[3:]
 
 
-TWO = ["-n", "2", "--dist", "loadfile"]
+TWO = ["-n", "2", "--dist", "loadfile", "--no-loadscope-reorder"]
 
 
 @pytest.mark.parametrize(
