@@ -99,11 +99,11 @@ class Whole:
         self.failing_import(sku)
         share = max(1, len(self.canaries.texts) * 2 // 5)
         while share:
-            # No line may have more.
-            count = min(share, 20_000)
+            count = min(share, sku.max_quantity)
             for order in (self.member_buys(sku, count), self.guest_buys(sku, count)):
                 self.staff_look(order)
             share -= count
+        self.member_exports()
         self.api_buys(sku, 2)
         self.look_for(self.canaries.texts[0])
         self.export()
@@ -150,8 +150,12 @@ class Whole:
         buyer = Client()
         buyer.force_login(self.alice)
         self.look(buyer, order)
-        self.saw(buyer.get("/library/keys.csv"))
         return order
+
+    def member_exports(self) -> None:
+        buyer = Client()
+        buyer.force_login(self.alice)
+        self.saw(buyer.get("/library/keys.csv"))
 
     def guest_buys(self, sku: Sku, count: int) -> Order:
         order = self.shelf.buy(None, (sku, count), buyer={"contact": "guest@example.com", "device": DEVICE})
