@@ -220,8 +220,11 @@ class Provider(ABC):
     def query(self, number: str, *, ref: str = "") -> Queried:
         """Ask about the payment with our number, or by the gateway's `ref` of it."""
 
-    def confirm(self, notice: Notice) -> Queried:
-        """What the gateway itself says of what a notify told, for signatures that are weak."""
+    def confirm(self, notice: Notice, *, ref: str = "", asked: Decimal | None = None) -> Queried:
+        """What the gateway itself says of what a notify told, for signatures that are weak.
+
+        `ref` and `asked` are what we know of the payment: the gateway's name for it, and the amount in yuan.
+        """
         return self.query(notice.number)
 
     @abstractmethod

@@ -63,6 +63,7 @@ def read_reply(body: bytes) -> dict[str, str]:
         raise Unreadable("json") from None
     if not isinstance(text, dict):
         raise Unreadable("json")
+    _only_text(text)
     return {name: value for name, value in text.items() if isinstance(value, str)}
 
 
@@ -74,7 +75,30 @@ def read_object(body: bytes) -> dict[str, Any]:
         raise Unreadable("json") from None
     if not isinstance(found, dict):
         raise Unreadable("json")
+    _only_text(found)
     return found
+
+
+def _only_text(found: Any) -> None:
+    """JSON can spell what is no text: half a surrogate pair, which nobody can sign or send, and NUL, which no row can hold.
+
+    Raises Unreadable.
+    """
+    try:
+        written = json.dumps(found, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        raise Unreadable("encoding") from None
+    if b"\\u0000" in written and "\0" in _texts(found):
+        raise Unreadable("encoding")
+
+
+def _texts(found: Any) -> str:
+    """All the texts in a value, at every depth, one behind the other."""
+    if isinstance(found, dict):
+        return "".join(_texts(one) for pair in found.items() for one in pair)
+    if isinstance(found, list):
+        return "".join(map(_texts, found))
+    return found if isinstance(found, str) else ""
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

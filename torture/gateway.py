@@ -2,8 +2,6 @@
 
 import httpx
 
-from torture.stage import MERCHANT
-
 # What the shop's forms call the way to pay by the channel of `scene.channel`.
 METHOD = "alipay"
 
@@ -15,9 +13,7 @@ class Gateway:
 
     def act(self, number: str, action: str, **more: object) -> dict | None:
         """One of the sandbox's acts on the order with our number; None when it knows no such order or refuses."""
-        answer = self.client.post(
-            "/control/act", json={"pid": MERCHANT, "out_trade_no": number, "action": action, **more}
-        )
+        answer = self.client.post("/control/act", json={"out_trade_no": number, "action": action, **more})
         return answer.json() if answer.status_code == 200 else None
 
     def orders(self, **wanted: str) -> list[dict]:

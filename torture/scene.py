@@ -2,6 +2,7 @@
 services where they are fast enough, straight into the tables where thousands are needed."""
 
 import itertools
+import os
 import secrets
 from collections.abc import Sequence
 from decimal import Decimal
@@ -20,6 +21,7 @@ from orders.models import Order
 from orders.services import Buyer, Item, place
 from payments.models import Channel
 from payments.services import save_channel
+from shop.demo.channels import make_epay, make_others
 from tenancy.models import MAIN_ID
 from tenancy.selectors import main_storefront
 from torture.stage import MERCHANT, MERCHANT_KEY
@@ -140,6 +142,13 @@ def channel(gateway: str = "https://gateway.invalid", *, mode: str = "page", cod
     made.methods, made.gateway_url, made.merchant_id = [Channel.Method.ALIPAY], gateway, MERCHANT
     made.settings = {"mode": mode}
     return save_channel(channel=made, secrets={"key": MERCHANT_KEY})
+
+
+def channels(gateway: str) -> dict[str, Channel]:
+    """A channel of each protocol that the sandbox speaks, by the protocol's name."""
+    os.environ["SANDBOX_URL"] = gateway
+    made = [make_epay(mode="api"), *make_others()]
+    return {one.provider: one for one in made}
 
 
 def secrets_of(goods: Sku) -> Sequence[ReusableSecret]:

@@ -104,10 +104,21 @@ def web(port: int, environment: dict[str, str], *, workers: int = 2) -> Program:
     return Program("web", [str(PYTHON), *words], environment)
 
 
-def worker(environment: dict[str, str]) -> Program:
-    words = ["-m", "celery", "--quiet", "--app", "kameng", "worker", "--loglevel", "WARNING", "--concurrency", "2"]
-    quiet = {"PYTHONWARNINGS": "ignore"}
-    return Program("worker", [str(PYTHON), *words, "--without-mingle", "--without-gossip"], {**environment, **quiet})
+def worker(environment: dict[str, str], *, name: str = "worker", hands: int = 2) -> Program:
+    words = [
+        "-m",
+        "celery",
+        "--quiet",
+        "--app",
+        "kameng",
+        "worker",
+        "--loglevel",
+        "WARNING",
+        "--concurrency",
+        str(hands),
+    ]
+    words += ["--hostname", f"{name}@%h", "--without-mingle", "--without-gossip"]
+    return Program(name, [str(PYTHON), *words], {**environment, "PYTHONWARNINGS": "ignore"})
 
 
 def beat(environment: dict[str, str], schedule: Path) -> Program:
@@ -115,6 +126,7 @@ def beat(environment: dict[str, str], schedule: Path) -> Program:
     return Program("beat", [str(PYTHON), *words, "--schedule", str(schedule)], environment)
 
 
-def sandbox(port: int, data: Path, environment: dict[str, str], *, scale: float = 0.02) -> Program:
+def sandbox(port: int, data: Path, keys: Path, environment: dict[str, str], *, scale: float = 0.02) -> Program:
     words = ["-m", "sandbox", "--host", "127.0.0.1", "--port", str(port), "--data", str(data), "--quiet"]
-    return Program("sandbox", [str(PYTHON), *words, "--retry-scale", str(scale)], environment, folder=ROOT)
+    words += ["--keys", str(keys), "--retry-scale", str(scale)]
+    return Program("sandbox", [str(PYTHON), *words], environment, folder=ROOT)

@@ -109,12 +109,18 @@ class Stage:
             "MAIL_SINK": str(self.home.folder("mail")),
             "SANDBOX_EPAY_PID": MERCHANT,
             "SANDBOX_EPAY_KEY": MERCHANT_KEY,
+            "SANDBOX_KEYS": str(self.keys_file),
             "LOG_LEVEL": "ERROR",
             # What is tried is whether the books hold, not whether hoarders and robots are slowed down.
             **{f"UNPAID_CAP_{who}": "1000000" for who in ("ACCOUNT", "DEVICE", "ADDRESS")},
             "API_CALLS_PER_MINUTE": "0",
             **more,
         }
+
+    @property
+    def keys_file(self) -> Path:
+        """The play keys that shop and sandbox share, see sandbox.keys."""
+        return self.home.folder("sandbox") / "keys.json"
 
     def allow(self, address: str) -> None:
         """Let this very process call an address of this machine."""
@@ -168,7 +174,7 @@ class Stage:
         """A payment sandbox that repeats its notifies `scale` as slowly as a real gateway; returns its address."""
         port = machine.free_port()
         data = self.home.folder("sandbox") / self.database
-        program = servers.sandbox(port, data, self.environment(), scale=scale)
+        program = servers.sandbox(port, data, self.keys_file, self.environment(), scale=scale)
         self.open(program, lambda: servers.answers_http(port))
         return f"http://127.0.0.1:{port}"
 
@@ -181,8 +187,9 @@ class Stage:
         self.open(program, lambda: servers.answers_http(self.port))
         return self.url
 
-    def open_worker(self, **more: str) -> Running:
-        return self.open(servers.worker(self.environment(**{**getattr(self, "variables", {}), **more})))
+    def open_worker(self, name: str = "worker", *, hands: int = 2, **more: str) -> Running:
+        variables = self.environment(**{**getattr(self, "variables", {}), **more})
+        return self.open(servers.worker(variables, name=name, hands=hands))
 
     def open_beat(self, name: str = "beat") -> Running:
         schedule = self.home.path / f"{name}-{self.number}"

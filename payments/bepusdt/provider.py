@@ -62,7 +62,7 @@ class BepusdtProvider(Provider):
     can_refund = False
     accepted = Reply(200, "ok")
     # Any 200 counts as delivered, whatever its body says.
-    refused = Reply(503, "fail")
+    refused = Reply(400, "fail")
 
     def __init__(
         self,
@@ -132,11 +132,14 @@ class BepusdtProvider(Provider):
         status = fields.get("status", "")
         return Notice(number=number, provider_txn=trade[:64], amount=amount, paid=status == PAID, status=status[:40])
 
-    def confirm(self, notice: Notice) -> Queried:
-        asked = self._check(notice.provider_txn)
-        if asked.state != PaymentState.PAID:
-            return asked
-        return Queried(state=asked.state, provider_txn=notice.provider_txn, amount=notice.amount)
+    def confirm(self, notice: Notice, *, ref: str = "", asked: Decimal | None = None) -> Queried:
+        """The server says whether a trade was paid, not what for and how much: that is what the shop had asked for."""
+        answer = self._check(ref or notice.provider_txn)
+        if answer.state != PaymentState.PAID:
+            return answer
+        return Queried(
+            state=answer.state, provider_txn=answer.provider_txn, amount=notice.amount if asked is None else asked
+        )
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         """The server does not say how much was asked for, so that its word alone books no money: that takes a notify."""

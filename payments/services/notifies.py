@@ -17,6 +17,7 @@ from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Qu
 from payments.services.applying import apply_payment, ledger_ref
 from payments.services.asking import SHORTEST_GAP
 from payments.services.keys import expect_keys
+from wallet.exceptions import ReferenceReused
 from wallet.models import Account, Transfer
 from wallet.services import receive_from_channel, shop_account
 
@@ -119,7 +120,7 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         return _conclude_repeat(log, attempt, notice)
     if provider.weak_signature and not provider.can_query:
         return _leave_to_staff(log, attempt, notice)
-    queried = provider.confirm(notice) if provider.weak_signature else _believed(notice)
+    queried = _confirmed(provider, channel, attempt, notice) if provider.weak_signature else _believed(notice)
     if queried.state == PaymentState.UNKNOWN:
         return _wait(log, attempt, queried)
     reason = _contradiction(notice, queried)
@@ -127,6 +128,15 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         logger.error("notify %s of channel %s is signed but %s", log.pk, channel.code, reason)
         return _conclude(log, Verdict.REJECTED, reason, attempt)
     return _apply(log, channel, attempt, notice)
+
+
+def _confirmed(provider: Provider, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> Queried:
+    if attempt is not None:
+        return provider.confirm(notice, ref=attempt.ref, asked=attempt.amount)
+    if PaymentAttempt.objects.filter(channel=channel, ref=notice.provider_txn).exists():
+        # What the gateway calls so was put up under a number of ours, and this is not that one.
+        return Queried(state=PaymentState.MISSING)
+    return provider.confirm(notice)
 
 
 def _believed(notice: Notice) -> Queried:
@@ -143,13 +153,13 @@ def _contradiction(notice: Notice, queried: Queried) -> str:
 
 
 def _apply(log: NotifyLog, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> str:
-    if attempt is None:
-        return _book_unclaimed(log, channel, notice)
     try:
+        if attempt is None:
+            return _book_unclaimed(log, channel, notice)
         with transaction.atomic():
             new = apply_payment(attempt_id=attempt.pk, provider_txn=notice.provider_txn, amount=notice.amount)
             return _conclude(log, Verdict.APPLIED if new else Verdict.REPEATED, "", attempt)
-    except TransactionTaken:
+    except (TransactionTaken, ReferenceReused):
         logger.error("notify %s: transaction %s was booked before", log.pk, notice.provider_txn)
         return _conclude(log, Verdict.REJECTED, "transaction_taken", attempt)
 

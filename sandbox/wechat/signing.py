@@ -54,5 +54,11 @@ def sealed(text: str, *, api_key: str, about: str) -> dict[str, str]:
     }
 
 
+def unsealed(resource: dict[str, str], api_key: str) -> dict:
+    """What `sealed` holds, read again."""
+    cipher, about = base64.b64decode(resource["ciphertext"]), resource["associated_data"].encode()
+    return json.loads(AESGCM(api_key.encode()).decrypt(resource["nonce"].encode(), cipher, about))
+
+
 def as_body(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -8,6 +8,7 @@ from common import clock
 from orders.models import Order
 from payments.models import PaymentAttempt
 from payments.selectors import pay_options
+from sandbox.bepusdt.tongue import signature
 from tests.payments.conftest import DESKTOP, METHODS, PHONE, verdicts
 from tests.shelf import books
 
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.django_db
 State = PaymentAttempt.State
 PROTOCOLS = ["epay", "epay_v2", "alipay", "bepusdt", "stripe"]
 # What each answers where a notify is not accepted.
-REFUSED = {"bepusdt": (503, "fail"), "stripe": (400, "fail")}
+REFUSED = {"bepusdt": (400, "fail"), "stripe": (400, "fail")}
 ACCEPTED = {"bepusdt": (200, "ok"), "stripe": (200, "ok")}
 
 
@@ -119,7 +120,9 @@ def test_a_sandbox_is_nothing_in_production(till, channel, attempt, protocol, se
 
 
 @pytest.mark.parametrize("protocol", ["bepusdt", "stripe"], indirect=True)
-@pytest.mark.parametrize("body", ["", "{", "[]", "null", '{"a": 1}', '{"a": {"b": ' * 100, "\x00"])
+@pytest.mark.parametrize(
+    "body", ["", "{", "[]", "null", '{"a": 1}', '{"a": {"b": ' * 100, "\x00", '{"signature": "\\ud800"}']
+)
 def test_noise_is_no_server_error(till, channel, attempt, protocol, body):
     letter = till.sandbox.letter(attempt.number, "unpaid")
     assert sent(till, channel, letter | {"body": body}) == REFUSED[protocol]
@@ -131,3 +134,32 @@ def test_a_huge_body_is_not_read(till, channel, attempt, protocol):
     huge["headers"] = {**letter["headers"], "Content-Type": "application/json"}
     assert sent(till, channel, huge)[1] == "fail"
     assert unpaid(attempt)
+
+
+@pytest.mark.parametrize("protocol", ["bepusdt"], indirect=True)
+@pytest.mark.parametrize(
+    "other", [{"amount": 99.5}, {"trade_id": "of-somebody-else"}, {"order_id": "P1"}, {"order_id": "\0"}]
+)
+def test_a_thief_of_the_token_signs_another_amount_trade_or_number(till, channel, attempt, protocol, other):
+    """The server confirms that the trade was paid, but not for how much and for what: the shop knows what it asked for."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    fields = {name: value for name, value in json.loads(letter["body"]).items() if name != "signature"} | other
+    signed = json.dumps({**fields, "signature": signature(fields, till.sandbox.keys["bepusdt"]["token"])})
+    assert sent(till, channel, letter | {"body": signed}) == REFUSED[protocol]
+    assert unpaid(attempt)
+    assert sent(till, channel, letter) == ACCEPTED[protocol]
+    assert fresh(attempt).paid_amount == attempt.amount
+    assert books() == {}
+
+
+@pytest.mark.parametrize("protocol", ["alipay"], indirect=True)
+def test_a_transaction_that_was_booked_is_told_of_a_number_that_there_is_not(till, channel, attempt, protocol):
+    """Refused like one that is told of another order; it was an error of ours before."""
+    till.sandbox.act(attempt.number, "pay_silently")
+    letter = till.sandbox.letter(attempt.number)
+    assert sent(till, channel, letter) == (200, "success")
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(number="as-after-a-restore")
+    assert sent(till, channel, letter) == (200, "fail")
+    assert verdicts(channel) == ["applied", "rejected transaction_taken"]
+    assert books() == {}
