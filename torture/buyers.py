@@ -9,6 +9,8 @@ import httpx
 
 GIVE_UP_AFTER = 240.0
 PAUSE = 0.2
+# Prices do not change as often as that.
+MOST_PAGES = 10
 
 
 @dataclass
@@ -57,11 +59,14 @@ class Browser:
         """One purchase; returns the address that answered it. The form is sent again, token and all, until an order answers."""
         answer = self.until("GET", f"/checkout/?sku={sku}&quantity=1", {200})
         # A page instead of an order tells of a new price: the member has climbed to a tier that pays less, and agrees.
-        while answer.status_code == 200:
+        for _ in range(MOST_PAGES):
+            if answer.status_code != 200:
+                break
             form = {name: hidden(answer, name) for name in ("csrfmiddlewaretoken", "token", "expected", "item")}
             assert form != self.shown, f"the same form again:\n{words(answer)}"
             self.shown = form
             answer = self.until("POST", "/checkout/", {200, 302}, data={**form, "pay": pay})
+        assert answer.status_code == 302, f"a page again and again instead of an order:\n{words(answer)}"
         self.journal.acknowledged(form["token"], answer.headers["location"])
         return answer.headers["location"]
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,8 @@ class Stage:
         """A payment sandbox that repeats its notifies `scale` as slowly as a real gateway; returns its address."""
         port = machine.free_port()
         data = self.home.folder("sandbox") / self.database
+        # What an earlier run's gateway had been paid is no money of this shop's.
+        shutil.rmtree(data, ignore_errors=True)
         program = servers.sandbox(port, data, self.keys_file, self.environment(), scale=scale)
         self.open(program, lambda: servers.answers_http(port))
         return f"http://127.0.0.1:{port}"
