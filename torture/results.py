@@ -10,6 +10,9 @@ from pathlib import Path
 from launcher.environment import ROOT
 from torture.report import Report
 
+# So many counts of one kind are told one by one.
+FEW = 25
+
 
 def commit() -> str:
     """The commit that is tortured, with a + when files differ from it."""
@@ -67,6 +70,26 @@ def next_turns(lines: Iterable[dict], seed: int) -> dict[str, int]:
     return turns
 
 
+def _details(counts: Counter) -> list[str]:
+    """Of counts such as "kind: cut off" and "kind: unsigned" how many there are and how often each was; few are told one by
+    one."""
+    by_what: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(counts):
+        what, colon, _ = name.partition(": ")
+        if colon:
+            by_what[what].append(name)
+    said = []
+    for what, names in by_what.items():
+        if len(names) <= FEW:
+            said += [f"    {name:<44} {counts[name]:>12,}" for name in names]
+        else:
+            numbers = [counts[name] for name in names]
+            said.append(
+                f"    {what + ':':<44} {len(names):>12,} different, {min(numbers):,} to {max(numbers):,} of each"
+            )
+    return said
+
+
 def table(lines: Iterable[dict]) -> str:
     """All lines summed by family, for people."""
     sums: dict[str, Counter] = defaultdict(Counter)
@@ -93,7 +116,8 @@ def table(lines: Iterable[dict]) -> str:
     for family in turns:
         verdict = "clean" if not wrong[family] else f"{sums[family]['violations']} VIOLATIONS"
         said.append(f"{family}: {verdict}, {turns[family]} turns, {seconds[family]:,.0f} s")
-        said += [f"    {name:<44} {count:>12,}" for name, count in sorted(sums[family].items())]
+        said += [f"    {name:<44} {count:>12,}" for name, count in sorted(sums[family].items()) if ": " not in name]
+        said += _details(sums[family])
         said += [f"    {name:<44} {value:>12,.2f} at worst" for name, value in sorted(worst[family].items())]
         said += [f"    note: {note}" for note in notes[family]]
         said += [f"    WRONG: {text}" for text in wrong[family][:5]]

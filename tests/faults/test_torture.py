@@ -111,6 +111,15 @@ class TestResults:
         lines = [self.line(turn=0), self.line(turn=1), self.line("kills"), self.line(seed=8, turn=5)]
         assert results.next_turns(lines, 7) == {"races": 2, "kills": 1}
 
+    def test_many_kinds_are_one_line_and_few_are_told(self):
+        told = report("kills")
+        for number in range(40):
+            told.count(f"place: p{number}", number + 1)
+        told.count("kills: relay commit before", 3)
+        text = results.table([results.line_of(told, seed=1, turn=0, seconds=1, at_commit="abc")])
+        assert "40 different, 1 to 40 of each" in text and "place: p7" not in text
+        assert "kills: relay commit before" in text
+
     def test_violations_are_in_the_sum(self):
         told = report("kills")
         told.violation("a key was sold twice")
