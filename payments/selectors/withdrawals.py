@@ -9,7 +9,7 @@ from django.db.models import F, Q, Sum
 from accounts.models import User
 from common.clock import day_of, start_of_day
 from common.money import ZERO, round_money
-from payments.models import PayoutAccount, TopUp, Withdrawal, WithdrawalRules
+from payments.models import PayoutAccount, Refund, TopUp, Withdrawal, WithdrawalRules
 from wallet.selectors import balance_of, owed_by, restricted_of
 
 
@@ -77,12 +77,14 @@ def withdrawable(user: User, rules: WithdrawalRules, account: PayoutAccount | No
 
 
 def _fresh(user: User, rules: WithdrawalRules, at: datetime) -> Decimal:
-    """What was topped up so lately that it stays, in yuan."""
+    """What was topped up so lately that it stays, in yuan; not what was given back or is on its way to its payer."""
     if not rules.top_up_days:
         return ZERO
     since = at - timedelta(days=rules.top_up_days)
     found = TopUp.objects.filter(user=user, state=TopUp.State.PAID, paid_at__gt=since)
-    return found.aggregate(sum=Sum(F("credited") - F("refunded")))["sum"] or ZERO
+    kept = found.aggregate(sum=Sum(F("credited") - F("refunded")))["sum"] or ZERO
+    back = Refund.objects.filter(attempt__top_up__in=found).exclude(state=Refund.State.REFUSED)
+    return kept - (back.aggregate(sum=Sum("amount"))["sum"] or ZERO)
 
 
 def _cooling(user: User, rules: WithdrawalRules, account: PayoutAccount | None, at: datetime) -> datetime | None:

@@ -238,7 +238,7 @@ def _settle(refund: Refund, *, done: bool, at: datetime, note: str, actor: User 
     if done:
         return_to_channel(channel=channel, amount=amount, ref=ref, at=at, memo=memo)
     else:
-        fall_back(to=owner_account(refund.attempt), amount=amount, ref=ref, at=at, memo=memo)
+        fall_back(to=owner_account(refund.attempt), amount=amount, ref=ref, at=at, memo=memo, was_sold=False)
     _tell(refund, done=done, at=at)
 
 

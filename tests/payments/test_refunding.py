@@ -27,7 +27,8 @@ from tests.orders.test_buying import pay
 from tests.shelf import books
 from wallet.exceptions import InsufficientBalance
 from wallet.models import Entry
-from wallet.selectors import balance_of, credit_of_order
+from wallet.selectors import balance_of, credit_of_order, restricted_of
+from wallet.services import Posting, post, shop_account, user_wallet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_books")]
 State = Refund.State
@@ -323,6 +324,24 @@ class TestWhatPaidForNothing:
         assert balance_of(alice) == Decimal("1050.00")
         relay()
         assert Message.objects.get(user=alice, kind="refund_credited").params["number"] == attempt.number
+
+    def test_money_that_could_be_withdrawn_still_can_when_the_gateway_refuses_it(
+        self, till, channel, make_member, shelf, olga, gateway
+    ):
+        """Also for an order that was paid with a gift: the gift is in the order, and the money is not the gift."""
+        dora = make_member("dora")
+        gift = [Posting(user_wallet(dora.pk), Decimal(10), Decimal(10)), Posting(shop_account("bonuses"), -Decimal(10))]
+        post(ref="gift", kind="adjustment", postings=gift, at=clock.now())
+        order = shelf.buy(dora, (shelf.sku("10.00", keys=1), 1))
+        attempt = till.start(order, channel)
+        orders.pay_from_wallet(order_id=order.pk, user=dora)
+        till.pay(attempt)
+        part = services.return_payment(attempt_id=attempt.pk, amount=Decimal(10), reason="重复", ref="s", actor=olga)
+        gateway(told=[Refunded(outcome=Outcome.REFUSED)])
+        services.push_refund(refund_id=part.pk)
+        assert (balance_of(dora), restricted_of(dora)) == (10, 0)
+        give_back(fresh(order), to=None)
+        assert (balance_of(dora), restricted_of(dora)) == (20, 10)
 
     def test_what_was_refunded_into_the_shop_may_still_go_back_and_only_once(self, paid, alice, olga):
         give_back(paid, "6.00", to=None)

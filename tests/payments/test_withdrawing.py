@@ -168,6 +168,16 @@ def test_gifts_cards_and_fresh_money_stay(ready, petra):
     TopUp.objects.all().delete()
 
 
+def test_a_top_up_that_went_back_keeps_no_other_money_here(ready, petra, till, channel):
+    top_up = services.place_top_up(user=ready, storefront=main_storefront(), amount=Decimal(300), idempotency_key="t")
+    attempt = till.start(top_up, channel)
+    till.pay(attempt)
+    with pytest.raises(NotWithdrawable):
+        ask(ready, "1000.01")
+    services.return_payment(attempt_id=attempt.pk, amount=Decimal(300), reason="误充", ref="s", actor=petra)
+    ask(ready, "1000.00")
+
+
 def test_limits_of_a_day_and_a_month(ready, petra):
     open_withdrawals(daily=Decimal(100), monthly=Decimal(150))
     first = ask(ready, "60.00")

@@ -231,9 +231,15 @@ def return_to_channel(
     return post(ref=ref, kind=Kind.RETURNED, postings=legs, at=at, memo=memo)
 
 
-def fall_back(*, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "") -> tuple[Transfer, bool]:
-    """Money on its way that no gateway took back goes to its owner's account."""
-    legs = [Posting(refunding(), -amount), Posting(to, amount, min(amount, restricted_in(to, memo)))]
+def fall_back(
+    *, to: Account, amount: Decimal, ref: str, at: datetime, memo: str = "", was_sold: bool = True
+) -> tuple[Transfer, bool]:
+    """Money on its way that no gateway took back goes to its owner's account.
+
+    What `was_sold` restores the restricted part as `refund_sale` does; what `send_back` took was free and is so again.
+    """
+    restricted = min(amount, restricted_in(to, memo)) if was_sold else ZERO
+    legs = [Posting(refunding(), -amount), Posting(to, amount, restricted)]
     return post(ref=ref, kind=Kind.FELL_BACK, postings=legs, at=at, memo=memo)
 
 
