@@ -41,6 +41,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "售后单"), "support_agent", "orders.Dispute"),
             Entry(pgettext_lazy("plural", "退款"), "undo", "orders.OrderRefund"),
             Entry(pgettext_lazy("plural", "售后规则"), "tune", "orders.DisputeRules"),
+            Entry(pgettext_lazy("plural", "发货规则"), "tune", "orders.DeliveryRules"),
         ],
     ),
     (

@@ -330,8 +330,6 @@ UNPAID_CAPS = {
 MAX_PIECES_PER_LINE = 20_000
 # How many keys one member of staff may look at within an hour; each look is in the audit log.
 KEY_REVEALS_PER_HOUR = env.int("KEY_REVEALS_PER_HOUR", 60)
-# A paid line that stock could not serve is refunded after this long.
-SHORT_REFUND_HOURS = env.int("SHORT_REFUND_HOURS", 24)
 # How long the link in a mail opens a guest's order; after that contact and secret are asked for.
 ORDER_LINK_DAYS = env.int("ORDER_LINK_DAYS", 90)
 # The least and the most that one top-up may be, in yuan.

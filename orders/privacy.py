@@ -39,7 +39,7 @@ belongs("orders.OrderMove", of="order__buyer", keep=["from_state", "cause"], bla
 # Goods, sealed like keys; their owner reads them on the order's page.
 belongs("orders.LineSecret", of="line__order__buyer", secret=["sealed"])
 belongs("orders.OrderRefund", of="order__buyer", keep=["ref", "lines"], blank={"reason": ""})
-nobodys("what the operator sets", "orders.DisputeRules")
+nobodys("what the operator sets", "orders.DisputeRules", "orders.DeliveryRules")
 belongs("orders.Dispute", of="order__buyer", keep=["public_id", "number"], blank={"text": "–", "verdict": ""})
 belongs("orders.DisputePiece", of="line__order__buyer")
 belongs("orders.DisputeMove", of="dispute__order__buyer", keep=["from_state", "cause"], blank={"text": ""})

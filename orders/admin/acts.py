@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.selectors import shown_stock
-from common.admin import Fact, Preview, action, allowed, ask, money
+from common.admin import Fact, Preview, action, allowed, ask, moment, money
 from common.admin.confirm import Answer
 from common.money import ZERO
 from common.registries import ways_back
@@ -320,7 +320,10 @@ def preview_redeliver(order: Order, answer: Answer) -> Preview:
     stock = shown_stock([line.sku for line in short])
     ready = any(stock.get(line.sku_id, 0) for line in short)
     return Preview(
-        facts=[Fact(_("缺货商品"), len(short), strong=True)],
+        facts=[
+            Fact(_("缺货商品"), len(short), strong=True),
+            *([Fact(_("自动退款时间"), moment(min(line.refund_due_at for line in short)))] if short else []),
+        ],
         columns=[_("商品"), _("已发"), _("还缺"), _("现有库存")],
         rows=[(line, line.pieces_delivered, line.pieces_missing, _stock(stock.get(line.sku_id, 0))) for line in short],
         warnings=[] if ready else [_("库存仍不足，请先补货。")],

@@ -44,8 +44,8 @@ class NoPage(ReadOnlyAdmin):
 
 @admin.register(OrderLine)
 class OrderLineAdmin(NoPage):
-    list_display = ["number", "goods", "bought_for", "queue", "shown_state", "progress", "waits_since"]
-    export_columns = ["number", "goods", "bought_for", "queue", "state", "progress", "order__paid_at"]
+    list_display = ["number", "goods", "bought_for", "queue", "shown_state", "progress", "waits_since", "refunded_from"]
+    export_columns = ["number", "goods", "bought_for", "queue", "state", "progress", "order__paid_at", "refund_due_at"]
     # What orders hold leaves the shop by this right alone, line by line too.
     has_export_permission = allowed("orders.export_order")
     list_filter = ["state", "kind"]
@@ -93,6 +93,10 @@ class OrderLineAdmin(NoPage):
     @display(description=_("支付时间"))
     def waits_since(self, line: OrderLine):
         return moment(line.order.paid_at) or "–"
+
+    @display(description=_("自动退款时间"), ordering="refund_due_at")
+    def refunded_from(self, line: OrderLine):
+        return moment(line.refund_due_at) if line.state == OrderLine.State.SHORT else "–"
 
 
 @admin.register(OrderRefund)

@@ -173,6 +173,8 @@ class OrderLine(models.Model):
     reusable_secret = models.ForeignKey(
         ReusableSecret, on_delete=models.PROTECT, null=True, related_name="+", verbose_name=_("通用卡密")
     )
+    # Of a line that ran short: when what is still missing is refunded by itself. The buyer was told, so it stays.
+    refund_due_at = models.DateTimeField(_("自动退款时间"), null=True)
     delivered_at = models.DateTimeField(_("发货时间"), null=True)
     # The end of the warranty, from delivery on; a line without one is settled by its delivery.
     settles_at = models.DateTimeField(_("质保截止"), null=True)
@@ -200,6 +202,9 @@ class OrderLine(models.Model):
             models.CheckConstraint(
                 condition=Q(settled_at=None) | Q(settles_at__isnull=False, settled_at__gte=F("settles_at")),
                 name="line_settled_in_time",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="short") | Q(refund_due_at__isnull=False), name="line_short_has_refund_time"
             ),
         ]
         indexes = [

@@ -19,13 +19,18 @@ from common.findings import Findings, find
 from common.texts import in_language
 from orders.exceptions import LinkExpired, OrderNotFound
 from orders.guests import lookup_mark, secret_of
-from orders.models import Cart, CartItem, LineSecret, Order, OrderLine
+from orders.models import Cart, CartItem, DeliveryRules, LineSecret, Order, OrderLine
+from orders.models.rules import ONLY_ID
 from orders.sealing import open_secret
 from tenancy.models import Storefront
 
 # What comes from stock takes seconds; what staff or a supplier delivers is late after this.
 STUCK_AFTER = timedelta(minutes=30)
 _LINK_SALT = "orders.link"
+
+
+def delivery_rules() -> DeliveryRules:
+    return DeliveryRules.objects.get(pk=ONLY_ID)
 
 
 def order_secret(order: Order) -> str:

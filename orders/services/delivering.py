@@ -1,7 +1,7 @@
 """Handing over what was paid for: from stock at once, by hand, or later when stock comes."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import transaction
 
@@ -17,6 +17,7 @@ from events.services import emit
 from orders.exceptions import IllegalMove, NothingToDeliver, OrderNotFound
 from orders.models import LineSecret, Order, OrderLine
 from orders.sealing import seal_secret
+from orders.selectors.orders import delivery_rules
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.pieces import FROM_STOCK, sell_missing
 
@@ -48,20 +49,23 @@ def line_facts(lines: Sequence[OrderLine]) -> tuple[Line, ...]:
 def start_delivery(line: OrderLine, sold: int, *, at: datetime) -> bool:
     """Move a line whose order was just paid, or that was held, `sold` keys being on it; returns whether it is complete."""
     if line.kind in FROM_STOCK:
-        complete = sold == line.pieces_due
-        move_line(
-            line,
-            State.DELIVERED if complete else State.SHORT,
-            pieces_delivered=sold,
-            delivered_at=at if complete else None,
-        )
-        return complete
+        if sold < line.pieces_due:
+            move_line(line, State.SHORT, pieces_delivered=sold, refund_due_at=_refund_time(line))
+            return False
+        move_line(line, State.DELIVERED, pieces_delivered=sold, delivered_at=at)
+        return True
     secret = current_reusable(line.sku) if line.kind == Product.Kind.REUSABLE else None
     if secret is None:
         move_line(line, State.QUEUED)
         return False
     move_line(line, State.DELIVERED, pieces_delivered=line.pieces_due, delivered_at=at, reusable_secret_id=secret.pk)
     return True
+
+
+def _refund_time(line: OrderLine) -> datetime:
+    """When the missing pieces of a line are refunded. What its buyer was told once holds, whatever the rules say now."""
+    hours = delivery_rules().short_refund_hours
+    return line.refund_due_at or line.order.paid_at + timedelta(hours=hours)
 
 
 def finish_delivery(

@@ -2,10 +2,9 @@
 
 import logging
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
@@ -186,12 +185,11 @@ def _move(order: Order, total: Decimal, *, at: datetime, actor: User | None, rea
 
 
 def refund_overdue_short(*, limit: int = 200) -> int:
-    """Refund short lines that waited longer than SHORT_REFUND_HOURS, for the pieces that are missing; returns how many.
+    """Refund short lines whose time is up (`refund_due_at`), for the pieces that are missing; returns how many.
 
     Each in a transaction of its own: one that fails stops no other.
     """
-    before = clock.now() - timedelta(hours=settings.SHORT_REFUND_HOURS)
-    overdue = OrderLine.objects.filter(state=OrderLine.State.SHORT, order__paid_at__lt=before).order_by("pk")
+    overdue = OrderLine.objects.filter(state=OrderLine.State.SHORT, refund_due_at__lt=clock.now()).order_by("pk")
     done = 0
     for line_id in list(overdue.values_list("pk", flat=True)[:limit]):
         try:

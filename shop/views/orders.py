@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
@@ -174,7 +173,6 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "credit": credit_of_order(found.pk) if found.is_guest else ZERO,
         "secret": order_secret(found) if found.is_guest else "",
-        "short_hours": settings.SHORT_REFUND_HOURS,
         "options": _pay_options(request, found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,
         "paid_with": paying.name_of(found.paid_with),

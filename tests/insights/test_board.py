@@ -158,7 +158,7 @@ def busy(shop: Shop, alice, shelf) -> None:
     held = shop.buy(alice, ago(minutes=50), kind=Product.Kind.MANUAL)
     OrderLine.objects.filter(order=held).update(state=OrderLine.State.HELD)
     short = shop.buy(alice, ago(minutes=5), kind=Product.Kind.MANUAL)
-    OrderLine.objects.filter(order=short).update(state=OrderLine.State.SHORT)
+    OrderLine.objects.filter(order=short).update(state=OrderLine.State.SHORT, refund_due_at=NOW)
     shelf.sku(keys=2, low_stock_at=5)
     shelf.sku(keys=9, low_stock_at=5)
     shelf.sku(keys=0, low_stock_at=5)

@@ -7,11 +7,12 @@ from decimal import Decimal
 
 import pytest
 
+from accounts.models import User
 from audit.models import AuditEntry
 from catalog.models import Key, Product
 from common import clock
 from orders.exceptions import IllegalMove, NothingToDeliver
-from orders.models import Order, OrderLine
+from orders.models import DeliveryRules, Order, OrderLine
 from orders.selectors import STUCK_AFTER, delivered_of
 from orders.services import (
     expire,
@@ -353,6 +354,38 @@ def test_lines_and_refunds_have_lists_of_their_own(shelf, alice, desk):
     assert stranger.get("/admin/orders/orderline/").status_code == 403
     assert stranger.get("/admin/orders/orderrefund/").status_code == 403
     assert stranger.get(page(order)).status_code == 403
+
+
+def test_the_operator_sets_when_short_goods_are_refunded(shelf, alice, desk):
+    """What a buyer was told stays: the change is for lines that run short from now on."""
+    told = short_order(shelf, alice)
+    operator = at_desk(staff("ivy", "orders.view_deliveryrules", "orders.change_deliveryrules"))
+    address = "/admin/orders/deliveryrules/1/change/"
+    assert "自付款起算" in operator.get(address).content.decode()
+    for wrong in ("0", "721", "-1", "1.5", "x"):
+        assert operator.post(address, {"short_refund_hours": wrong}).status_code == 200
+    assert operator.post(address, {"short_refund_hours": "2"}).status_code == 302
+    entry = AuditEntry.objects.get(action="admin.change", target_type="orders.DeliveryRules")
+    assert entry.actor_id == User.objects.get(username="ivy").pk
+    assert desk.get(address).status_code == 403
+    later = short_order(shelf, alice)
+    for order, hours in ((told, 24), (later, 2)):
+        assert order.lines.get().refund_due_at == order.paid_at + timedelta(hours=hours)
+    with clock.travel(later.paid_at + timedelta(hours=3)):
+        assert refund_overdue_short() == 1
+    told.refresh_from_db()
+    later.refresh_from_db()
+    assert (told.refunded_total, later.refunded_total > 0) == (0, True)
+    shown = Act(desk, f"/admin/orders/order/{told.pk}/redeliver/").text
+    assert "自动退款时间" in shown
+
+
+def test_a_line_that_was_held_keeps_the_time_that_its_buyer_was_told(shelf, alice, olga):
+    line = short_order(shelf, alice).lines.get()
+    due = line.refund_due_at
+    DeliveryRules.objects.update(short_refund_hours=720)
+    hold_line(line_id=line.pk, reason="查", actor=olga)
+    assert release_held(line_id=line.pk, actor=olga).refund_due_at == due
 
 
 def test_what_the_buyer_filled_in_goes_by_the_names_that_the_product_gives(desk, shelf, alice):

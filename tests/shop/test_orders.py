@@ -7,11 +7,12 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 from django.test import Client
+from django.utils.timezone import localtime
 
 from catalog.models import Key, Product
 from common import clock
 from events.services import relay
-from orders.models import Order
+from orders.models import DeliveryRules, Order
 from orders.selectors import link_token, order_secret
 from orders.services import deliver_by_hand, expire_due, receive_payment, refund
 from tests.people import Visitor
@@ -192,6 +193,17 @@ def test_goods_by_hand_wait_visibly_and_arrive(as_member, alice, olga, shelf):
     html = browser.see(path(order))
     assert "已充值，流水 123" in html
     assert "<poll-status" not in html
+
+
+def test_a_short_line_says_when_it_is_refunded(as_member, alice, shelf):
+    DeliveryRules.objects.update(short_refund_hours=5)
+    order = shelf.buy(alice, (shelf.sku(keys=2), 2))
+    lost = Key.objects.filter(line_id=order.lines.get().pk)[:1].get()
+    Key.objects.filter(pk=lost.pk).update(state="void", line_id=None)
+    pay(order)
+    until = localtime(order.paid_at + timedelta(hours=5))
+    page = as_member(alice).get(path(order)).content.decode()
+    assert f"已发 1 / 2 件，其余补到货立即发；{until:%m-%d %H:%M} 还没补齐就自动退款" in page
 
 
 def test_a_refund_is_shown(as_member, alice, olga, shelf):

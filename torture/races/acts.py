@@ -2,7 +2,6 @@
 
 from decimal import Decimal
 
-from django.conf import settings
 from django.db import transaction
 
 from accounts.models import User
@@ -105,7 +104,6 @@ def redeliver(order_id: int) -> str:
 
 
 def refund_overdue() -> str:
-    assert settings.SHORT_REFUND_HOURS
     return str(services.refund_overdue_short())
 
 
