@@ -5,12 +5,15 @@ to, so a confirmation of one order is none of another, and none of the same orde
 """
 
 import hashlib
+import json
 import secrets
 from typing import Any
 
+from allauth.core import context
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.internal import auth
-from fido2.utils import websafe_encode
+from django.conf import settings
+from fido2.utils import websafe_decode, websafe_encode
 from fido2.webauthn import UserVerificationRequirement
 
 from accounts.exceptions import WrongPasskey
@@ -54,7 +57,26 @@ def check(*, user: User, agreed: str, kept: dict | None, answer: Any) -> Authent
 
 
 def is_credential(answer: Any) -> bool:
-    """Whether this has the shape of what browsers send; the library reads it without asking."""
+    """Whether this has the shape of what browsers send, and was made on a page of ours; the library reads it without asking,
+    and lets every port and subdomain of the shop's host pass."""
+    return _has_shape(answer) and _origin(answer) in _our_origins()
+
+
+def _our_origins() -> set[str]:
+    """Where forms may come from: this page's own origin, and those that the operator trusts."""
+    request = context.request
+    return {f"{'https' if request.is_secure() else 'http'}://{request.get_host()}", *settings.CSRF_TRUSTED_ORIGINS}
+
+
+def _origin(answer: dict) -> Any:
+    try:
+        told = json.loads(websafe_decode(answer["response"]["clientDataJSON"]))["origin"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return told if isinstance(told, str) else None
+
+
+def _has_shape(answer: Any) -> bool:
     if not isinstance(answer, dict) or not isinstance(answer.get("response"), dict):
         return False
     texts = [answer.get("id"), answer.get("rawId"), *(answer["response"].get(name, "") or "" for name in _PARTS)]

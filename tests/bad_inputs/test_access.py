@@ -3,7 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.contrib.auth import hashers
+from django.core import mail
 from django.core.cache import cache
 from django.test import Client
 
@@ -11,9 +13,12 @@ from accounts.models import User
 from accounts.services import issue_token
 from common import clock
 from orders.models import Order
+from tests.accounts.test_second_factor import App, knock, sure, with_passkey
+from tests.accounts.test_second_factor import signed_in as signed_in_by_form
 from tests.people import Visitor
 from wallet.models import Account
 from wallet.selectors import balance_of
+from wallet.services import set_guard
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "tea-and-keys-9"
@@ -143,3 +148,99 @@ def test_72_a_poisoned_forwarding_header_reaches_no_database_and_no_page(setting
     assert guest.get("/pay/notify/none").status_code == 404
     with clock.travel(clock.now() + timedelta(minutes=5)):
         assert guest.get("/").status_code == 200
+
+
+def buying(client: Client, shelf) -> tuple[Order, str]:
+    """An order of somebody who wants to be asked before the wallet pays, and where it asks."""
+    order = shelf.buy(User.objects.get(username="alice"), (shelf.sku("30.00", keys=1), 1))
+    return order, f"/orders/{order.public_id}/confirm/"
+
+
+def is_paid(order: Order) -> bool:
+    return Order.objects.get(pk=order.pk).paid_at is not None
+
+
+@pytest.mark.parametrize("first", ["sign-in", "token", "pay", "again"])
+def test_68_a_code_that_one_door_took_opens_no_other(guest, alice, shelf, first):
+    """Whoever looks over a shoulder, or reads what was typed, has the same half minute."""
+    set_guard(user=alice, above=0)
+    client = signed_in_by_form("alice")
+    app = App(client)
+    code = app.code()
+
+    def sign_in() -> bool:
+        thief = Client()
+        knock(thief, "alice")
+        thief.post("/account/security/authenticate/", {"code": code})
+        return thief.get("/wallet/").status_code == 200
+
+    def token() -> bool:
+        wish = {"username": "alice", "password": PASSWORD, "code": code}
+        return Client().post("/api/tokens/", wish, content_type="application/json").status_code == 201
+
+    def pay() -> bool:
+        order, ask = buying(client, shelf)
+        client.post(ask, {"code": code})
+        return is_paid(order)
+
+    def again() -> bool:
+        return client.post("/account/security/reauthenticate/", {"code": code}).status_code == 302
+
+    doors = {"sign-in": sign_in, "token": token, "pay": pay, "again": again}
+    assert doors.pop(first)()
+    for name, door in doors.items():
+        cache.clear()
+        assert not door(), name
+
+
+@pytest.mark.parametrize(
+    ("origin", "site"),
+    [
+        ("https://testserver.evil.example", "testserver"),
+        ("https://evil.example", "evil.example"),
+        ("http://testserver", "testserver"),
+        ("https://testserver:8443", "testserver"),
+        ("https://files.testserver", "testserver"),
+        ("null", "testserver"),
+    ],
+)
+def test_69_a_passkey_that_signed_for_another_origin_confirms_nothing(guest, alice, shelf, origin, site):
+    """A page that looks like ours passes our challenge on, and gets a signature over its own address."""
+    set_guard(user=alice, above=0)
+    client, key = with_passkey("alice")
+    order, ask = buying(client, shelf)
+    key.origin, key.site = origin, site
+    client.post(ask, {"credential": key.get(client.get(ask).context["passkey_options"])})
+    assert not is_paid(order)
+    assert client.get("/wallet/").status_code == 200, "still signed in, and asked anew"
+    key.origin, key.site = "https://testserver", "testserver"
+    client.post(ask, {"credential": key.get(client.get(ask).context["passkey_options"])})
+    assert is_paid(order)
+
+
+@pytest.mark.parametrize("action", ["add", "primary", "remove"])
+def test_70_whoever_finds_a_session_moves_no_mail_address(guest, alice, action):
+    """Neither by adding one, nor by making another the first, nor by taking the owner's away."""
+    EmailAddress.objects.create(user=alice, email="alice@example.com", primary=True, verified=True)
+    other = EmailAddress.objects.create(user=alice, email="old@example.com", primary=False, verified=True)
+    before = list(EmailAddress.objects.order_by("pk").values())
+    client = signed_in(alice)
+    fields = {f"action_{action}": "", "email": "thief@example.com" if action == "add" else other.email}
+    answer = client.post("/account/email/", fields)
+    assert answer.status_code == 302 and "reauthenticate" in answer["Location"]
+    assert list(EmailAddress.objects.order_by("pk").values()) == before and not mail.outbox
+    # Nor does a wrong password help.
+    client.post("/account/reauthenticate/", {"password": "guess"})
+    assert "reauthenticate" in client.post("/account/email/", fields)["Location"]
+    assert list(EmailAddress.objects.order_by("pk").values()) == before
+
+
+def test_70_the_owner_hears_of_it_at_the_old_address(guest, alice, django_capture_on_commit_callbacks):
+    """Whoever knew the password too has at least not done it in silence."""
+    EmailAddress.objects.create(user=alice, email="alice@example.com", primary=True, verified=True)
+    EmailAddress.objects.create(user=alice, email="new@example.com", primary=False, verified=True)
+    client = sure(signed_in_by_form("alice"))
+    with django_capture_on_commit_callbacks(execute=True):
+        client.post("/account/email/", {"action_primary": "", "email": "new@example.com"})
+    assert EmailAddress.objects.get(primary=True).email == "new@example.com"
+    assert ["alice@example.com"] in [one.to for one in mail.outbox]
