@@ -29,6 +29,12 @@ from orders.services.quoting import MAX_FIELD_LENGTH, MAX_LINES
 TAG = _("订单")
 WALLET = "wallet"
 MAX_QUANTITY = 100_000
+NOT_ALLOWED = OpenApiResponse(
+    description=_(
+        "token_limit：超出令牌的付款限额，见 params。confirmation_needed：开启了余额支付验证的会员，"
+        "请先下单不付款再到网站的订单页确认，或在网站的“API 令牌”页给令牌设限额。csrf_failed：用浏览器会话调用时缺少 CSRF 令牌"
+    )
+)
 UNKNOWN_SKU = OpenApiResponse(description=_("没有这个规格，或没有这张优惠券"))
 
 
@@ -118,6 +124,7 @@ class LineShown(serializers.Serializer):
     fields = serializers.DictField(child=serializers.CharField())
     guide = serializers.CharField(source="guide_text", help_text="Markdown")
     warranty_days = serializers.IntegerField()
+    refund_due_at = serializers.DateTimeField(allow_null=True, help_text=_("缺货的商品到这个时间还没补齐就自动退款"))
     keys = serializers.SerializerMethodField(help_text=_("已发货的卡密"))
 
     def get_keys(self, line: OrderLine) -> list[str]:
@@ -174,14 +181,14 @@ class Orders(PrivateView):
         summary=_("下单"),
         parameters=[key_header(_("每次下单用一个新的值，例如 UUID；重试时用同一个值，只会下一次单"))],
         request=OrderWish,
-        responses={201: OrderDetail, 404: UNKNOWN_SKU},
+        responses={201: OrderDetail, 403: NOT_ALLOWED, 404: UNKNOWN_SKU},
     )
     def post(self, request: Request) -> Response:
         key = idempotency_key(request)
         wish = read_body(OrderWish, request)
         order = services.place(
             storefront=request.storefront,
-            buyer=services.Buyer(user=request.user, address=request.client_address),
+            buyer=services.Buyer(user=request.user, address=request.client_address, token=request.auth),
             items=wanted(wish),
             idempotency_key=f"api:{key}",
             expected_total=wish.get("expected_total"),
@@ -204,12 +211,13 @@ class PayOrder(PrivateView):
         summary=_("支付待付款的订单"),
         description=_("已支付的订单再次支付不会有任何变化，可以放心重试"),
         request=PayWish,
-        responses=OrderDetail,
+        responses={200: OrderDetail, 403: NOT_ALLOWED},
     )
     def post(self, request: Request, public_id: str) -> Response:
         read_body(PayWish, request)
         order = order_for(public_id=public_id, user=request.user)
-        return Response(OrderDetail(services.pay_from_wallet(order_id=order.pk, user=request.user)).data)
+        paid = services.pay_from_wallet(order_id=order.pk, user=request.user, token=request.auth)
+        return Response(OrderDetail(paid).data)
 
 
 class CancelOrder(PrivateView):

@@ -172,3 +172,24 @@ class PayGuardForm(forms.Form):
         help_text=_("不填表示每次都验证"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
+
+
+def _limit_field(label, **more) -> PlainDecimalField:
+    typed = forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"})
+    return PlainDecimalField(
+        label=label, required=False, min_value=0, max_value=MAX_PRICE, decimal_places=2, widget=typed, **more
+    )
+
+
+class AllowanceForm(forms.Form):
+    """What one token may pay; both empty: it has no allowance."""
+
+    once = _limit_field(_("每笔最多（元）"))
+    daily = _limit_field(_("每天最多（元）"), help_text=_("两项都不填表示不设限额；填 0 表示这个令牌不能付款"))
+
+    def clean(self) -> dict:
+        data = super().clean()
+        once, daily = data.get("once"), data.get("daily")
+        if not self.errors and ((once is None) != (daily is None) or (once is not None and once > daily)):
+            raise forms.ValidationError(_("每笔和每天的限额要一起填，每天不能少于每笔"))
+        return data

@@ -20,6 +20,7 @@ from shop.views import (
     privacy,
     product,
     reviews,
+    tokens,
     violations,
     wallet,
 )
@@ -71,6 +72,7 @@ urlpatterns = [
     path("account/privacy/export/<public_id:public_id>/status/", privacy.status, name="privacy_status"),
     path("account/privacy/erase/", privacy.erase, name="privacy_erase"),
     path("account/privacy/keep/", privacy.keep, name="privacy_keep"),
+    path("account/tokens/", tokens.tokens, name="tokens"),
     path("account/pay-guard/", confirm.pay_guard, name="pay_guard"),
     path("member/", member.center, name="member"),
     path("member/mark/", member.mark, name="member_mark"),

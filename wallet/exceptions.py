@@ -80,4 +80,17 @@ class ConfirmationNeeded(Conflict):
 
     code = "confirmation_needed"
     status = 403
-    message = _("你开启了余额支付验证，请在订单页确认这笔付款")
+    message = _("你开启了余额支付验证：请在网站的订单页确认这笔付款；程序付款请先给令牌设限额")
+
+
+class TokenLimit(Conflict):
+    """More than the owner lets this token pay, at once or today."""
+
+    code = "token_limit"
+    status = 403
+    message = _("超出这个令牌的付款限额：每笔最多 ¥%(once)s，今天还可付 ¥%(left)s")
+
+
+class BadAllowance(BadInput):
+    code = "bad_allowance"
+    message = _("每笔和每天的限额要一起填，每天不能少于每笔")

@@ -29,6 +29,7 @@ belongs("wallet.CreditRepayment", of="line__user")
 belongs("wallet.CreditMove", of="line__user", blank={"note": ""})
 belongs("wallet.PayGuard", of="user", remove=True)
 belongs("wallet.PayConfirmation", of="user", keep=["ref"])
+belongs("wallet.TokenAllowance", of="token__user", remove=True)
 
 
 @hinders

@@ -3,7 +3,7 @@ from accounts.services.locking import unlock, unlock_owner
 from accounts.services.members import create_member, register
 from accounts.services.signing_in import check_password_again, count_try, forgive_try, note_wrong_try
 from accounts.services.staff import block, create_staff, remove_factors, set_rights, set_temporary_password, unblock
-from accounts.services.tokens import IssuedToken, issue_token, revoke_token, user_of_token
+from accounts.services.tokens import IssuedToken, issue_token, live_token, revoke_token
 
 __all__ = [
     "IssuedToken",
@@ -18,6 +18,7 @@ __all__ = [
     "has_second_factor",
     "has_typed_factor",
     "issue_token",
+    "live_token",
     "note_wrong_try",
     "register",
     "remove_factors",
@@ -27,5 +28,4 @@ __all__ = [
     "unblock",
     "unlock",
     "unlock_owner",
-    "user_of_token",
 ]

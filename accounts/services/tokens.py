@@ -55,10 +55,9 @@ def revoke_token(*, user: User, public_id: str, address: str | None = None) -> N
         record(action="token.revoke", at=at, actor=user, target=token, address=address)
 
 
-def user_of_token(text: str) -> User | None:
-    """Who a token speaks for; None for one that is unknown or revoked, whose owner is blocked or has changed the password.
-
-    Notes the use now and then.
+def live_token(text: str) -> ApiToken | None:
+    """The token with whom it speaks for; None for one that is unknown or revoked, whose owner is blocked or has changed the
+    password. Notes the use now and then.
     """
     token = ApiToken.objects.filter(digest=_digest(text), revoked_at=None).select_related("user").first()
     if token is None or not token.user.is_active or token.password_mark != token.user.password_mark:
@@ -68,7 +67,7 @@ def user_of_token(text: str) -> User | None:
     if token.last_used_at is None or token.last_used_at < at - NOTE_USE_EVERY:
         with transaction.atomic():
             ApiToken.objects.filter(long_ago, pk=token.pk).update(last_used_at=at)
-    return token.user
+    return token
 
 
 def _digest(text: str) -> str:

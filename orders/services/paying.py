@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from catalog.exceptions import OutOfStock
 from catalog.models import Product, Sku
 from catalog.services.stock import sell_reserved
@@ -38,12 +38,14 @@ class PaymentOutcome(enum.StrEnum):
     CREDITED = "credited"
 
 
-def pay_from_wallet(*, order_id: int, user: User, agreement: Agreement | None = None) -> Order:
+def pay_from_wallet(
+    *, order_id: int, user: User, agreement: Agreement | None = None, token: ApiToken | None = None
+) -> Order:
     """Pay an unpaid order from its buyer's wallet. A repeated call for a paid order changes nothing.
 
-    `agreement` is what the buyer has just said yes to, for those who want to be asked. Locks the order, the wallet, the
-    keys. Raises OrderNotFound for a stranger, InsufficientBalance, CashOnly, ConfirmationNeeded, IllegalMove when the
-    order is closed.
+    `agreement` is what the buyer has just said yes to, for those who want to be asked; `token` is the program that pays.
+    Locks the order, the wallet, the keys. Raises OrderNotFound for a stranger, InsufficientBalance, CashOnly,
+    ConfirmationNeeded, TokenLimit, IllegalMove when the order is closed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -57,26 +59,28 @@ def pay_from_wallet(*, order_id: int, user: User, agreement: Agreement | None = 
         lines = list(order.lines.select_related("sku__product__category"))
         if agreement is not None:
             agree(user=user, ref=wallet_ref(order), agreement=agreement, at=at)
-        _debit(order, lines, user, at)
+        _debit(order, lines, user, at, token)
         sold = sell_reserved(line_ids=[line.pk for line in lines], at=at)
         _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
     return order
 
 
-def settle_from_wallet(order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime) -> None:
+def settle_from_wallet(
+    order: Order, lines: Sequence[OrderLine], *, user: User, at: datetime, token: ApiToken | None = None
+) -> None:
     """Pay and deliver an order that is being placed in this transaction. Raises InsufficientBalance, CashOnly,
-    ConfirmationNeeded, CouponGone, OutOfStock."""
-    _debit(order, lines, user, at)
+    ConfirmationNeeded, TokenLimit, CouponGone, OutOfStock."""
+    _debit(order, lines, user, at, token)
     hold_coupon(order, at=at)
     sold = {line.pk: sell_line(line, at=at) for line in lines}
     _settle(order, lines, sold, at=at, paid_with=WALLET, cause="wallet", actor_id=user.pk)
 
 
-def _debit(order: Order, lines: Sequence[OrderLine], user: User, at: datetime) -> None:
+def _debit(order: Order, lines: Sequence[OrderLine], user: User, at: datetime, token: ApiToken | None) -> None:
     for line in lines:
         if is_cash_only(line.sku):
             raise CashOnly(name=line.product_title)
-    debit_wallet(user=user, amount=order.total, ref=wallet_ref(order), at=at, memo=order.number)
+    debit_wallet(user=user, amount=order.total, ref=wallet_ref(order), at=at, memo=order.number, token=token)
 
 
 def wallet_ref(order: Order) -> str:

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils.translation import get_language
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from audit.services import run_once
 from common import clock
 from common.addresses import counted_as
@@ -34,12 +34,14 @@ MAX_CONTACT = 120
 
 @dataclass(frozen=True)
 class Buyer:
-    """Who is buying: a member, or a guest with a contact; from which device (a random id) and network address."""
+    """Who is buying: a member, or a guest with a contact; from which device (a random id) and network address, and by which
+    token, when a program buys."""
 
     user: User | None
     contact: str = ""
     device: str = ""
     address: str | None = None
+    token: ApiToken | None = None
 
     @property
     def caller(self) -> str:
@@ -67,7 +69,7 @@ def place(
     Reserves keys until the payment deadline, or, `from_wallet`, pays and delivers in the same transaction. What is
     ordered from a `cart` leaves it in this transaction too. `coupon` as in `quote`; the order holds it. Locks: the cart's
     items, the wallet account, the coupon, then keys. Raises what `quote` raises, ContactNeeded, PriceMoved,
-    TooManyUnpaid, OutOfStock, InsufficientBalance, CashOnly, KeyReused; nothing is kept then.
+    TooManyUnpaid, OutOfStock, InsufficientBalance, CashOnly, ConfirmationNeeded, TokenLimit, KeyReused; nothing is kept then.
     """
     contact = buyer.contact.strip()[:MAX_CONTACT]
     if buyer.user is None and (not contact or not buyer.device):
@@ -95,7 +97,7 @@ def place(
             if cart is not None:
                 take_from_cart(cart=cart, ordered=[(line.sku_id, line.quantity) for line in lines])
             if from_wallet:
-                settle_from_wallet(order, lines, user=buyer.user, at=at)
+                settle_from_wallet(order, lines, user=buyer.user, at=at, token=buyer.token)
             else:
                 hold_coupon(order, at=at)
                 for line in lines:

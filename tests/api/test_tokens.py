@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from accounts.models import ApiToken
-from accounts.services import issue_token, revoke_token, user_of_token
+from accounts.services import issue_token, live_token, revoke_token
 from accounts.services.tokens import MOST
 from audit.models import AuditEntry
 from common import clock
@@ -126,7 +126,7 @@ def test_use_is_noted_now_and_then(alice):
 
     def used(after: timedelta):
         with clock.travel(at + after):
-            assert user_of_token(issued.text) == alice
+            assert live_token(issued.text).user == alice
         issued.token.refresh_from_db()
         return issued.token.last_used_at - at
 

@@ -153,6 +153,7 @@ POLICY = {
     "shop:order_status": PUBLIC,
     "shop:orders": PUBLIC,
     "shop:pay_guard": MEMBER,
+    "shop:tokens": MEMBER,
     "shop:points_buy": MEMBER,
     "shop:points_shop": MEMBER,
     "shop:preferences": PUBLIC,

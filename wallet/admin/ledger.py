@@ -40,6 +40,7 @@ from wallet.services import adjust_by_staff
 SHOWN = 8
 act_names["wallet.adjust"] = _("人工调整余额")
 act_names["wallet.guard"] = _("更改余额支付验证")
+act_names["token.allowance"] = _("更改令牌付款限额")
 
 
 class AdjustForm(forms.Form):

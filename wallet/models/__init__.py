@@ -1,5 +1,6 @@
 """The ledger, cards that turn into balance, credit lines, and what the operator sets about them."""
 
+from wallet.models.allowances import TokenAllowance
 from wallet.models.cards import Card, CardBatch, CardMove, CardRelease
 from wallet.models.credit import CreditDraw, CreditLine, CreditMove, CreditRepayment, CreditTerms
 from wallet.models.ledger import Account, Entry, PayConfirmation, PayGuard, Transfer, TransferRef
@@ -19,6 +20,7 @@ __all__ = [
     "Entry",
     "PayConfirmation",
     "PayGuard",
+    "TokenAllowance",
     "Transfer",
     "TransferRef",
     "WalletRules",

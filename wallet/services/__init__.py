@@ -1,3 +1,4 @@
+from wallet.allowing import left_today, set_allowance, spend_allowance
 from wallet.guarding import Agreement, agree, is_guarded, set_guard
 from wallet.services.batches import (
     approve_codes,
@@ -60,6 +61,7 @@ __all__ = [
     "grant_terms",
     "is_guarded",
     "is_posted",
+    "left_today",
     "lock_line",
     "lock_wallet",
     "make_batch",
@@ -80,9 +82,11 @@ __all__ = [
     "return_to_channel",
     "review_batch",
     "send_back",
+    "set_allowance",
     "set_auto_use",
     "set_guard",
     "shop_account",
+    "spend_allowance",
     "take_codes",
     "take_codes_for_stock",
     "tend_credit_lines",

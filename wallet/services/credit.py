@@ -6,7 +6,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.db.models import F
 
-from accounts.models import User
+from accounts.models import ApiToken, User
 from audit.services import run_once
 from common import clock
 from common.clock import day_of
@@ -14,6 +14,7 @@ from common.locks import lock
 from common.money import ZERO
 from events.contracts import CreditNoticed
 from events.services import emit
+from wallet.allowing import spend_allowance
 from wallet.exceptions import BadTransfer, CreditExhausted, NoCredit, NothingOwed
 from wallet.guarding import use_agreement
 from wallet.models import Account, CreditDraw, CreditLine, CreditMove, CreditRepayment, Transfer
@@ -60,11 +61,16 @@ def draw_credit(*, user: User, amount: Decimal, idempotency_key: str) -> CreditD
         return CreditDraw.objects.get(pk=made)
 
 
-def pay_from_wallet(*, user: User, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
+def pay_from_wallet(
+    *, user: User, amount: Decimal, ref: str, at: datetime, memo: str = "", token: ApiToken | None = None
+) -> Transfer:
     """Move money from the member's wallet to sales, in the caller's transaction. What is missing comes on credit where the
-    member has switched that on. Locks the line, where there is one, then the wallet. Raises InsufficientBalance,
-    ConfirmationNeeded."""
-    if not is_posted(ref):
+    member has switched that on. `token` is the program that pays, if one does. Locks its allowance, the line, where there
+    is one, then the wallet. Raises InsufficientBalance, ConfirmationNeeded, TokenLimit."""
+    allowed = False
+    if token is not None and not is_posted(ref):
+        allowed = spend_allowance(token=token, amount=amount, at=at)
+    if not allowed and not is_posted(ref):
         use_agreement(user=user, ref=ref, amount=amount, at=at)
     if CreditLine.objects.filter(user=user, auto_use=True, state=State.ACTIVE).exists() and not is_posted(ref):
         _cover(user, amount, at, memo)
