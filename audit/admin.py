@@ -45,6 +45,7 @@ act_names.update(
         "approval.refuse": _("拒绝申请"),
         "approval.cancel": _("取消申请"),
         "approval.use": _("使用批准"),
+        "approval.use_again": _("再次使用批准"),
         "approval.lapse": _("申请过期"),
         "audit.verify": _("核对审计链"),
     }

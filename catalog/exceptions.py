@@ -95,3 +95,10 @@ class ReviewMoved(Conflict):
 
     code = "review_moved"
     message = _("这条评价的状态已经改变，请刷新页面")
+
+
+class FetchedOften(Conflict):
+    """A file was fetched as often as may be."""
+
+    code = "fetched_often"
+    message = _("已经下载过 %(most)s 次，请重新申请")

@@ -59,6 +59,7 @@ app.conf.beat_schedule = {
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
     "cards past their last moment": daily(0, 15, "wallet.tasks.expire_cards"),
+    "codes of cards that were downloaded": every(600, "wallet.tasks.drop_taken_codes"),
     "credit that is due": daily(8, 10, "wallet.tasks.tend_credit_lines"),
     "audit entries that wait for the chain": every(30, "audit.tasks.seal_chain"),
     "the audit chain's end, written down": daily(0, 10, "audit.tasks.anchor_chain"),

@@ -49,6 +49,7 @@ class Kind(models.TextChoices):
     FEEDBACK_ACCEPTED = "feedback_accepted", _("反馈被采纳")
     FEEDBACK_DECLINED = "feedback_declined", _("反馈未采纳")
     KEY_EXPORT = "key_export", _("卡密导出提醒")
+    CARD_CODES = "card_codes", _("卡号导出提醒")
 
 
 class Message(models.Model):

@@ -39,6 +39,10 @@ def _words() -> dict[Kind, tuple[str, str]]:
             _("卡密导出 %(mark)s：%(actor)s%(act)s"),
             _("涉及 %(keys)s 条卡密明文。如果您不知情，请立即在后台“卡密导出”中取消，并核实是谁在操作。"),
         ),
+        Kind.CARD_CODES: (
+            _("卡券批次「%(batch)s」：%(actor)s%(act)s"),
+            _("涉及 %(cards)s 张卡的卡号。如果您不知情，请立即在后台作废这批卡，并核实是谁在操作。"),
+        ),
         Kind.ORDER_REFUNDED: (
             _("订单 %(number)s 已退款 ¥%(amount)s"),
             _("款项已经退回，可在订单页查看明细。"),

@@ -15,7 +15,7 @@ from wallet.selectors import audit_cards, audit_credit, audit_ledger
 def audit(*, at: datetime) -> dict[str, Findings]:
     """What is wrong, by room and rule such as "wallet.negative_balances"; empty findings where nothing is."""
     rooms = {
-        "wallet": {**audit_ledger(), **audit_cards(), **audit_credit()},
+        "wallet": {**audit_ledger(), **audit_cards(at), **audit_credit()},
         "catalog": audit_reviews(),
         "membership": {**audit_points(), **audit_perks()},
         "marketing": {**audit_coupons(), **audit_rebates()},

@@ -10,6 +10,12 @@ def expire_cards() -> int:
 
 
 @shared_task
+def drop_taken_codes() -> int:
+    """Codes of cards that were downloaded are kept for a while, in case the download broke off."""
+    return services.drop_taken_codes()
+
+
+@shared_task
 def tend_credit_lines() -> None:
     """Daily: members are warned of what is due, overdue lines are frozen."""
     services.tend_credit_lines()

@@ -107,6 +107,22 @@ def use(*, approval_id: int, actor: Any, address: str | None = None) -> Approval
     return approval
 
 
+def use_again(*, approval_id: int, actor: Any, address: str | None = None) -> Approval:
+    """Do what was used once more, within its time: for what may have broken off. How often is for the room to count.
+
+    Locks the approval. Raises OnlyTheAsker for anybody else, ApprovalMoved for one that was not used or whose time is over.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        approval = lock_one(Approval.objects.filter(pk=approval_id))
+        if approval.state != State.USED or approval.ends_at <= at:
+            raise ApprovalMoved
+        if approval.asked_by_id != actor.pk:
+            raise OnlyTheAsker
+        _record(approval, "approval.use_again", actor, at, address)
+    return approval
+
+
 def lapse_due() -> int:
     """End what nobody granted or used in time; how many. Locks them one by one."""
     ended = 0

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
@@ -15,10 +15,12 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminRadioSelectWidget, UnfoldAdminTextareaWidget
 
 from accounts.models import User
+from accounts.services.again import where_to_say_it_again
 from audit.models import Approval
 from audit.selectors import history_of
 from catalog.admin.shown import approval_chip
 from catalog.models import KeyBatch, KeyExport
+from catalog.models.exports import MOST_FETCHES
 from catalog.services import exporting
 from common.admin import (
     ActionVariant,
@@ -84,7 +86,7 @@ def ask_for_export(model_admin: Any, request: HttpRequest, batch: KeyBatch) -> H
                 Fact(_("将导出明文"), gettext("%(count)s 条卡密") % {"count": f"{count:,}"}, strong=True),
                 Fact(_("复核之后等待"), gettext("%(hours)s 小时") % {"hours": settings.KEY_EXPORT_DELAY_HOURS}),
             ],
-            warnings=[_("需要另一位员工复核；其他员工会收到提醒。文件每行带导出编号，只能由您下载一次。")],
+            warnings=[_("需要另一位员工复核；其他员工会收到提醒。文件每行带导出编号，只能由您下载。")],
             possible=bool(count),
             submit=_("提交申请"),
         )
@@ -117,12 +119,23 @@ class KeyExportAdmin(ReadOnlyAdmin):
         "asked",
         "approver",
         "usable",
-        "fetched",
+        ("fetched", "fetches"),
         "rows",
         "sha256",
     ]
-    export_columns = ["mark", "shown_batch", "which", "asked_keys", "asker", "approver", "rows", "sha256", "fetched_at"]
-    actions_detail = ["approve", "refuse", "cancel", "fetch"]
+    export_columns = [
+        "mark",
+        "shown_batch",
+        "which",
+        "asked_keys",
+        "asker",
+        "approver",
+        "rows",
+        "sha256",
+        "fetched_at",
+        "fetches",
+    ]
+    actions_detail = ["approve", "refuse", "cancel", "fetch", "fetch_again"]
     has_fetch_permission = allowed("catalog.export_keys")
     has_decide_permission = allowed("catalog.approve_key_export")
 
@@ -133,7 +146,7 @@ class KeyExportAdmin(ReadOnlyAdmin):
             return {"cancel"} if mine else {"cancel", "approve", "refuse"}
         if approval.state == Approval.State.APPROVED:
             return {"cancel", "fetch"} if mine else {"cancel"}
-        return set()
+        return {"fetch_again"} if exporting.may_fetch_again(export, user) else set()
 
     def has_stop_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.has_fetch_permission(request) or self.has_decide_permission(request)
@@ -250,7 +263,7 @@ class KeyExportAdmin(ReadOnlyAdmin):
         preview = Preview(
             facts=self._facts(request, export),
             warnings=[
-                _("只能下载一次，中断也算；下载会写入审计记录，并提醒其他员工。")
+                _("下载会写入审计记录，并提醒其他员工。中断了可以在截止时间前再下载，每次都要确认本人、都会提醒。")
                 if mine
                 else _("只有申请人本人可以下载。")
             ],
@@ -262,13 +275,47 @@ class KeyExportAdmin(ReadOnlyAdmin):
             request,
             title=_("下载卡密明文"),
             preview=lambda answer: preview,
-            run=partial(self._file, request, export),
+            run=partial(self._file, request, export, False),
+            target=export,
+        )
+
+    @action(description=_("再次下载"), url_path="fetch-again", icon="download", permissions=["fetch"])
+    def fetch_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        export = self.one(request, object_id)
+        if asked := where_to_say_it_again(request):
+            messages.warning(request, _("请再确认一次是您本人，然后继续"))
+            return HttpResponseRedirect(asked)
+        left = MOST_FETCHES - export.fetches
+        possible = exporting.may_fetch_again(export, request.user)
+        preview = Preview(
+            facts=[
+                *self._facts(request, export),
+                Fact(_("下载时间"), when(export.fetched_at) or "–"),
+                Fact(_("还可下载"), gettext("%(count)s 次") % {"count": max(left, 0)}),
+                Fact(_("截止时间"), when(export.approval.ends_at)),
+            ],
+            warnings=[
+                _("上次下载中断时才需要。这次同样写入审计记录，并提醒其他员工；期间已售出的卡密不再包含在内。")
+                if possible
+                else _("只有申请人本人可以在截止时间前再次下载，最多 %(most)s 次。") % {"most": MOST_FETCHES}
+            ],
+            submit=_("再次下载明文"),
+            possible=possible,
+        )
+        return ask(
+            self,
+            request,
+            title=_("再次下载卡密明文"),
+            preview=lambda answer: preview,
+            run=partial(self._file, request, export, True),
             target=export,
         )
 
     @staticmethod
-    def _file(request: HttpRequest, export: KeyExport, answer: Answer) -> StreamingHttpResponse:
-        file = exporting.fetch_keys(export_id=export.pk, actor=request.user, address=request.client_address)
+    def _file(request: HttpRequest, export: KeyExport, again: bool, answer: Answer) -> StreamingHttpResponse:
+        file = exporting.fetch_keys(
+            export_id=export.pk, actor=request.user, again=again, address=request.client_address
+        )
         response = StreamingHttpResponse(file.pieces, content_type="text/plain; charset=utf-8")
         response["Content-Disposition"] = f'attachment; filename="{file.name}"'
         response["Cache-Control"] = "no-store"

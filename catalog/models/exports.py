@@ -1,4 +1,4 @@
-"""Exports of keys in plain text: asked for, granted by a second person, fetched once. The file itself is never kept."""
+"""Exports of keys in plain text: asked for, granted by a second person, fetched. The file itself is never kept."""
 
 from django.db import models
 from django.db.models import Q
@@ -7,6 +7,8 @@ from django.utils.translation import pgettext_lazy
 
 from audit.models import Approval
 from catalog.models.stock import KeyBatch
+
+MOST_FETCHES = 3
 
 
 class KeyExport(models.Model):
@@ -26,7 +28,9 @@ class KeyExport(models.Model):
     asked_keys = models.PositiveIntegerField(_("申请时的卡密数"))
     rows = models.PositiveIntegerField(_("导出卡密数"), null=True)
     sha256 = models.CharField(_("文件校验值"), max_length=64, blank=True)
+    # The newest download; what breaks off may be fetched again, a few times.
     fetched_at = models.DateTimeField(_("下载时间"), null=True)
+    fetches = models.PositiveSmallIntegerField(_("下载次数"), default=0, db_default=0)
     finished_at = models.DateTimeField(_("下载完成时间"), null=True)
 
     class Meta:
@@ -41,7 +45,11 @@ class KeyExport(models.Model):
             models.CheckConstraint(
                 condition=Q(finished_at=None) | Q(fetched_at__isnull=False, rows__isnull=False),
                 name="key_export_finished_was_fetched",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(fetches=0, fetched_at=None) | Q(fetches__range=(1, MOST_FETCHES), fetched_at__isnull=False),
+                name="key_export_fetched_a_few_times",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Keys in plain text for somebody who has to have them: two persons, a delay, one download, every line marked.
+"""Keys in plain text for somebody who has to have them: two persons, a delay, a time to fetch them, every line marked.
 
 The file is made while it is sent: no disk, cache, queue or table ever has it.
 """
@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from audit.models import Approval
 from audit.services import approvals, record
-from catalog.exceptions import NothingToExport
+from catalog.exceptions import FetchedOften, NothingToExport
 from catalog.models import Key, KeyBatch, KeyExport
+from catalog.models.exports import MOST_FETCHES
 from catalog.services.sealing import open_key
 from common import clock
 from common.crypto import DecryptionFailed
@@ -119,17 +120,29 @@ def cancel_export(*, export_id: int, actor: User, address: str | None = None) ->
     return _export(export_id)
 
 
-def fetch_keys(*, export_id: int, actor: User, address: str | None = None) -> File:
-    """The file, once, for who asked. Audited before the first key is opened; the other staff are told.
+def fetch_keys(*, export_id: int, actor: User, again: bool = False, address: str | None = None) -> File:
+    """The file, for who asked. Audited before the first key is opened; the other staff are told.
 
-    Locks the approval. Raises OnlyTheAsker, NotYetUsable, ApprovalMoved. A download that breaks off is used up.
+    A server cannot know whether a file arrived: within its window it may be fetched `again`, at most MOST_FETCHES times in
+    all. The caller has then asked who is there. Locks the export, then the approval. Raises OnlyTheAsker, NotYetUsable,
+    ApprovalMoved, FetchedOften.
     """
     with transaction.atomic():
         at = clock.now()
+        fetches = lock_one(KeyExport.objects.filter(pk=export_id)).fetches
         export = _export(export_id)
-        approval = approvals.use(approval_id=export.approval_id, actor=actor, address=address)
-        KeyExport.objects.filter(pk=export.pk).update(fetched_at=at)
-        detail = {"mark": export.mark, "keys": keys_of(export).count(), "batch": export.batch_id}
+        if fetches >= MOST_FETCHES:
+            raise FetchedOften(most=MOST_FETCHES)
+        use = approvals.use_again if again else approvals.use
+        approval = use(approval_id=export.approval_id, actor=actor, address=address)
+        export.fetches = fetches + 1
+        KeyExport.objects.filter(pk=export.pk).update(fetched_at=at, fetches=export.fetches)
+        detail = {
+            "mark": export.mark,
+            "keys": keys_of(export).count(),
+            "batch": export.batch_id,
+            "count": export.fetches,
+        }
         record(action="keys.export_fetch", at=at, actor=actor, target=export, detail=detail, address=address)
         _tell(export, approval, actor)
     words = {
@@ -138,6 +151,7 @@ def fetch_keys(*, export_id: int, actor: User, address: str | None = None) -> Fi
         "approver": approval.decided_by,
         "at": f"{at.astimezone(clock.SHANGHAI):%Y-%m-%d %H:%M:%S}",
         "address": address or "–",
+        "count": export.fetches,
         "reason": approval.reason,
         "batch": export.batch_id,
     }
@@ -147,7 +161,7 @@ def fetch_keys(*, export_id: int, actor: User, address: str | None = None) -> Fi
 def _head(words: dict) -> str:
     lines = [
         _("# 导出编号 %(mark)s · 批次 #%(batch)s") % words,
-        _("# 申请 %(asker)s · 复核 %(approver)s · 下载 %(at)s · %(address)s") % words,
+        _("# 申请 %(asker)s · 复核 %(approver)s · 第 %(count)s 次下载 %(at)s · %(address)s") % words,
         _("# 原因：%(reason)s") % words,
         _("# 每行：导出编号、卡密编号、状态、卡密，以制表符分隔"),
     ]
@@ -180,6 +194,13 @@ def _opened(key: Key) -> str:
         return "!"
 
 
+def may_fetch_again(export: KeyExport, user: User) -> bool:
+    """Whether this person may fetch it once more now. `approval` should be selected with it."""
+    approval = export.approval
+    mine = approval.state == Approval.State.USED and approval.asked_by_id == user.pk
+    return mine and clock.now() < approval.ends_at and export.fetches < MOST_FETCHES
+
+
 def _export(export_id: int) -> KeyExport:
     return KeyExport.objects.select_related("approval", "batch__sku").get(pk=export_id)
 
@@ -195,6 +216,7 @@ def _tell(export: KeyExport, approval: Approval, actor: User) -> None:
             actor=actor.get_username(),
             keys=export.asked_keys,
             occurred_at=at,
+            fetches=export.fetches,
         ),
         at=at,
     )

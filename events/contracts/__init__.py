@@ -44,10 +44,11 @@ from events.contracts.orders import (
 )
 from events.contracts.payload import from_payload, to_payload
 from events.contracts.payments import PayoutAccountDecided, RefundSettled, WalletToppedUp, WithdrawalMoved
-from events.contracts.wallet import CreditNoticed
+from events.contracts.wallet import CardCodesTaken, CreditNoticed
 
 __all__ = [
     "BirthdayGiftGiven",
+    "CardCodesTaken",
     "ComebackOffered",
     "Contract",
     "CreditNoticed",

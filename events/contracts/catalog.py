@@ -70,7 +70,8 @@ class ReviewRejected(Contract):
 
 @contract("keys.export_moved")
 class KeyExportMoved(Contract):
-    """Somebody asks for keys in plain text, agrees, refuses, cancels or has fetched them; `state` is the approval's."""
+    """Somebody asks for keys in plain text, agrees, refuses, cancels or has fetched them; `state` is the approval's,
+    `fetches` how often the file was fetched."""
 
     export_id: int
     mark: str
@@ -79,3 +80,4 @@ class KeyExportMoved(Contract):
     actor: str
     keys: int
     occurred_at: datetime
+    fetches: int = 0

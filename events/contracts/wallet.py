@@ -1,4 +1,4 @@
-"""Credit lines."""
+"""Credit lines, and cards whose codes were taken."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -17,3 +17,17 @@ class CreditNoticed(Contract):
     limit: Decimal
     due_on: str
     noticed_at: datetime
+
+
+@contract("cards.codes_taken")
+class CardCodesTaken(Contract):
+    """Somebody downloaded the codes of a batch of cards; `fetches` how often so far."""
+
+    release_id: int
+    batch_id: int
+    batch: str
+    actor_id: int
+    actor: str
+    cards: int
+    fetches: int
+    taken_at: datetime

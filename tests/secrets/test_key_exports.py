@@ -1,14 +1,15 @@
-"""Keys leave the shop in plain text by two persons, after a delay, once, and every piece of the file tells whose it was."""
+"""Keys leave the shop in plain text by two persons, after a delay, within a time, and every piece of the file tells whose it was."""
 
 import hashlib
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
 from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, SamePerson
 from audit.models import Approval, AuditEntry
 from audit.tasks import lapse_approvals
-from catalog.exceptions import NothingToExport, TooManyReveals
+from catalog.exceptions import FetchedOften, NothingToExport, TooManyReveals
 from catalog.models import Key, KeyBatch, KeyExport
 from catalog.services import exporting
 from catalog.services.keys import reveal_key
@@ -77,6 +78,55 @@ def test_two_persons_a_delay_and_one_download(export, texts, ann, ben):
     acts = AuditEntry.objects.filter(target_type="catalog.KeyExport").order_by("pk").values_list("action", flat=True)
     assert list(acts) == ["keys.export", "keys.export_fetch", "keys.export_done"]
     assert not AuditEntry.objects.filter(detail__icontains=texts[0]).exists()
+
+
+def test_a_download_that_broke_off_is_fetched_again_and_everybody_hears_of_it(export, texts, ann, ben, olga):
+    exporting.approve_export(export_id=export.pk, actor=ben)
+    start = clock.now()
+    with clock.travel(start + 25 * HOURS):
+        with pytest.raises(ApprovalMoved):
+            exporting.fetch_keys(export_id=export.pk, actor=ann, again=True)
+        next(exporting.fetch_keys(export_id=export.pk, actor=ann).pieces)
+        with pytest.raises(OnlyTheAsker):
+            exporting.fetch_keys(export_id=export.pk, actor=ben, again=True)
+        body = content(exporting.fetch_keys(export_id=export.pk, actor=ann, again=True))
+        assert [line.split("\t")[3] for line in body.splitlines()[4:]] == texts and "第 2 次下载" in body
+        exporting.fetch_keys(export_id=export.pk, actor=ann, again=True)
+        with pytest.raises(FetchedOften):
+            exporting.fetch_keys(export_id=export.pk, actor=ann, again=True)
+        relay()
+    told = list(Message.objects.filter(user=olga, kind="key_export").values_list("params__act", flat=True))
+    assert (told.count("下载了明文"), told.count("再次下载了明文")) == (1, 2)
+    fetched = (
+        AuditEntry.objects.filter(action="keys.export_fetch").order_by("pk").values_list("detail__count", flat=True)
+    )
+    assert list(fetched) == [1, 2, 3]
+
+
+def test_after_its_window_it_is_not_fetched_again(export, ann, ben):
+    exporting.approve_export(export_id=export.pk, actor=ben)
+    with clock.travel(clock.now() + 25 * HOURS):
+        exporting.fetch_keys(export_id=export.pk, actor=ann)
+    with clock.travel(clock.now() + 49 * HOURS), pytest.raises(ApprovalMoved):
+        exporting.fetch_keys(export_id=export.pk, actor=ann, again=True)
+
+
+def test_who_fetches_again_says_who_they_are(export, texts, ann, ben):
+    exporting.approve_export(export_id=export.pk, actor=ben)
+    at_ann, page = at_desk(ann), f"{EXPORTS}{export.pk}/"
+    with clock.travel(clock.now() + 25 * HOURS):
+        Act(at_ann, f"{page}fetch/").confirm()
+        assert "fetch-again" in at_ann.get(f"{page}change/").content.decode()
+        asked = at_ann.post(f"{page}fetch-again/", {"_step": "run"})
+        assert (asked.status_code, KeyExport.objects.get().fetches) == (302, 1)
+        assert asked["Location"] == f"/account/reauthenticate/?next={quote(f'{page}fetch-again/', safe='')}"
+        at_ann.post("/account/reauthenticate/", {"password": "tea-and-keys-9"})
+        act = Act(at_ann, f"{page}fetch-again/")
+        assert "2 次" in act.text and "提醒其他员工" in act.text
+        assert texts[0] in b"".join(act.confirm().page.streaming_content).decode()
+        at_ben = at_desk(ben)
+        at_ben.post("/account/reauthenticate/", {"password": "tea-and-keys-9"})
+        assert "只有申请人本人" in Act(at_ben, f"{page}fetch-again/").text
 
 
 def test_after_its_window_it_is_gone(export, ann, ben):

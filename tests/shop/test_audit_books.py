@@ -196,7 +196,10 @@ DAMAGES = {
     "wallet.redeemed_cards_unlike_the_ledger": ["UPDATE wallet_cardbatch SET face_value = face_value + 1"],
     "wallet.card_money_without_card": ["UPDATE wallet_card SET state = 'issued' WHERE state = 'redeemed'"],
     "wallet.batches_unlike_cards": ["UPDATE wallet_cardbatch SET count = count + 1"],
-    "wallet.codes_kept_after_they_left": ["UPDATE wallet_cardbatch SET sealed_codes = 'x'"],
+    "wallet.codes_kept_after_they_left": [
+        "UPDATE wallet_cardrelease SET kept_until = kept_until - interval '30 days'",
+        "UPDATE wallet_cardbatch SET sealed_codes = 'x'",
+    ],
     "wallet.credit_unlike_draws": ["UPDATE wallet_creditline SET used = used + 1"],
     "wallet.credit_unlike_repayments": ["UPDATE wallet_creditrepayment SET amount = amount + 1"],
     "wallet.receivables_unlike_credit": ["UPDATE wallet_creditline SET used = used - 1"],

@@ -10,6 +10,8 @@ from audit.models import AuditEntry
 from catalog.models import Key
 from common import clock
 from common.exceptions import TooManyRequests
+from events.services import relay
+from notifications.models import Message
 from orders.exceptions import CashOnly
 from orders.services import pay_from_wallet, refund, stock_cards
 from tests.desk import staff
@@ -19,7 +21,7 @@ from wallet import services
 from wallet.codes import ALPHABET, LENGTH, digest, new_code, normal
 from wallet.exceptions import CardUnusable, CodesGone, Moved, SamePerson
 from wallet.models import Account, Card, CardBatch, CardMove, CardRelease, Entry, WalletRules
-from wallet.selectors import balance_of, card_with_code, restricted_of
+from wallet.selectors import audit_cards, balance_of, card_with_code, restricted_of
 from wallet.services import redeem_card
 
 pytestmark = pytest.mark.django_db
@@ -155,8 +157,57 @@ def test_codes_leave_once_with_two_people_and_an_entry_in_the_log(petra, quentin
             services.take_codes(batch_id=made.pk, actor=who)
     with pytest.raises(CodesGone):
         services.ask_codes(batch_id=made.pk, reason="再来", actor=quentin)
+    with pytest.raises(Moved):
+        services.drop_codes(batch_id=made.pk, actor=quentin)
+    services.drop_codes(batch_id=made.pk, actor=petra)
     assert CardBatch.objects.get(pk=made.pk).sealed_codes == ""
+    with pytest.raises(CodesGone):
+        services.take_codes(batch_id=made.pk, actor=petra, again=True)
     assert AuditEntry.objects.get(action="cards.export").actor == "petra"
+
+
+@pytest.fixture
+def taken(petra, quentin):
+    """A batch whose codes petra has just taken."""
+    made = batch(petra)
+    services.ask_codes(batch_id=made.pk, reason="印刷", actor=petra)
+    services.approve_codes(batch_id=made.pk, actor=quentin)
+    services.take_codes(batch_id=made.pk, actor=petra)
+    return made
+
+
+def test_codes_whose_download_broke_off_are_taken_again_a_few_times_and_the_others_hear_of_it(
+    taken, petra, quentin, olga
+):
+    known = list(enumerate(codes(taken), 1))
+    with pytest.raises(Moved):
+        services.take_codes(batch_id=taken.pk, actor=quentin, again=True)
+    for _time in range(2):
+        assert services.take_codes(batch_id=taken.pk, actor=petra, again=True) == known
+    with pytest.raises(Moved):
+        services.take_codes(batch_id=taken.pk, actor=petra, again=True)
+    entries = AuditEntry.objects.filter(action="cards.export").order_by("pk").values_list("detail__fetches", flat=True)
+    assert list(entries) == [1, 2, 3]
+    relay()
+    told = list(Message.objects.filter(user=olga, kind="card_codes").values_list("params__act", flat=True))
+    assert sorted(told) == ["下载了卡号", "再次下载了卡号", "再次下载了卡号"]
+    assert not Message.objects.filter(user=petra, kind="card_codes").exists()
+    everything = str(list(Message.objects.values()))
+    assert not any(code in everything for _number, code in known)
+
+
+def test_codes_are_wiped_when_their_time_is_over(taken, petra):
+    assert services.drop_taken_codes() == 0
+    with clock.travel(clock.now() + timedelta(hours=24)):
+        with pytest.raises(CodesGone):
+            services.take_codes(batch_id=taken.pk, actor=petra, again=True)
+        assert (services.drop_taken_codes(), services.drop_taken_codes()) == (1, 0)
+    assert CardBatch.objects.get(pk=taken.pk).sealed_codes == ""
+
+
+def test_the_books_tell_of_codes_that_were_kept_too_long(taken):
+    assert audit_cards(clock.now())["codes_kept_after_they_left"].count == 0
+    assert audit_cards(clock.now() + timedelta(hours=26))["codes_kept_after_they_left"].count == 1
 
 
 def test_a_denied_file_may_be_asked_for_again(petra, quentin):

@@ -44,20 +44,36 @@ def test_from_the_form_to_the_file(petra, quentin):
     assert "已发行" in Act(at_desk(quentin), page(made, "review")).confirm().done()
     known = codes(made)
     assert "另一名员工" in Act(at_desk(petra), page(made, "ask-codes")).fill(reason="印刷").confirm().done()
-    assert "下载一次" in Act(at_desk(quentin), page(made, "approve-codes")).confirm().done()
+    assert "申请人可以下载" in Act(at_desk(quentin), page(made, "approve-codes")).confirm().done()
     answer = Act(at_desk(petra), page(made, "take-codes")).confirm().page
     text = b"".join(answer.streaming_content).decode("utf-8-sig")
     assert "no-store" in answer["Cache-Control"]
     assert [line.split(",")[1].strip('"') for line in text.splitlines()[1:]] == known
     shown = at_desk(petra).get(page(made)).content.decode()
     assert not any(code in shown for code in known)
+    desk = at_desk(petra)
+    assert desk.post(page(made, "take-codes-again"))["Location"].startswith("/account/reauthenticate/")
+    desk.post("/account/reauthenticate/", {"password": "tea-and-keys-9"})
+    again = Act(desk, page(made, "take-codes-again")).confirm().page
+    assert b"".join(again.streaming_content).decode("utf-8-sig") == text
+    assert "不能再下载" in Act(desk, page(made, "drop-codes")).confirm().done()
 
 
 def test_each_act_needs_its_own_right(petra):
     made = batch(petra)
     vera = at_desk(staff("vera", "wallet.view_cardbatch", "wallet.view_card"))
     assert vera.get(page(made)).status_code == 200
-    for act in ("review", "refuse", "ask-codes", "approve-codes", "deny-codes", "take-codes", "void"):
+    for act in (
+        "review",
+        "refuse",
+        "ask-codes",
+        "approve-codes",
+        "deny-codes",
+        "take-codes",
+        "take-codes-again",
+        "drop-codes",
+        "void",
+    ):
         assert vera.get(page(made, act)).status_code == 403, act
     assert vera.get("/admin/wallet/cardbatch/make/").status_code == 403
     assert vera.get(f"/admin/orders/orderline/cards/{made.pk}/stock/").status_code == 403

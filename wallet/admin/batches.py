@@ -3,14 +3,16 @@
 from collections.abc import Collection
 from functools import partial
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from accounts.services.again import where_to_say_it_again
 from common.admin import (
     DayRangeFilter,
     Fact,
@@ -46,6 +48,7 @@ act_names.update(
         batches.DENY: _("驳回导出卡号"),
         batches.EXPORT: _("导出卡号"),
         batches.STOCK: _("卡券放入商品库存"),
+        batches.DROP: _("清除已导出的卡号"),
     }
 )
 
@@ -81,7 +84,17 @@ class CardBatchAdmin(ReadOnlyAdmin):
         "decided_by",
     ]
     actions_list = ["make"]
-    actions_detail = ["review", "refuse", "ask_codes", "approve_codes", "deny_codes", "take_codes", "void"]
+    actions_detail = [
+        "review",
+        "refuse",
+        "ask_codes",
+        "approve_codes",
+        "deny_codes",
+        "take_codes",
+        "take_codes_again",
+        "drop_codes",
+        "void",
+    ]
     has_make_permission = allowed("wallet.issue_cards")
     has_review_permission = allowed("wallet.review_cards")
     has_codes_permission = allowed("wallet.export_cards")
@@ -103,6 +116,8 @@ class CardBatchAdmin(ReadOnlyAdmin):
             "approve_codes": state == Release.ASKED and not asked,
             "deny_codes": state == Release.ASKED and not asked,
             "take_codes": state == Release.APPROVED and asked,
+            "take_codes_again": release is not None and services.kept_for(release, request.user),
+            "drop_codes": state == Release.DONE and asked and bool(batch.sealed_codes),
             "void": batch.state == State.ISSUED,
         }
         return [name for name, fit in fits.items() if fit]
@@ -190,7 +205,7 @@ class CardBatchAdmin(ReadOnlyAdmin):
 
     @action(description=_("批准导出"), url_path="approve-codes", icon="check", permissions=["release"])
     def approve_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        done = gettext("已批准，申请人可以下载一次。")
+        done = gettext("已批准，申请人可以下载。")
         return self._decide(request, object_id, _("批准导出卡号"), services.approve_codes, done)
 
     @action(description=_("驳回导出"), url_path="deny-codes", icon="close", permissions=["release"])
@@ -200,16 +215,24 @@ class CardBatchAdmin(ReadOnlyAdmin):
     @action(description=_("下载卡号"), url_path="take-codes", icon="download", permissions=["codes"])
     def take_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
         batch = self.one(request, object_id)
+        warning = gettext(
+            "请确认能安全保存；会提醒其他员工。下载中断了，%(hours)s 小时内可以再次下载，之后卡号从这里清除。"
+        ) % {"hours": settings.KEY_EXPORT_WINDOW_HOURS}
+        return self._ask(request, batch, _("下载卡号"), partial(_file, request, batch, False), warnings=[warning])
 
-        def run(answer: Answer) -> HttpResponse:
-            codes = services.take_codes(batch_id=batch.pk, actor=request.user, address=request.client_address)
-            rows = [(number, code, batch.face_value) for number, code in codes]
-            reply = csv_table([_("序号"), _("卡号"), _("面值")], rows, filename=f"cards-{batch.pk}.csv")
-            reply["Cache-Control"] = "no-store"
-            return reply
+    @action(description=_("再次下载卡号"), url_path="take-codes-again", icon="download", permissions=["codes"])
+    def take_codes_again(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        batch = self.one(request, object_id)
+        if asked := where_to_say_it_again(request):
+            messages.warning(request, _("请再确认一次是您本人，然后继续"))
+            return HttpResponseRedirect(asked)
+        warning = _("上次下载中断时才需要。这次同样写入审计记录，并提醒其他员工。")
+        return self._ask(request, batch, _("再次下载卡号"), partial(_file, request, batch, True), warnings=[warning])
 
-        warning = _("卡号只能取出这一次，请确认能安全保存。")
-        return self._ask(request, batch, _("下载卡号"), run, warnings=[warning])
+    @action(description=_("已存好，清除卡号"), url_path="drop-codes", icon="delete_forever", permissions=["codes"])
+    def drop_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        title = _("已存好，清除卡号")
+        return self._decide(request, object_id, title, services.drop_codes, gettext("已清除，不能再下载。"))
 
     @action(description=_("作废"), icon="block", permissions=["void"])
     def void(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -259,6 +282,14 @@ class CardBatchAdmin(ReadOnlyAdmin):
         return ask(self, request, title=title, form=form, preview=preview, run=run, target=batch)
 
 
+def _file(request: HttpRequest, batch: CardBatch, again: bool, answer: Answer) -> HttpResponse:
+    codes = services.take_codes(batch_id=batch.pk, actor=request.user, again=again, address=request.client_address)
+    rows = [(number, code, batch.face_value) for number, code in codes]
+    reply = csv_table([_("序号"), _("卡号"), _("面值")], rows, filename=f"cards-{batch.pk}.csv")
+    reply["Cache-Control"] = "no-store"
+    return reply
+
+
 def _facts(batch: CardBatch) -> list[Fact]:
     return [
         Fact(_("批次"), batch.name),
@@ -286,13 +317,26 @@ def release_panel(batch: CardBatch, viewer: User) -> Panel | None:
             one.asked_by,
             one.decided_by or "–",
             when(one.done_at) or "–",
+            one.fetches or "–",
+            when(one.kept_until) if one.kept_until and batch.sealed_codes else "–",
         )
         for one in batch.releases.select_related("asked_by", "decided_by").order_by("-id")
     ]
     return Panel(
         title=_("卡号去向"),
         facts=[] if rows else [(_("卡号"), _("密封保存，还没有取出") if batch.sealed_codes else _("还没有生成"))],
-        columns=[_("方式"), _("状态"), _("原因"), _("申请人"), _("批准人"), _("完成时间")] if rows else [],
+        columns=[
+            _("方式"),
+            _("状态"),
+            _("原因"),
+            _("申请人"),
+            _("批准人"),
+            _("完成时间"),
+            _("下载次数"),
+            _("卡号保留至"),
+        ]
+        if rows
+        else [],
         rows=rows,
         links=_links(batch, viewer),
     )

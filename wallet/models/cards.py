@@ -45,7 +45,7 @@ class CardBatch(models.Model):
     )
     decided_at = models.DateTimeField(_("复核时间"), null=True)
     issued_at = models.DateTimeField(_("发行时间"), null=True)
-    # Every code of the batch, in the order of the numbers; empty before they are made and once they have left.
+    # Every code of the batch, in the order of the numbers; empty before they are made and once they have left for good.
     sealed_codes = models.TextField(_("密文"), blank=True, editable=False)
 
     class Meta:
@@ -150,6 +150,9 @@ class CardMove(models.Model):
         return f"{self.card_id}: {self.from_state} → {self.to_state}"
 
 
+MOST_FETCHES = 3
+
+
 class CardRelease(models.Model):
     """The one way out of a batch's codes: a file that two people let go, or the stock of a SKU."""
 
@@ -182,6 +185,9 @@ class CardRelease(models.Model):
     )
     decided_at = models.DateTimeField(_("批准时间"), null=True)
     done_at = models.DateTimeField(_("完成时间"), null=True)
+    # Of a file: how often it was downloaded, and until when the codes are kept for a download that broke off.
+    fetches = models.PositiveSmallIntegerField(_("下载次数"), default=0, db_default=0)
+    kept_until = models.DateTimeField(_("卡号保留至"), null=True)
 
     class Meta:
         verbose_name = _("卡号导出")
@@ -205,6 +211,11 @@ class CardRelease(models.Model):
             models.CheckConstraint(
                 condition=Q(state="done", done_at__isnull=False) | Q(~Q(state="done"), done_at=None),
                 name="card_release_done_has_time",
+            ),
+            models.CheckConstraint(
+                condition=Q(fetches=0, kept_until=None)
+                | Q(way="file", state="done", fetches__range=(1, MOST_FETCHES), kept_until__isnull=False),
+                name="card_release_fetched_a_few_times",
             ),
         ]
 

@@ -1,13 +1,14 @@
-"""Staff and cards: making a batch, letting its codes out once, voiding what shall not be used.
+"""Staff and cards: making a batch, letting its codes out, voiding what shall not be used.
 
 Whoever asks for a batch above the limit, or for its codes, needs another person. Locks the batch, then its release, then
 its cards.
 """
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
@@ -15,21 +16,25 @@ from audit.services import record
 from common import clock
 from common.locks import lock, lock_one
 from common.reasons import read_reason
+from events.contracts import CardCodesTaken
+from events.services import emit
 from wallet.codes import digest, grouped, new_code
 from wallet.exceptions import CodesGone, Moved, SamePerson
 from wallet.models import Card, CardBatch, CardMove, CardRelease
+from wallet.models.cards import MOST_FETCHES
 from wallet.sealing import open_codes, seal_codes
 from wallet.selectors.cards import needs_review
 
 State = CardBatch.State
 Way, Release = CardRelease.Way, CardRelease.State
 MAKE, REVIEW, REFUSE, VOID = "cards.make", "cards.review", "cards.refuse", "cards.void"
-ASK, APPROVE, DENY, EXPORT, STOCK = (
+ASK, APPROVE, DENY, EXPORT, STOCK, DROP = (
     "cards.ask_codes",
     "cards.approve_codes",
     "cards.deny_codes",
     "cards.export",
     "cards.stock",
+    "cards.drop",
 )
 
 
@@ -145,22 +150,75 @@ def _decide(batch_id: int, state: str, act: str, actor: User, address: str | Non
     return release
 
 
-def take_codes(*, batch_id: int, actor: User, address: str | None = None) -> list[tuple[int, str]]:
-    """(number, printed code) of a batch, once, for whoever asked for them; afterwards nobody can read them here again.
+def take_codes(*, batch_id: int, actor: User, again: bool = False, address: str | None = None) -> list[tuple[int, str]]:
+    """(number, printed code) of a batch, for whoever asked for them. The other staff are told. Audited.
 
-    Locks the batch, then the release. Raises Moved where it was not approved for this person. Audited.
+    A server cannot know whether a file arrived: the codes stay for KEY_EXPORT_WINDOW_HOURS, in which the same person may
+    take them `again`, MOST_FETCHES times in all; the caller has then asked who is there. Locks the batch, then the release.
+    Raises Moved where it was not approved for this person or was fetched too often, CodesGone.
     """
     with transaction.atomic():
         at = clock.now()
         batch = _issued(batch_id)
-        release = _open_release(batch_id, Release.APPROVED)
-        if release.asked_by_id != actor.pk:
+        release = _open_release(batch_id, Release.DONE if again else Release.APPROVED)
+        if release.asked_by_id != actor.pk or release.fetches >= MOST_FETCHES:
             raise Moved
-        codes = _take(batch)
-        release.state, release.done_at = Release.DONE, at
-        release.save(update_fields=["state", "done_at"])
-        record(action=EXPORT, at=at, actor=actor, target=batch, detail={"count": len(codes)}, address=address)
+        if again and not kept_for(release, actor):
+            raise CodesGone
+        codes = _open(batch)
+        if not again:
+            release.state, release.done_at = Release.DONE, at
+            release.kept_until = at + timedelta(hours=settings.KEY_EXPORT_WINDOW_HOURS)
+        release.fetches += 1
+        release.save(update_fields=["state", "done_at", "kept_until", "fetches"])
+        detail = {"count": len(codes), "fetches": release.fetches}
+        record(action=EXPORT, at=at, actor=actor, target=batch, detail=detail, address=address)
+        told = CardCodesTaken(
+            release_id=release.pk,
+            batch_id=batch.pk,
+            batch=batch.name,
+            actor_id=actor.pk,
+            actor=actor.get_username(),
+            cards=len(codes),
+            fetches=release.fetches,
+            taken_at=at,
+        )
+        emit(told, at=at)
     return [(number, grouped(code)) for number, code in enumerate(codes, 1)]
+
+
+def kept_for(release: CardRelease, user: User) -> bool:
+    """Whether this person may take the codes of a file once more now. `batch` should be selected with it."""
+    kept = release.kept_until is not None and clock.now() < release.kept_until and bool(release.batch.sealed_codes)
+    return kept and release.asked_by_id == user.pk and release.fetches < MOST_FETCHES
+
+
+def drop_codes(*, batch_id: int, actor: User, address: str | None = None) -> None:
+    """Whoever took the codes has them: nobody can read them here again. Locks the batch, then the release. Audited.
+
+    Raises Moved for anybody else, CodesGone.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        batch = _issued(batch_id)
+        if _open_release(batch_id, Release.DONE).asked_by_id != actor.pk:
+            raise Moved
+        _take(batch)
+        record(action=DROP, at=at, actor=actor, target=batch, address=address)
+
+
+def drop_taken_codes() -> int:
+    """Wipe the codes of files whose time is over; returns of how many batches. Each in a transaction of its own."""
+    done = 0
+    over = CardRelease.objects.filter(way=Way.FILE, kept_until__lte=clock.now()).exclude(batch__sealed_codes="")
+    for batch_id in list(over.values_list("batch_id", flat=True)[:500]):
+        with transaction.atomic():
+            batch = _issued(batch_id)
+            if batch.sealed_codes:
+                _take(batch)
+                record(action=DROP, at=clock.now(), target=batch)
+                done += 1
+    return done
 
 
 def take_codes_for_stock(
@@ -202,10 +260,15 @@ def _open_release(batch_id: int, state: str) -> CardRelease:
     return found[0]
 
 
-def _take(batch: CardBatch) -> list[str]:
+def _open(batch: CardBatch) -> list[str]:
     if not batch.sealed_codes:
         raise CodesGone
-    codes = open_codes(batch)
+    return open_codes(batch)
+
+
+def _take(batch: CardBatch) -> list[str]:
+    """The codes, which leave for good."""
+    codes = _open(batch)
     batch.sealed_codes = ""
     batch.save(update_fields=["sealed_codes"])
     return codes
