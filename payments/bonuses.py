@@ -11,11 +11,11 @@ from decimal import Decimal
 from django.db.models import Q
 
 from accounts.models import User
-from common.locks import lock_name
+from common.locks import lock, lock_name, lock_one
 from common.money import ZERO, round_money
 from membership.selectors import holding_of
 from payments.models import BonusGrant, BonusRule, TopUp
-from wallet.models import Account, Transfer
+from wallet.models import Account, Entry, Transfer
 from wallet.services import Posting, post, shop_account, user_wallet
 
 
@@ -92,4 +92,30 @@ def due_back(top_up: TopUp, grant: BonusGrant | None, refunded: Decimal) -> Deci
     """What of the gift goes back once `refunded` yuan of the top-up have, in proportion, less what went already."""
     if grant is None:
         return ZERO
-    return round_money(grant.amount * refunded / top_up.credited) - grant.taken_back
+    return max(round_money(grant.amount * refunded / top_up.credited) - grant.taken_back, ZERO)
+
+
+def lock_gift(top_up: TopUp) -> BonusGrant | None:
+    """The gift that came with a top-up, both locked and read afresh; the caller holds the attempts, or a refund of one."""
+    lock_one(TopUp.objects.filter(pk=top_up.pk))
+    return next(iter(lock(BonusGrant.objects.filter(top_up=top_up))), None)
+
+
+def take_back(grant: BonusGrant, amount: Decimal, *, ref: str, memo: str, at: datetime) -> None:
+    """What is left of a locked gift first, then other money: it was spent. Raises InsufficientBalance."""
+    legs = [Posting(user_wallet(grant.user_id), -amount), Posting(shop_account(Account.Purpose.BONUSES), amount)]
+    post(ref=ref, kind=Transfer.Kind.BONUS_BACK, postings=legs, at=at, memo=memo)
+    grant.taken_back += amount
+    grant.save(update_fields=["taken_back"])
+
+
+def give_again(grant: BonusGrant, amount: Decimal, *, ref: str, at: datetime) -> None:
+    """Undo what was taken back of a locked gift under `ref`: what could not be withdrawn then cannot be now."""
+    taken = Entry.objects.get(transfer__ref=ref, account=user_wallet(grant.user_id))
+    legs = [
+        Posting(user_wallet(grant.user_id), amount, restricted=-taken.restricted),
+        Posting(shop_account(Account.Purpose.BONUSES), -amount),
+    ]
+    post(ref=f"{ref}:undone", kind=Transfer.Kind.BONUS_BACK, postings=legs, at=at, memo=ref)
+    grant.taken_back -= amount
+    grant.save(update_fields=["taken_back"])

@@ -37,7 +37,7 @@ class GatewaySilent(Conflict):
 
 class AlreadyAssigned(Conflict):
     code = "already_assigned"
-    message = _("这笔款项已经认领")
+    message = _("这笔款项已经认领，或正在原路退回")
 
 
 class TransactionTaken(Conflict):

@@ -54,7 +54,7 @@ belongs("payments.TopUpRefund", of="top_up__user", keep=["ref"], blank={"reason"
 belongs(
     "payments.Refund",
     of=lambda user: Q(attempt__order__buyer=user) | Q(attempt__top_up__user=user),
-    keep=["number", "ref", "provider_refund"],
+    keep=["number", "ref", "provider_refund", "paid_number", "paid_txn"],
     blank={"reason": "", "last_error": ""},
     secret=["last_error"],
 )

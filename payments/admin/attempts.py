@@ -1,6 +1,7 @@
 """Attempts to read; staff can ask the gateway again, or confirm by hand what its console shows."""
 
 from collections.abc import Collection
+from decimal import Decimal
 from functools import partial
 
 from django import forms
@@ -30,12 +31,14 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.forms import PlainDecimalField
-from common.money import CENT
-from payments.models import PaymentAttempt
+from common.money import CENT, ZERO
+from payments.bonuses import due_back
+from payments.models import BonusGrant, PaymentAttempt
 from payments.providers import PaymentState
 from payments.purposes import owner_of
-from payments.selectors import balance_in_shop, parked_attempts, returnable
+from payments.selectors import balance_in_shop, given_back_of, parked_attempts, returnable
 from payments.services import ask_attempt, confirm_payment, return_payment
+from wallet.selectors import restricted_of
 
 State = PaymentAttempt.State
 TONES = {
@@ -281,10 +284,19 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         return when(attempt.ask_at) or "–"
 
 
+def gift_of(attempt: PaymentAttempt, amount: Decimal) -> Decimal:
+    """What of a gift goes back together with `amount` of a top-up, in yuan."""
+    grant = BonusGrant.objects.filter(top_up=attempt.top_up).first() if attempt.top_up else None
+    return due_back(attempt.top_up, grant, given_back_of(attempt.top_up) + amount) if grant else ZERO
+
+
 def preview_send_back(attempt: PaymentAttempt, answer: Answer) -> Preview:
     amount, balance = answer.data["amount"], balance_in_shop(attempt)
     owner = owner_of(attempt)
     label = _("买家余额") if owner else _("订单待退款")
+    bonus = gift_of(attempt, amount)
+    free = balance - restricted_of(attempt.top_up.user) if attempt.top_up else balance
+    short = balance < amount + bonus or free < amount
     return Preview(
         facts=[
             *_facts(attempt),
@@ -293,11 +305,16 @@ def preview_send_back(attempt: PaymentAttempt, answer: Answer) -> Preview:
                 format_html("{} · {} {}", attempt.get_method_display(), attempt.channel, money(amount)),
                 strong=True,
             ),
-            Fact(label, money(balance - amount), was=money(balance)),
+            *([Fact(_("收回赠送"), money(bonus))] if bonus else []),
+            Fact(label, money(balance - amount - bonus), was=money(balance)),
             Fact(_("原因"), answer.data["reason"]),
         ],
-        warnings=[_("款项立即从买家账户扣除；渠道拒绝时转回，并通知买家。")],
-        possible=amount <= min(balance, returnable(attempt)),
+        warnings=[
+            _("余额里可以退的不够（赠送要一并收回），请减少退款金额。")
+            if short
+            else _("款项立即从买家账户扣除；渠道拒绝时转回，并通知买家。")
+        ],
+        possible=not short and amount <= returnable(attempt),
         submit=gettext("确认退回 ¥%(amount)s") % {"amount": amount},
     )
 

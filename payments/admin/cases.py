@@ -35,7 +35,7 @@ from payments.admin.unclaimed import PERMISSION as MAY_ASSIGN_MONEY
 from payments.models import PaymentAttempt, ReconciliationCase
 from payments.reconciling import cases
 from payments.selectors import case_workers, live_cases
-from wallet.services import is_posted
+from payments.services import is_free
 
 State, Kind = ReconciliationCase.State, ReconciliationCase.Kind
 TONES = {State.OPEN: "warning", State.ASSIGNED: "info", State.EXPLAINED: "neutral", State.SETTLED: "success"}
@@ -324,7 +324,7 @@ def _acts(case: ReconciliationCase, viewer: User) -> Iterable[tuple[Any, str]]:
             yield _("向渠道查询"), reverse("admin:payments_paymentattempt_ask_now", args=[attempt.pk])
         if viewer.has_perm("payments.confirm_payment"):
             yield _("人工确认到账"), reverse("admin:payments_paymentattempt_confirm", args=[attempt.pk])
-    if case.transfer_id and viewer.has_perm(MAY_ASSIGN_MONEY) and not is_posted(f"unclaimed:{case.transfer_id}"):
+    if case.transfer_id and viewer.has_perm(MAY_ASSIGN_MONEY) and is_free(case.transfer_id):
         yield _("认领款项"), reverse("admin:payments_notifylog_assign", args=[case.transfer_id])
     if viewer.has_perm("payments.view_reconciliation"):
         told = gettext("对账 #%(run)s") % {"run": case.run_id}

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from common.admin import DayRangeFilter, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
-from payments.admin.unclaimed import assign
+from payments.admin.unclaimed import assign, give_back
 from payments.models import NotifyLog, PaymentAttempt
 from payments.services import process_notify
 
@@ -87,7 +87,12 @@ class NotifyLogAdmin(ReadOnlyAdmin):
             self.admin_site.admin_view(partial(assign, self)),
             name="payments_notifylog_assign",
         )
-        return [by_transfer, *super().get_urls()]
+        back = path(
+            "unclaimed/<int:transfer_id>/give-back/",
+            self.admin_site.admin_view(partial(give_back, self)),
+            name="payments_notifylog_give_back",
+        )
+        return [by_transfer, back, *super().get_urls()]
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         if not term.strip():

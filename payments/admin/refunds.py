@@ -36,6 +36,7 @@ from payments.models import PaymentAttempt, Refund
 from payments.selectors import parked_refunds
 from payments.services import push_refund, settle_refund
 from payments.services.refunding import SETTLE
+from wallet.models import Transfer
 
 SHOWN = 20
 State = Refund.State
@@ -51,7 +52,7 @@ ANSWERS = {
     State.SENT: _("正在发送，请稍后再试。"),
     State.UNKNOWN: _("渠道还没有给出结果。"),
     State.DONE: _("渠道确认已退回。"),
-    State.REFUSED: _("渠道没有受理，款项已转入买家账户。"),
+    State.REFUSED: _("渠道没有受理，款项已转回原处。"),
 }
 
 
@@ -75,7 +76,7 @@ class NeedsStaffFilter(admin.SimpleListFilter):
 class SettleForm(forms.Form):
     result = forms.ChoiceField(
         label=_("渠道后台显示的结果"),
-        choices=[("done", _("已退回付款人")), ("refused", _("没有退款，转入买家账户"))],
+        choices=[("done", _("已退回付款人")), ("refused", _("没有退款，款项转回原处"))],
         widget=UnfoldAdminRadioSelectWidget(),
     )
     reason = forms.CharField(
@@ -90,14 +91,15 @@ class SettleForm(forms.Form):
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["number", "what", "way", "shown_amount", "shown_state", "shown_created", "last_error"]
     list_filter = ["state", NeedsStaffFilter, "attempt__channel", ("created_at", DayRangeFilter)]
-    list_select_related = ["attempt__channel", "attempt__order", "attempt__top_up__user", "order_refund"]
+    list_select_related = ["attempt__channel", "attempt__order", "attempt__top_up__user", "order_refund", "channel"]
     search_fields = ["number"]
     search_help_text = _("按退款单号、支付单号或订单号精确查找")
     ordering = ["-id"]
     fields = [
         ("number", "shown_state"),
         ("what", "way"),
-        ("shown_amount", "provider_refund"),
+        ("shown_amount", "shown_bonus"),
+        "provider_refund",
         ("shown_created", "shown_sent"),
         ("shown_settled", "shown_ask"),
         ("asked_count", "last_error"),
@@ -110,6 +112,7 @@ class RefundAdmin(ReadOnlyAdmin):
         "what",
         "way",
         "amount",
+        "bonus",
         "state",
         "provider_refund",
         "reason",
@@ -126,6 +129,7 @@ class RefundAdmin(ReadOnlyAdmin):
         if not term:
             return queryset, False
         found = queryset.filter(number=term) | queryset.filter(attempt__number=term)
+        found |= queryset.filter(attempt=None, paid_number=term)
         return found | queryset.filter(attempt__order__number=term), False
 
     def fitting_acts(self, refund: Refund, user: User) -> Collection[str]:
@@ -139,7 +143,7 @@ class RefundAdmin(ReadOnlyAdmin):
             request,
             title=_("向渠道查询"),
             preview=lambda answer: Preview(
-                facts=[*_facts(refund), Fact(_("渠道"), refund.attempt.channel)],
+                facts=[*_facts(refund), Fact(_("渠道"), refund.gateway)],
                 warnings=[_("用同一个退款单号查询；渠道说没有这笔退款时，用同一个单号再发送一次，不会退两次。")],
                 submit=_("查询"),
             ),
@@ -175,17 +179,23 @@ class RefundAdmin(ReadOnlyAdmin):
     @display(description=_("用途"))
     def what(self, refund: Refund) -> str:
         attempt = refund.attempt
+        if attempt is None:
+            return gettext("待认领款项 %(number)s") % {"number": refund.paid_number}
         if attempt.order is not None:
             return attempt.order.number
         return gettext("%(name)s 充值") % {"name": attempt.top_up.user.get_username()}
 
     @display(description=_("方式"))
     def way(self, refund: Refund) -> str:
-        return way_of(refund.attempt)
+        return way_of(refund)
 
     @display(description=_("金额"), ordering="amount")
     def shown_amount(self, refund: Refund):
         return money(refund.amount)
+
+    @display(description=_("收回赠送"))
+    def shown_bonus(self, refund: Refund):
+        return money(refund.bonus) if refund.bonus else "–"
 
     @display(description=_("状态"))
     def shown_state(self, refund: Refund):
@@ -208,14 +218,15 @@ class RefundAdmin(ReadOnlyAdmin):
         return when(refund.ask_at) or "–"
 
 
-def way_of(attempt: PaymentAttempt) -> str:
-    return f"{attempt.get_method_display()} · {attempt.channel}"
+def way_of(refund: Refund) -> str:
+    attempt = refund.attempt
+    return str(refund.channel) if attempt is None else f"{attempt.get_method_display()} · {attempt.channel}"
 
 
 def _facts(refund: Refund) -> list[Fact]:
     return [
         Fact(_("退款单号"), refund.number),
-        Fact(_("支付单号"), refund.attempt.number),
+        Fact(_("支付单号"), refund.payment_number),
         Fact(_("金额"), money(refund.amount)),
         Fact(_("状态"), refund_chip(refund)),
     ]
@@ -223,11 +234,13 @@ def _facts(refund: Refund) -> list[Fact]:
 
 def _preview(refund: Refund, answer: Answer) -> Preview:
     done = answer.data["result"] == "done"
-    result = _("已退回付款人") if done else _("没有退款，转入买家账户")
+    result = _("已退回付款人") if done else _("没有退款，款项转回原处")
     warning = (
         _("请先在渠道后台看到这笔退款成功。登记后不再向渠道查询，不能撤销。")
         if done
-        else _("请先在渠道后台确认没有这笔退款：登记后钱就是买家的，渠道若仍退款，店铺会付两次。不能撤销。")
+        else _(
+            "请先在渠道后台确认没有这笔退款：登记后款项回到买家账户或待认领款项，渠道若仍退款，店铺会付两次。不能撤销。"
+        )
     )
     return Preview(
         facts=[*_facts(refund), Fact(_("结果"), result, strong=True), Fact(_("原因"), answer.data["reason"])],
@@ -250,7 +263,7 @@ def refunds_panel(target: Order | PaymentAttempt, viewer: User) -> Panel | None:
         rows=[
             (
                 link_to(refund, viewer, refund.number),
-                way_of(refund.attempt),
+                way_of(refund),
                 money(refund.amount),
                 refund_chip(refund),
                 refund.provider_refund or "–",
@@ -264,6 +277,14 @@ def refunds_panel(target: Order | PaymentAttempt, viewer: User) -> Panel | None:
 def attempt_panel(refund: Refund, viewer: User) -> Panel:
     """The payment that a refund gives back."""
     attempt = refund.attempt
+    if attempt is None:
+        transfer = Transfer.objects.filter(pk=refund.transfer_id).first()
+        facts = [
+            (_("支付单号"), refund.paid_number),
+            (_("渠道流水号"), refund.paid_txn),
+            (_("转账"), link_to(transfer, viewer) if transfer else "–"),
+        ]
+        return Panel(title=_("待认领款项"), facts=facts)
     target = attempt.order or attempt.top_up
     return Panel(
         title=attempt.get_purpose_display(),

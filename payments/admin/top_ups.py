@@ -32,6 +32,7 @@ from common.money import CENT, ZERO
 from payments import services
 from payments.bonuses import due_back
 from payments.models import BonusGrant, TopUp
+from payments.selectors import given_back_of
 from wallet.selectors import balance_of, restricted_of
 
 TONES = {TopUp.State.UNPAID: "neutral", TopUp.State.PAID: "success", TopUp.State.CLOSED: "neutral"}
@@ -51,7 +52,9 @@ class RefundForm(forms.Form):
     def __init__(self, *args, left: Decimal, **kwargs) -> None:
         super().__init__(*args, initial={"amount": left}, **kwargs)
         self.fields["amount"].validators += [MinValueValidator(CENT), MaxValueValidator(left)]
-        self.fields["amount"].help_text = _("先在渠道后台退给会员，再在这里登记。最多 ¥%(left)s") % {"left": left}
+        self.fields["amount"].help_text = _(
+            "渠道能原路退回时，请到支付单页退回，不用登记；否则先在渠道后台退给会员，再在这里登记。最多 ¥%(left)s"
+        ) % {"left": left}
 
 
 @admin.register(TopUp)
@@ -77,7 +80,7 @@ class TopUpAdmin(ReadOnlyAdmin):
     has_refund_permission = allowed("payments.refund_topup")
 
     def fitting_acts(self, top_up: TopUp, user: User) -> Collection[str]:
-        return self.actions_detail if top_up.credited > top_up.refunded else []
+        return self.actions_detail if top_up.credited > given_back_of(top_up) else []
 
     @action(description=_("登记退款"), icon="undo", permissions=["refund"])
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -86,7 +89,7 @@ class TopUpAdmin(ReadOnlyAdmin):
         def preview(answer: Answer) -> Preview:
             amount = answer.data["amount"]
             grant = BonusGrant.objects.filter(top_up=top_up).first()
-            bonus = due_back(top_up, grant, top_up.refunded + amount) if top_up.credited else ZERO
+            bonus = due_back(top_up, grant, given_back_of(top_up) + amount) if top_up.credited else ZERO
             free = balance_of(top_up.user) - restricted_of(top_up.user)
             balance = balance_of(top_up.user)
             short = balance < amount + bonus or free < amount
@@ -114,7 +117,7 @@ class TopUpAdmin(ReadOnlyAdmin):
             )
             return gettext("已登记退款。")
 
-        form = partial(RefundForm, left=top_up.credited - top_up.refunded)
+        form = partial(RefundForm, left=max(top_up.credited - given_back_of(top_up), ZERO))
         return ask(self, request, title=_("登记充值退款"), form=form, preview=preview, run=run, target=top_up)
 
     @display(description=_("金额"), ordering="amount")

@@ -7,13 +7,16 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from orders.models import OrderRefund
-from payments.models.paying import PaymentAttempt
+from payments.models.paying import Channel, PaymentAttempt
 
 WITHIN_PAID = """
 DECLARE
     paid numeric;
     given numeric;
 BEGIN
+    IF NEW.attempt_id IS NULL THEN
+        RETURN NULL;
+    END IF;
     IF NEW.state = 'refused' OR (TG_OP = 'UPDATE' AND OLD.state <> 'refused'
         AND NEW.amount <= OLD.amount AND NEW.attempt_id = OLD.attempt_id) THEN
         RETURN NULL;
@@ -57,13 +60,23 @@ class Refund(models.Model):
     # What asked for it: of each there is one.
     ref = models.CharField(_("业务编号"), max_length=80, unique=True)
     attempt = models.ForeignKey(
-        PaymentAttempt, on_delete=models.PROTECT, related_name="refunds", verbose_name=_("支付单")
+        PaymentAttempt, on_delete=models.PROTECT, null=True, related_name="refunds", verbose_name=_("支付单")
     )
+    # Of money that came under a number which nobody knows, instead of an attempt: the transfer that booked it, the channel
+    # that holds it, and the names that the gateway gave it.
+    transfer_id = models.BigIntegerField(_("待认领款项"), null=True)
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, null=True, related_name="+", db_index=False, verbose_name=_("支付渠道")
+    )
+    paid_number = models.CharField(_("来款单号"), max_length=200, blank=True)
+    paid_txn = models.CharField(_("来款流水号"), max_length=64, blank=True)
     # Null: not for what was sold, but for money that the buyer has in the shop, such as what was paid too much.
     order_refund = models.ForeignKey(
         OrderRefund, on_delete=models.PROTECT, null=True, related_name="parts", verbose_name=_("订单退款")
     )
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2)
+    # What was taken back of the gift that a top-up had brought; given again when the gateway refuses.
+    bonus = models.DecimalField(_("收回赠送"), max_digits=12, decimal_places=2, default=0, db_default=0)
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
     provider_refund = models.CharField(_("渠道退款号"), max_length=64, blank=True)
     reason = models.CharField(_("原因"), max_length=200, blank=True)
@@ -81,7 +94,15 @@ class Refund(models.Model):
         verbose_name_plural = pgettext_lazy("plural", "渠道退款")
         permissions = [("send_back", _("原路退回多付的款项")), ("settle_refund", _("人工登记退款结果"))]
         constraints = [
-            models.CheckConstraint(condition=Q(amount__gt=0), name="refund_positive"),
+            models.CheckConstraint(condition=Q(amount__gt=0, bonus__gte=0), name="refund_positive"),
+            models.CheckConstraint(
+                condition=Q(attempt__isnull=False, transfer_id=None, channel=None)
+                | Q(attempt=None, transfer_id__isnull=False, channel__isnull=False, order_refund=None, bonus=0),
+                name="refund_of_one_thing",
+            ),
+            models.UniqueConstraint(
+                fields=["transfer_id"], condition=~Q(state="refused"), name="refund_unclaimed_once"
+            ),
             models.CheckConstraint(
                 condition=Q(state__in=["done", "refused"], settled_at__isnull=False, ask_at=None)
                 | Q(state__in=["created", "sent", "unknown"], settled_at=None),
@@ -106,6 +127,19 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    @property
+    def gateway(self) -> Channel:
+        return self.channel if self.attempt is None else self.attempt.channel
+
+    @property
+    def payment_number(self) -> str:
+        """Our number of the payment, or the one that nobody knows."""
+        return self.paid_number if self.attempt is None else self.attempt.number
+
+    @property
+    def payment_txn(self) -> str:
+        return self.paid_txn if self.attempt is None else self.attempt.provider_txn
 
 
 class RefundMove(models.Model):

@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import islice
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from payments.models import Channel, PaymentAttempt, Refund
 from payments.reconciling.comparing import TOLERANCE, Books, Neighbour, OurRefund, Ours
@@ -23,22 +24,26 @@ def our_refunds(channel: Channel, period: Period, numbers: Iterable[str]) -> lis
 
     One whose result is not known is ours if the statement has it, and is not missed if it has not.
     """
-    told = Refund.objects.filter(attempt__channel=channel).exclude(
-        state__in=[Refund.State.CREATED, Refund.State.REFUSED]
-    )
+    mine = Refund.objects.filter(Q(attempt__channel=channel) | Q(channel=channel))
+    told = mine.exclude(state__in=[Refund.State.CREATED, Refund.State.REFUSED])
     found = {
         one.number: one
         for one in _refunds(told.filter(settled_at__gte=period.start, settled_at__lt=period.end), period)
     }
     for some in _chunks(numbers):
-        found.update((one.number, one) for one in _refunds(told.filter(attempt__number__in=some), period))
+        found.update((one.number, one) for one in _refunds(told.filter(of_payments(some)), period))
     return list(found.values())
 
 
+def of_payments(numbers: Sequence[str]) -> Q:
+    return Q(attempt__number__in=numbers) | Q(attempt=None, paid_number__in=numbers)
+
+
 def _refunds(refunds: QuerySet[Refund], period: Period) -> Iterator[OurRefund]:
-    for number, payment, amount, at in refunds.values_list(
-        "number", "attempt__number", "amount", "settled_at"
-    ).iterator(chunk_size=CHUNK):
+    payments = Coalesce("attempt__number", "paid_number")
+    for number, payment, amount, at in refunds.values_list("number", payments, "amount", "settled_at").iterator(
+        chunk_size=CHUNK
+    ):
         # Nothing is missed at the very end of a period.
         yield OurRefund(number=number, payment=payment, amount=amount, at=at or period.end)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from common import crypto
 from common.clock import SHANGHAI
@@ -17,7 +17,7 @@ from orders.models import Order, OrderRefund
 from payments import rsa
 from payments.exceptions import AttemptNotFound
 from payments.gateways import WORKS_INSIDE, device_for, kind_of, most_of, provider_of
-from payments.models import BonusGrant, Channel, NotifyLog, PaymentAttempt, Refund, TopUp
+from payments.models import Channel, NotifyLog, PaymentAttempt, Refund, TopUp
 from payments.providers import Device
 from wallet.models import Account, Transfer
 from wallet.selectors import balance_of, credit_of_order
@@ -187,16 +187,14 @@ def returnable(attempt: PaymentAttempt) -> Decimal:
         # A refund on its way has left the sale and is not the buyer's yet; the attempt may be asked for it any moment.
         sold += _not_begun(attempt.order_id)
     if attempt.top_up is not None:
-        if BonusGrant.objects.filter(top_up=attempt.top_up, taken_back__lt=F("amount")).exists():
-            return ZERO  # its gift goes back with it: staff note the refund of the top-up
         sold += attempt.top_up.refunded
     return max(ZERO, left_to_return(attempt) - sold)
 
 
-def sent_back_of(top_up: TopUp) -> Decimal:
-    """What of a top-up went back through gateways or is on its way there, in yuan."""
+def given_back_of(top_up: TopUp) -> Decimal:
+    """What of a top-up went back: by hand, through gateways, or is on its way there, in yuan."""
     live = Refund.objects.filter(attempt__top_up=top_up).exclude(state=Refund.State.REFUSED)
-    return live.aggregate(sum=Sum("amount"))["sum"] or ZERO
+    return top_up.refunded + (live.aggregate(sum=Sum("amount"))["sum"] or ZERO)
 
 
 def balance_in_shop(attempt: PaymentAttempt) -> Decimal:
@@ -291,12 +289,18 @@ def audit_payments() -> dict[str, Findings]:
             " WHERE order_refund_id IS NULL AND state IN ('created', 'sent', 'unknown')) AS told) AS sums"
             " WHERE sums.booked <> sums.told"
         ),
+        "unclaimed_money_given_twice": find(
+            "SELECT r.number, r.transfer_id FROM payments_refund r JOIN wallet_transferref a"
+            " ON a.ref = 'unclaimed:' || r.transfer_id WHERE r.state <> 'refused'"
+        ),
         "bonuses_unlike_the_ledger": find(
             "SELECT g.id, g.amount, g.taken_back FROM payments_bonusgrant g"
             " WHERE NOT EXISTS (SELECT 1 FROM wallet_transferref r JOIN wallet_entry e ON e.transfer_id = r.transfer_id"
             " AND e.amount = g.amount JOIN wallet_account a ON a.id = e.account_id AND a.user_id = g.user_id"
             " WHERE r.ref = 'bonus:' || g.top_up_id) OR g.taken_back <> (SELECT COALESCE(SUM(f.bonus), 0)"
-            " FROM payments_topuprefund f WHERE f.top_up_id = g.top_up_id)"
+            " FROM payments_topuprefund f WHERE f.top_up_id = g.top_up_id) + (SELECT COALESCE(SUM(r.bonus), 0)"
+            " FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id"
+            " WHERE a.top_up_id = g.top_up_id AND r.state <> 'refused')"
         ),
         "bonus_money_without_top_up": find(
             "SELECT t.ref FROM wallet_transfer t WHERE t.kind = 'bonus' AND NOT EXISTS (SELECT 1"

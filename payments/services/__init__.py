@@ -10,11 +10,19 @@ from payments.services.payout_accounts import (
     save_payout_account,
     verify_payout_account,
 )
-from payments.services.refunding import begin_refund, push_due_refunds, push_refund, return_payment, settle_refund
-from payments.services.staff import assign_ref, assign_to_member, assign_to_order, confirm_payment
+from payments.services.refunding import (
+    begin_refund,
+    push_due_refunds,
+    push_refund,
+    return_payment,
+    return_unclaimed,
+    settle_refund,
+)
+from payments.services.staff import assign_to_member, assign_to_order, confirm_payment
 from payments.services.starting import form_fields, start_attempt, wants_payer
 from payments.services.top_up_refunds import refund_top_up
 from payments.services.topping_up import close_due_top_ups, place_top_up
+from payments.services.unclaimed import assign_ref, is_free
 from payments.services.withdrawing import (
     approve_withdrawal,
     ask_withdrawal,
@@ -47,6 +55,7 @@ __all__ = [
     "fetch_keys",
     "forget_old_notifies",
     "form_fields",
+    "is_free",
     "place_top_up",
     "process_notify",
     "push_due_refunds",
@@ -57,6 +66,7 @@ __all__ = [
     "refuse_payout_account",
     "reject_withdrawal",
     "return_payment",
+    "return_unclaimed",
     "reveal_payout_account",
     "save_channel",
     "save_payout_account",

@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from django.db import transaction
+from django.db.models.functions import Coalesce
 
 from accounts.models import User
 from audit.services import record
@@ -25,13 +27,16 @@ from events.services import emit
 from orders.models import OrderRefund
 from orders.services import credit_instead, note_returned
 from payments import exceptions
+from payments.bonuses import due_back, give_again, lock_gift, take_back
 from payments.exceptions import NotReturnable
-from payments.gateways import provider_of
+from payments.gateways import kind_of, provider_of
 from payments.models import PaymentAttempt, Refund, RefundMove
 from payments.providers import Outcome, Refunded
 from payments.purposes import owner_account, owner_of
-from payments.selectors import paid_attempts, returnable, share_out
-from wallet.services import fall_back, return_to_channel, send_back
+from payments.selectors import given_back_of, paid_attempts, returnable, share_out, unclaimed_amount
+from payments.services.unclaimed import channel_of, locked_unclaimed
+from wallet.models import Account
+from wallet.services import fall_back, return_to_channel, send_back, shop_account
 
 logger = logging.getLogger(__name__)
 State = Refund.State
@@ -75,7 +80,8 @@ def return_payment(
     """Send money that came through an attempt and paid for nothing (too much, too late, a top-up, refunded into the shop)
     back to its payer, out of the wallet or the guest's order where it lies; once per `ref`, with an audit entry.
 
-    Locks the attempt, then the account. Raises ReasonNeeded, NotReturnable, InsufficientBalance.
+    What of a top-up goes back takes its share of the gift along. Locks the attempt, the top-up and its gift, then the
+    account. Raises ReasonNeeded, NotReturnable, InsufficientBalance.
     """
     reason = read_reason(reason, most=150)
     with transaction.atomic():
@@ -84,10 +90,17 @@ def return_payment(
         known = Refund.objects.filter(ref=ref).first()
         if known is not None:
             return known
+        grant = None
+        if attempt.top_up is not None:
+            grant = lock_gift(attempt.top_up)
+            attempt.top_up.refresh_from_db()
         left = returnable(attempt)
         if not ZERO < amount <= left:
             raise NotReturnable(left=left)
-        made = _create(attempt, amount, ref=ref, at=at, actor=actor, reason=reason)
+        bonus = due_back(attempt.top_up, grant, given_back_of(attempt.top_up) + amount) if grant else ZERO
+        made = _create(attempt, amount, ref=ref, at=at, actor=actor, reason=reason, bonus=bonus)
+        if bonus:
+            take_back(grant, bonus, ref=gift_ref(made), memo=reason, at=at)
         send_back(
             source=owner_account(attempt),
             amount=amount,
@@ -97,13 +110,48 @@ def return_payment(
             actor=actor,
         )
         detail = {"amount": str(amount), "refund": made.number, "reason": reason}
+        if bonus:
+            detail["bonus"] = str(bonus)
         record(action=SEND_BACK, at=at, actor=actor, target=attempt, detail=detail, address=address)
         _nudge([made])
     return made
 
 
+def return_unclaimed(*, transfer_id: int, reason: str, actor: User, address: str | None = None) -> Refund:
+    """Send gateway money that nobody expected back to whoever paid it, whole, with an audit entry. What the gateway refuses
+    lies where it lay, to be assigned or sent anew.
+
+    Locks the transfer that booked it. Raises ReasonNeeded, AlreadyAssigned, also for money on its way back or returned,
+    NotReturnable where its gateway takes nothing back.
+    """
+    reason = read_reason(reason, most=150)
+    with transaction.atomic():
+        at = clock.now()
+        transfer = locked_unclaimed(transfer_id)
+        amount, channel, txn = unclaimed_amount(transfer), channel_of(transfer), transfer.ref.split(":", 2)[2]
+        if not kind_of(channel).can_refund:
+            raise NotReturnable(left=ZERO)
+        # One number at a time is told of the same money; after a refusal there may be another.
+        tries = Refund.objects.filter(transfer_id=transfer.pk).count()
+        told = {"transfer_id": transfer.pk, "channel": channel, "paid_number": transfer.memo, "paid_txn": txn}
+        ref = f"unclaimed:{transfer.pk}:{tries + 1}"
+        made = _create(None, amount, ref=ref, at=at, actor=actor, reason=reason, **told)
+        send_back(
+            source=shop_account(Account.Purpose.UNCLAIMED),
+            amount=amount,
+            ref=f"sent-back:{made.number}",
+            at=at,
+            memo=transfer.memo,
+            actor=actor,
+        )
+        detail = {"amount": str(amount), "refund": made.number, "reason": reason}
+        record(action=SEND_BACK, at=at, actor=actor, target=transfer, detail=detail, address=address)
+        _nudge([made])
+    return made
+
+
 def _create(
-    attempt: PaymentAttempt,
+    attempt: PaymentAttempt | None,
     amount: Decimal,
     *,
     ref: str,
@@ -111,9 +159,11 @@ def _create(
     order_refund: OrderRefund | None = None,
     actor: User | None = None,
     reason: str = "",
+    **told: Any,
 ) -> Refund:
     actor_id = actor.pk if actor else order_refund.actor_id if order_refund else None
     made = Refund.objects.create(
+        **told,
         number=refund_number(at),
         ref=ref,
         attempt=attempt,
@@ -138,13 +188,13 @@ def push_refund(*, refund_id: int) -> str:
 
     One that is not known there is sent again, under the same number. Network; no transaction may be open.
     """
-    refund = Refund.objects.select_related("attempt__channel").get(pk=refund_id)
+    refund = Refund.objects.select_related("attempt__channel", "channel").get(pk=refund_id)
     if refund.state not in Refund.OPEN:
         return refund.state
-    provider = provider_of(refund.attempt.channel)
+    provider = provider_of(refund.gateway)
     told = {
-        "number": refund.attempt.number,
-        "provider_txn": refund.attempt.provider_txn,
+        "number": refund.payment_number,
+        "provider_txn": refund.payment_txn,
         "refund_number": refund.number,
     }
     if refund.state != State.CREATED:
@@ -217,7 +267,7 @@ def settle_refund(*, refund_id: int, done: bool, reason: str, actor: User, addre
 
 
 def _locked(refund_id: int) -> Refund:
-    related = ("attempt__channel", "attempt__order", "attempt__top_up", "order_refund")
+    related = ("attempt__channel", "attempt__order", "attempt__top_up", "order_refund", "channel")
     return lock_one(Refund.objects.select_related(*related).filter(pk=refund_id))
 
 
@@ -226,7 +276,7 @@ def _settle(refund: Refund, *, done: bool, at: datetime, note: str, actor: User 
     refund.settled_at, refund.ask_at = at, None
     fields = ["settled_at", "ask_at", "provider_refund", "last_error"]
     _move(refund, State.DONE if done else State.REFUSED, at=at, fields=fields, note=note, actor=actor)
-    channel, amount = refund.attempt.channel.code, refund.amount
+    channel, amount = refund.gateway.code, refund.amount
     ref = f"refund-out:{refund.number}" if done else f"refund-back:{refund.number}"
     if refund.order_refund_id is not None:
         if done:
@@ -234,12 +284,24 @@ def _settle(refund: Refund, *, done: bool, at: datetime, note: str, actor: User 
         else:
             credit_instead(refund_id=refund.order_refund_id, amount=amount, ref=ref, at=at, note=refund.number)
         return
-    memo = _memo(refund.attempt)
+    attempt = refund.attempt
+    memo = _memo(attempt) if attempt else refund.paid_number
     if done:
         return_to_channel(channel=channel, amount=amount, ref=ref, at=at, memo=memo)
+    elif attempt is None:
+        fall_back(to=shop_account(Account.Purpose.UNCLAIMED), amount=amount, ref=ref, at=at, memo=memo)
     else:
-        fall_back(to=owner_account(refund.attempt), amount=amount, ref=ref, at=at, memo=memo, was_sold=False)
-    _tell(refund, done=done, at=at)
+        grant = lock_gift(attempt.top_up) if refund.bonus else None
+        fall_back(to=owner_account(attempt), amount=amount, ref=ref, at=at, memo=memo, was_sold=False)
+        if grant is not None:
+            give_again(grant, refund.bonus, ref=gift_ref(refund), at=at)
+    if attempt is not None:
+        _tell(refund, done=done, at=at)
+
+
+def gift_ref(refund: Refund) -> str:
+    """The ledger's reference of what was taken back of a gift with this refund."""
+    return f"bonus_back:{refund.number}"
 
 
 def _tell(refund: Refund, *, done: bool, at: datetime) -> None:
@@ -283,7 +345,8 @@ def push_due_refunds(*, limit: int = 100) -> int:
     due = Refund.objects.filter(ask_at__lte=clock.now()).order_by("ask_at")
     silent: dict[int, int] = {}
     settled = 0
-    for refund_id, channel_id, ask_at in list(due.values_list("pk", "attempt__channel_id", "ask_at")[:limit]):
+    channels = Coalesce("attempt__channel_id", "channel_id")
+    for refund_id, channel_id, ask_at in list(due.values_list("pk", channels, "ask_at")[:limit]):
         # A round that takes long is overtaken by the next: whoever moves the time goes on.
         mine = Refund.objects.filter(pk=refund_id, ask_at=ask_at)
         if silent.get(channel_id, 0) >= PATIENCE or not mine.update(ask_at=clock.now() + CALL_LIMIT):

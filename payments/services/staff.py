@@ -7,16 +7,16 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.locks import lock_one
 from common.reasons import read_reason
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
-from payments.exceptions import AlreadyAssigned, FactsNeeded
-from payments.models import Channel, PaymentAttempt
+from payments.exceptions import FactsNeeded
+from payments.models import PaymentAttempt
 from payments.selectors import unclaimed_amount
 from payments.services.applying import apply_payment
+from payments.services.unclaimed import assign_ref, channel_of, locked_unclaimed
 from wallet.models import Account, Transfer
-from wallet.services import Posting, is_posted, post, shop_account, user_wallet
+from wallet.services import Posting, post, shop_account, user_wallet
 
 CONFIRM, ASSIGN = "payments.confirm", "payments.assign"
 
@@ -44,11 +44,6 @@ def confirm_payment(
     return new
 
 
-def assign_ref(transfer_id: int) -> str:
-    """The ledger's reference for giving unclaimed money its owner: it can have but one."""
-    return f"unclaimed:{transfer_id}"
-
-
 def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User, address: str | None = None) -> None:
     """Move gateway money that nobody expected into a member's wallet, with an audit entry.
 
@@ -57,7 +52,7 @@ def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User
     reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
-        transfer = _locked_unclaimed(transfer_id)
+        transfer = locked_unclaimed(transfer_id)
         amount, user = unclaimed_amount(transfer), User.objects.get(pk=user_id)
         legs = [Posting(shop_account(Account.Purpose.UNCLAIMED), -amount), Posting(user_wallet(user.pk), amount)]
         ref = assign_ref(transfer.pk)
@@ -77,13 +72,12 @@ def assign_to_order(
     reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
-        transfer = _locked_unclaimed(transfer_id)
+        transfer = locked_unclaimed(transfer_id)
         amount = unclaimed_amount(transfer)
-        channel = Channel.objects.get(pk=int(transfer.ref.split(":")[1]))
         outcome = receive_payment(
             order_id=order_id,
             amount=amount,
-            channel=channel.code,
+            channel=channel_of(transfer).code,
             ref=assign_ref(transfer.pk),
             at=at,
             source=shop_account(Account.Purpose.UNCLAIMED),
@@ -92,10 +86,3 @@ def assign_to_order(
         detail = {"amount": str(amount), "order": number, "reason": reason}
         record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
     return outcome
-
-
-def _locked_unclaimed(transfer_id: int) -> Transfer:
-    transfer = lock_one(Transfer.objects.filter(pk=transfer_id, kind=Transfer.Kind.UNCLAIMED))
-    if is_posted(assign_ref(transfer.pk)):
-        raise AlreadyAssigned
-    return transfer

@@ -1,6 +1,5 @@
 """A top-up is given back: by hand outside the shop, out of what the wallet still holds of it."""
 
-from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -8,13 +7,13 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.locks import lock, lock_one
+from common.locks import lock
 from common.money import ZERO
 from common.reasons import read_reason
-from payments.bonuses import due_back
+from payments.bonuses import due_back, lock_gift, take_back
 from payments.exceptions import RefundTooLarge
-from payments.models import BonusGrant, PaymentAttempt, TopUp, TopUpRefund
-from payments.selectors.paying import sent_back_of
+from payments.models import PaymentAttempt, TopUp, TopUpRefund
+from payments.selectors import given_back_of
 from wallet.models import Account, Transfer
 from wallet.services import Posting, post, shop_account, user_wallet
 
@@ -33,20 +32,21 @@ def refund_top_up(
     with transaction.atomic():
         at = clock.now()
         lock(PaymentAttempt.objects.filter(top_up=top_up_id))  # no refund through a gateway begins meanwhile
-        top_up = lock_one(TopUp.objects.filter(pk=top_up_id))
+        top_up = TopUp.objects.get(pk=top_up_id)
+        grant = lock_gift(top_up)
+        top_up.refresh_from_db()
         known = TopUpRefund.objects.filter(ref=ref, top_up=top_up).first()
         if known is not None:
             return known
-        left = top_up.credited - top_up.refunded - sent_back_of(top_up)
+        left = top_up.credited - given_back_of(top_up)
         if top_up.state != TopUp.State.PAID or not ZERO < amount <= left:
             raise RefundTooLarge(left=max(left, ZERO))
-        grant = next(iter(lock(BonusGrant.objects.filter(top_up=top_up))), None)
-        bonus = due_back(top_up, grant, top_up.refunded + amount)
+        bonus = due_back(top_up, grant, given_back_of(top_up) + amount)
         made = TopUpRefund.objects.create(
             ref=ref, top_up=top_up, amount=amount, bonus=bonus, reason=reason, actor=actor, at=at
         )
         if grant is not None and bonus:
-            _take_back(grant, bonus, made, at)
+            take_back(grant, bonus, ref=f"bonus_back:{made.pk}", memo=reason, at=at)
         legs = [
             Posting(user_wallet(top_up.user_id), -amount, restricted=ZERO),
             Posting(shop_account(Account.Purpose.PAYOUT), amount),
@@ -58,11 +58,3 @@ def refund_top_up(
         detail = {"amount": str(amount), "reason": reason, "ref": ref}
         record(action=REFUND, at=at, actor=actor, target=top_up, detail=detail, address=address)
     return made
-
-
-def _take_back(grant: BonusGrant, amount: Decimal, refund: TopUpRefund, at: datetime) -> None:
-    """What is left of the gift first, then other money: it was spent."""
-    legs = [Posting(user_wallet(grant.user_id), -amount), Posting(shop_account(Account.Purpose.BONUSES), amount)]
-    post(ref=f"bonus_back:{refund.pk}", kind=Transfer.Kind.BONUS_BACK, postings=legs, at=at, memo=refund.reason)
-    grant.taken_back += amount
-    grant.save(update_fields=["taken_back"])

@@ -9,12 +9,14 @@ from django.contrib.auth.models import Group
 from common import clock
 from payments.bonuses import best_of, bonus_of, rules_for
 from payments.exceptions import RefundTooLarge
-from payments.models import BonusGrant, BonusRule, PaymentAttempt, TopUp
+from payments.models import BonusGrant, BonusRule, PaymentAttempt, Refund, TopUp
+from payments.providers import Outcome, Refunded
 from payments.selectors import returnable
-from payments.services import close_due_top_ups, place_top_up, refund_top_up, return_payment
+from payments.services import close_due_top_ups, place_top_up, push_refund, refund_top_up, return_payment
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
 from tests.payments.withdrawals import bonus_rule
+from tests.shelf import books
 from wallet.exceptions import InsufficientBalance
 from wallet.models import Transfer
 from wallet.selectors import balance_of, restricted_of
@@ -143,14 +145,63 @@ def test_refunds_at_the_desk_show_what_goes_back(till, channel, charlie):
     assert at_desk(staff("vera", "payments.view_topup")).get(address).status_code == 403
 
 
-def test_a_top_up_with_a_gift_goes_back_only_where_its_gift_does_too(till, channel, charlie, olga):
-    """Through the gateway after staff noted it, and never twice for the same money."""
+def test_a_top_up_goes_back_through_the_gateway_together_with_its_gift(till, channel, charlie, olga):
     bonus_rule("100", "10")
     attempt = paid(till, channel, charlie, "100.00").attempts.get()
-    assert returnable(attempt) == 0
-    refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("100.00"), reason="误充", ref="r1", actor=olga)
-    attempt.refresh_from_db()
-    assert (returnable(attempt), balance_of(charlie)) == (0, 0)
+    assert (returnable(attempt), balance_of(charlie)) == (Decimal("100.00"), Decimal("110.00"))
+    made = return_payment(attempt_id=attempt.pk, amount=Decimal("50.00"), reason="误充", ref="r1", actor=olga)
+    grant = BonusGrant.objects.get()
+    assert (made.bonus, grant.taken_back, balance_of(charlie)) == (Decimal("5.00"), Decimal("5.00"), Decimal("55.00"))
+    assert books() == {}
+    assert push_refund(refund_id=made.pk) == "done"
+    # The rest by hand: in proportion to all that went back by either way, and never twice.
+    with pytest.raises(RefundTooLarge):
+        refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("50.01"), reason="x", ref="r2", actor=olga)
+    refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("50.00"), reason="误充", ref="r3", actor=olga)
+    attempt = PaymentAttempt.objects.get(pk=attempt.pk)
+    assert (returnable(attempt), balance_of(charlie), BonusGrant.objects.get().taken_back) == (0, 0, 10)
+
+
+def test_a_gift_that_was_spent_keeps_its_top_up_here(till, channel, charlie, olga, shelf):
+    """Together they must be there: nobody keeps the gift and has the money back."""
+    bonus_rule("100", "10")
+    attempt = paid(till, channel, charlie, "100.00").attempts.get()
+    shelf.buy(charlie, (shelf.sku("30.00", keys=1), 1), from_wallet=True)
+    with pytest.raises(InsufficientBalance):
+        return_payment(attempt_id=attempt.pk, amount=Decimal("80.00"), reason="x", ref="r1", actor=olga)
+    assert (balance_of(charlie), BonusGrant.objects.get().taken_back, Refund.objects.count()) == (
+        Decimal("80.00"),
+        0,
+        0,
+    )
+    return_payment(attempt_id=attempt.pk, amount=Decimal("72.72"), reason="x", ref="r2", actor=olga)
+    assert balance_of(charlie) == Decimal("0.01")
+
+
+def test_a_refusal_gives_money_and_gift_again_and_no_more_can_be_withdrawn(till, channel, charlie, olga, monkeypatch):
+    bonus_rule("100", "10")
+    attempt = paid(till, channel, charlie, "100.00").attempts.get()
+    made = return_payment(attempt_id=attempt.pk, amount=Decimal("100.00"), reason="误充", ref="r1", actor=olga)
+    assert (balance_of(charlie), restricted_of(charlie)) == (0, 0)
+    monkeypatch.setattr(
+        "payments.epay.provider.EpayProvider.refund", lambda *_, **__: Refunded(outcome=Outcome.REFUSED)
+    )
+    assert push_refund(refund_id=made.pk) == "refused"
+    assert (balance_of(charlie), restricted_of(charlie)) == (Decimal("110.00"), Decimal("10.00"))
+    assert (BonusGrant.objects.get().taken_back, books()) == (0, {})
+    again = return_payment(attempt_id=attempt.pk, amount=Decimal("100.00"), reason="再试", ref="r2", actor=olga)
+    assert (again.bonus, balance_of(charlie)) == (Decimal("10.00"), 0)
+
+
+def test_the_desk_shows_the_gift_that_goes_along(till, channel, charlie):
+    bonus_rule("100", "10")
+    attempt = paid(till, channel, charlie, "100.00").attempts.get()
+    desk = at_desk(staff("gus", "payments.view_paymentattempt", "payments.send_back"))
+    address = f"/admin/payments/paymentattempt/{attempt.pk}/send-back/"
+    act = Act(desk, address).fill(amount="50", reason="误充")
+    assert "收回赠送" in act.text and "¥5.00" in act.text and "¥55.00" in act.text
+    assert "正在原路退回" in act.confirm().done()
+    assert Refund.objects.get().bonus == Decimal("5.00")
 
 
 def test_what_went_back_through_the_gateway_is_not_noted_again(till, channel, charlie, olga):

@@ -1,5 +1,6 @@
-"""Gateway money under a number that nobody knows is kept, shown, and assigned once."""
+"""Gateway money under a number that nobody knows is kept, shown, and assigned or sent back once."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -9,9 +10,18 @@ from audit.models import AuditEntry
 from common import clock
 from common.exceptions import ReasonNeeded
 from orders.models import Order
-from payments.exceptions import AlreadyAssigned
-from payments.models import Channel
-from payments.services import assign_to_member, assign_to_order
+from payments.exceptions import AlreadyAssigned, NotReturnable
+from payments.models import Channel, Refund
+from payments.providers import Outcome, Refunded
+from payments.services import (
+    assign_to_member,
+    assign_to_order,
+    push_due_refunds,
+    push_refund,
+    refunding,
+    return_unclaimed,
+    settle_refund,
+)
 from payments.services.applying import ledger_ref
 from tests.desk import Act, at_desk, staff
 from tests.shelf import books
@@ -20,6 +30,34 @@ from wallet.selectors import balance_of, credit_of_order
 from wallet.services import receive_from_channel, shop_account
 
 pytestmark = pytest.mark.django_db
+
+
+class Gateway:
+    """What answers refunds: each answer once, then silence."""
+
+    def __init__(self, *answers: Refunded) -> None:
+        self.answers, self.told, self.asked = list(answers), [], []
+
+    def refund(self, **told) -> Refunded:
+        self.told.append(told)
+        return self._next()
+
+    def query_refund(self, **asked) -> Refunded:
+        self.asked.append(asked)
+        return self._next()
+
+    def _next(self) -> Refunded:
+        return self.answers.pop(0) if self.answers else Refunded(outcome=Outcome.UNKNOWN, reason="timeout")
+
+
+@pytest.fixture
+def gateway(monkeypatch):
+    def speak(*answers: Refunded) -> Gateway:
+        made = Gateway(*answers)
+        monkeypatch.setattr(refunding, "provider_of", lambda channel: made)
+        return made
+
+    return speak
 
 
 @pytest.fixture
@@ -117,3 +155,101 @@ def test_looking_permits_no_assigning(unclaimed, charlie):
     posted = {"_step": "run", "member": "charlie", "order": "", "reason": "x"}
     assert desk.post(act_of(unclaimed), posted).status_code == 403
     assert balance_of(charlie) == 0
+
+
+def back_of(transfer: Transfer) -> str:
+    return f"/admin/payments/notifylog/unclaimed/{transfer.pk}/give-back/"
+
+
+def held(channel: str = "epay-test") -> Decimal:
+    code = shop_account(Account.Purpose.CLEARING, channel).code
+    return -sum(Entry.objects.filter(account__code=code).values_list("amount", flat=True))
+
+
+DONE, NO = Refunded(outcome=Outcome.DONE, provider_refund="B1"), Refunded(outcome=Outcome.REFUSED, reason="closed")
+
+
+def test_staff_send_it_back_the_way_it_came(unclaimed, gateway, charlie):
+    told = gateway(DONE)
+    rights = ["wallet.view_transfer", "payments.view_notifylog", "payments.send_back", "payments.view_refund"]
+    desk = at_desk(staff("gus", *rights))
+    assert back_of(unclaimed) in desk.get(page(unclaimed)).content.decode()
+    act = Act(desk, back_of(unclaimed)).fill(reason="付款人来电，误付")
+    assert "确认退回 ¥10.00" in act.text and "P1" in act.text and "T1" in act.text
+    assert left_over() == Decimal("10.00"), "a preview moves nothing"
+    assert "正在原路退回" in act.confirm().done()
+    refund = Refund.objects.get()
+    assert (left_over(), held(), books()) == (0, Decimal("10.00"), {})
+    assert "正在原路退回" in desk.get(page(unclaimed)).content.decode()
+    assert push_refund(refund_id=refund.pk) == "done"
+    assert told.told == [
+        {"number": "P1", "provider_txn": "T1", "refund_number": refund.number, "amount": Decimal("10.00")}
+    ]
+    assert (left_over(), held(), books()) == (0, 0, {})
+    text = desk.get(page(unclaimed)).content.decode()
+    assert "已原路退回" in text and refund.number in text and back_of(unclaimed) not in text
+    shown = desk.get(f"/admin/payments/refund/{refund.pk}/change/").content.decode()
+    assert "待认领款项 P1" in shown and "T1" in shown
+    assert refund.number in desk.get("/admin/payments/refund/?q=p1").content.decode()
+    csv = b"".join(desk.get("/admin/payments/refund/export-csv/").streaming_content).decode()
+    assert "待认领款项 P1" in csv
+    logged = AuditEntry.objects.get(action="payments.send_back")
+    assert (logged.actor, logged.detail["reason"]) == ("gus", "付款人来电，误付")
+
+
+def test_what_the_gateway_does_not_answer_is_asked_and_not_sent_twice(unclaimed, gateway, olga):
+    refund = return_unclaimed(transfer_id=unclaimed.pk, reason="误付", actor=olga)
+    told = gateway()
+    assert push_refund(refund_id=refund.pk) == "unknown"
+    told.answers = [DONE]
+    with clock.travel(clock.now() + timedelta(minutes=2)):
+        assert push_due_refunds() == 1
+    assert (len(told.told), len(told.asked)) == (1, 1)
+    assert told.asked[0]["refund_number"] == told.told[0]["refund_number"] == refund.number
+    assert (held(), books()) == (0, {})
+
+
+def test_what_the_gateway_refuses_waits_for_its_owner_again(unclaimed, gateway, olga, charlie):
+    first = return_unclaimed(transfer_id=unclaimed.pk, reason="误付", actor=olga)
+    gateway(NO, DONE)
+    assert push_refund(refund_id=first.pk) == "refused"
+    assert (left_over(), books()) == (Decimal("10.00"), {})
+    second = return_unclaimed(transfer_id=unclaimed.pk, reason="再试", actor=olga)
+    assert second.number != first.number
+    assert push_refund(refund_id=second.pk) == "done"
+    with pytest.raises(AlreadyAssigned):
+        assign_to_member(transfer_id=unclaimed.pk, user_id=charlie.pk, reason="x", actor=olga)
+    assert (left_over(), balance_of(charlie), books()) == (0, 0, {})
+
+
+def test_it_goes_one_way_only(unclaimed, olga, charlie, shelf):
+    order = shelf.buy(None, (shelf.sku("9.90", keys=1), 1))
+    with pytest.raises(ReasonNeeded):
+        return_unclaimed(transfer_id=unclaimed.pk, reason=" ", actor=olga)
+    refund = return_unclaimed(transfer_id=unclaimed.pk, reason="误付", actor=olga)
+    for again in (
+        lambda: return_unclaimed(transfer_id=unclaimed.pk, reason="x", actor=olga),
+        lambda: assign_to_member(transfer_id=unclaimed.pk, user_id=charlie.pk, reason="x", actor=olga),
+        lambda: assign_to_order(transfer_id=unclaimed.pk, order_id=order.pk, reason="x", actor=olga),
+    ):
+        with pytest.raises(AlreadyAssigned):
+            again()
+    settle_refund(refund_id=refund.pk, done=False, reason="没有发送", actor=olga)
+    assign_to_member(transfer_id=unclaimed.pk, user_id=charlie.pk, reason="核实", actor=olga)
+    with pytest.raises(AlreadyAssigned):
+        return_unclaimed(transfer_id=unclaimed.pk, reason="x", actor=olga)
+    assert (balance_of(charlie), left_over(), books()) == (Decimal("10.00"), 0, {})
+
+
+def test_a_gateway_that_takes_nothing_back_is_not_offered(unclaimed, olga):
+    Channel.objects.update(provider="bepusdt")
+    with pytest.raises(NotReturnable):
+        return_unclaimed(transfer_id=unclaimed.pk, reason="误付", actor=olga)
+    desk = at_desk(staff("gus", "wallet.view_transfer", "payments.send_back"))
+    act = Act(desk, back_of(unclaimed)).fill(reason="x")
+    assert "不支持原路退回" in act.text and "确认退回" not in act.text
+
+
+def test_assigning_permits_no_sending_back(unclaimed, desk):
+    assert back_of(unclaimed) not in desk.get(page(unclaimed)).content.decode()
+    assert desk.post(back_of(unclaimed), {"_step": "run", "reason": "x"}).status_code == 403

@@ -269,6 +269,10 @@ DAMAGES = {
     ],
     "payments.top_ups_unlike_attempts": ["UPDATE payments_topup SET credited = credited + 1"],
     "payments.bonuses_unlike_the_ledger": ["UPDATE payments_bonusgrant SET amount = amount + 1"],
+    "payments.unclaimed_money_given_twice": [
+        "UPDATE payments_refund SET transfer_id = 0 WHERE state <> 'refused'",
+        "INSERT INTO wallet_transferref (ref, transfer_id) VALUES ('unclaimed:0', 0)",
+    ],
     "payments.bonus_money_without_top_up": ["DELETE FROM payments_bonusgrant"],
     "payments.top_up_refunds_unlike_the_ledger": [
         "UPDATE payments_topup SET refunded = refunded + 1 WHERE refunded > 0"

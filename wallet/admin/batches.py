@@ -116,7 +116,7 @@ class CardBatchAdmin(ReadOnlyAdmin):
             "approve_codes": state == Release.ASKED and not asked,
             "deny_codes": state == Release.ASKED and not asked,
             "take_codes": state == Release.APPROVED and asked,
-            "take_codes_again": release is not None and services.kept_for(release, request.user),
+            "take_codes_again": release is not None and services.kept_for(release, user),
             "drop_codes": state == Release.DONE and asked and bool(batch.sealed_codes),
             "void": batch.state == State.ISSUED,
         }
