@@ -16,6 +16,7 @@ from launcher.postgres import Postgres
 from launcher.processes import Program
 from launcher.valkey import Valkey
 from tests.sandboxes import ROOT, wait_until
+from torture.servers import Running
 
 
 def database_url() -> str:
@@ -60,18 +61,9 @@ class Server:
         self.process = None
 
     def _launch(self, program: Program, log: Path) -> None:
-        with log.open("ab") as target:
-            self.process = subprocess.Popen(
-                program.command,
-                env={**os.environ, **program.environment},
-                cwd=program.folder,
-                stdin=subprocess.PIPE,
-                stdout=target,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        self.process.stdin.write(program.input)
-        self.process.stdin.close()
+        running = Running(program, log)
+        running.start(wait=False)
+        self.process = running.process
 
 
 class RunningPostgres(Server):

@@ -4,19 +4,15 @@ import itertools
 import secrets
 from decimal import Decimal
 
-from django.db import connection, transaction
-
 from accounts.models import User
-from catalog.models import Category, Key, KeyBatch, Product, Sku
-from catalog.services.sealing import new_data_key, seal_key
-from common import clock, crypto
+from catalog.models import Category, Product, Sku
+from common import clock
 from common.findings import Findings
 from orders.models import Order
 from orders.services import Buyer, Item, place
 from shop.books import audit
 from tenancy.selectors import main_storefront
-from wallet.models import Account, Transfer
-from wallet.services import Posting, post, shop_account, user_wallet
+from torture import scene
 
 _numbers = itertools.count(1)
 
@@ -48,40 +44,12 @@ class Shelf:
 
     def stock(self, sku: Sku, count: int) -> list[str]:
         """Put `count` fresh keys on the shelf and return them in the order of sale."""
-        at = clock.now()
-        data_key = new_data_key(at=at)
-        batch = KeyBatch.objects.create(sku=sku, data_key=data_key, state=KeyBatch.State.DONE, created_at=at)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT nextval('catalog_key_id_seq') FROM generate_series(1, %s)", [count])
-            ids = [row[0] for row in cursor.fetchall()]
-        texts = [f"TEST-{secrets.token_hex(8).upper()}" for _ in ids]
-        Key.objects.bulk_create(
-            Key(
-                pk=pk,
-                sku=sku,
-                product_id=sku.product_id,
-                batch=batch,
-                data_key=data_key,
-                position=pk,
-                ciphertext=seal_key(text, key_id=pk, seller_id=None, data_key=data_key),
-                fingerprint=crypto.fingerprint(text, f"product:{sku.product_id}"),
-                preview=f"{text[:6]}****",
-            )
-            for pk, text in zip(ids, texts, strict=True)
-        )
-        return texts
+        return [text for _, text in scene.fresh_keys([sku], count, mark="TEST")]
 
     @staticmethod
     def fund(user: User, amount: str) -> None:
         """Give a member money."""
-        if Decimal(amount):
-            with transaction.atomic():
-                legs = [
-                    Posting(user_wallet(user.pk), Decimal(amount)),
-                    Posting(shop_account(Account.Purpose.ADJUSTMENT), -Decimal(amount)),
-                ]
-                ref = f"test:fund:{user.pk}:{secrets.token_hex(4)}"
-                post(ref=ref, kind=Transfer.Kind.ADJUSTMENT, postings=legs, at=clock.now())
+        scene.fund(user, amount)
 
     @staticmethod
     def buy(user: User | None, *wanted: tuple[Sku, int], from_wallet: bool = False, **extra) -> Order:

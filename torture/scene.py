@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from accounts.models import User
 from accounts.services import create_member
-from catalog.models import Category, Key, KeyBatch, Product, ReusableSecret, Sku
+from catalog.models import Category, DataKey, Key, KeyBatch, Product, ReusableSecret, Sku
 from catalog.services.keys import set_reusable
 from catalog.services.sealing import new_data_key, seal_key
 from common import clock, crypto
@@ -32,7 +32,7 @@ PASSWORD = "tea-and-keys-9"  # noqa: S105 - of people who live for minutes
 _numbers = itertools.count(1)
 
 
-def _name(what: str) -> str:
+def name_for(what: str) -> str:
     """Also two processes on one database never choose the same."""
     return f"{what}-{next(_numbers)}-{secrets.token_hex(3)}"
 
@@ -43,7 +43,7 @@ def sku(price: str = "1.00", *, keys: int = 0, kind: str = Product.Kind.KEY, sec
     category, _ = Category.objects.get_or_create(
         slug="torture", defaults={"code": "torture", "name": "测试", "name_en": "Torture"}
     )
-    name = _name("goods")
+    name = name_for("goods")
     product = Product.objects.create(
         slug=name, category=category, name=name, kind=kind, status=Product.Status.ON_SALE, created_at=at, updated_at=at
     )
@@ -57,20 +57,31 @@ def sku(price: str = "1.00", *, keys: int = 0, kind: str = Product.Kind.KEY, sec
     return made
 
 
-def stock(goods: Sku, count: int) -> list[int]:
+def stock(goods: Sku, count: int, *, data_key: DataKey | None = None) -> list[int]:
     """So many fresh keys; returns their ids."""
+    return [pk for pk, _ in fresh_keys([goods], count, data_key=data_key)]
+
+
+def fresh_keys(
+    skus: Sequence[Sku], count: int, *, data_key: DataKey | None = None, mark: str = "TORTURE"
+) -> list[tuple[int, str]]:
+    """So many fresh keys for each, sealed as the shop seals them; returns their ids and texts in the order of sale."""
     at = clock.now()
-    data_key = new_data_key(at=at)
-    batch = KeyBatch.objects.create(sku=goods, data_key=data_key, state=KeyBatch.State.DONE, created_at=at)
+    data_key = data_key or new_data_key(at=at)
+    batches = KeyBatch.objects.bulk_create(
+        KeyBatch(sku=one, data_key=data_key, state=KeyBatch.State.DONE, created_at=at) for one in skus
+    )
     with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('catalog_key_id_seq') FROM generate_series(1, %s)", [count])
+        cursor.execute("SELECT nextval('catalog_key_id_seq') FROM generate_series(1, %s)", [count * len(skus)])
         ids = [row[0] for row in cursor.fetchall()]
-    Key.objects.bulk_create(_key(goods, batch, data_key, pk) for pk in ids)
-    return ids
+    made = [(pk, f"{mark}-{secrets.token_hex(8).upper()}") for pk in ids]
+    wanted = [batch for batch in batches for _ in range(count)]
+    Key.objects.bulk_create(_key(batch, data_key, *one) for batch, one in zip(wanted, made, strict=True))
+    return made
 
 
-def _key(goods: Sku, batch: KeyBatch, data_key, pk: int) -> Key:
-    text = f"TORTURE-{secrets.token_hex(8).upper()}"
+def _key(batch: KeyBatch, data_key: DataKey, pk: int, text: str) -> Key:
+    goods = batch.sku
     return Key(
         pk=pk,
         sku=goods,
@@ -80,12 +91,12 @@ def _key(goods: Sku, batch: KeyBatch, data_key, pk: int) -> Key:
         position=pk,
         ciphertext=seal_key(text, key_id=pk, seller_id=None, data_key=data_key),
         fingerprint=crypto.fingerprint(text, f"product:{goods.product_id}"),
-        preview="TORTURE****",
+        preview=f"{text[:6]}****",
     )
 
 
 def member(money: str = "0", *, name: str = "") -> User:
-    user = create_member(username=name or _name("member"), password=PASSWORD, storefront_id=MAIN_ID)
+    user = create_member(username=name or name_for("member"), password=PASSWORD, storefront_id=MAIN_ID)
     fund(user, money)
     return user
 
@@ -95,12 +106,12 @@ def fund(user: User, money: str) -> None:
     if amount:
         legs = [Posting(user_wallet(user.pk), amount), Posting(shop_account(Account.Purpose.ADJUSTMENT), -amount)]
         with transaction.atomic():
-            post(ref=_name("fund"), kind=Transfer.Kind.ADJUSTMENT, postings=legs, at=clock.now())
+            post(ref=name_for("fund"), kind=Transfer.Kind.ADJUSTMENT, postings=legs, at=clock.now())
 
 
 def boss() -> User:
     """Staff who may do everything."""
-    return User.objects.create_superuser(_name("staff"), PASSWORD, date_joined=clock.now())
+    return User.objects.create_superuser(name_for("staff"), PASSWORD, date_joined=clock.now())
 
 
 def order(user: User | None, goods: Sku, quantity: int = 1, *, wallet: bool = False, **more) -> Order:
@@ -116,7 +127,7 @@ def order(user: User | None, goods: Sku, quantity: int = 1, *, wallet: bool = Fa
 
 
 def coupon_template(off: str = "0.50", **fields) -> CouponTemplate:
-    name = _name("coupon")
+    name = name_for("coupon")
     made = CouponTemplate(
         **{
             "code": name,
@@ -133,7 +144,7 @@ def coupon_template(off: str = "0.50", **fields) -> CouponTemplate:
 
 
 def coupon(user: User, template: CouponTemplate) -> Coupon:
-    return issue_coupon(template_id=template.pk, user_id=user.pk, ref=_name("issue"), at=clock.now())
+    return issue_coupon(template_id=template.pk, user_id=user.pk, ref=name_for("issue"), at=clock.now())
 
 
 def channel(gateway: str = "https://gateway.invalid", *, mode: str = "page", code: str = "epay") -> Channel:
