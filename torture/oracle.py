@@ -60,7 +60,7 @@ PROMISES = {
         "SELECT coupon_id FROM marketing_couponuse WHERE given_back_at IS NULL GROUP BY coupon_id HAVING COUNT(*) > 1"
     ),
     "one click became two orders": (
-        "SELECT result FROM audit_idempotencyrecord WHERE starts_with(caller, 'user:') AND key NOT LIKE 'top-up:%'"
+        "SELECT result FROM audit_idempotencyrecord WHERE starts_with(key, 'order:')"
         " GROUP BY result HAVING COUNT(*) > 1"
     ),
 }

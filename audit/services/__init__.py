@@ -64,15 +64,17 @@ def request_hash(request: dict) -> str:
     return hashlib.sha256(json.dumps(request, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def run_once(*, caller: str, key: str, request: dict, at: datetime, run: Callable[[], Any]) -> tuple[Any, bool]:
-    """Run `run` once per (caller, key) and return (its JSON result, whether it was run now).
+def run_once(
+    *, act: str, caller: str, key: str, request: dict, at: datetime, run: Callable[[], Any]
+) -> tuple[Any, bool]:
+    """Run `run` once per act ("order", "withdrawal"), caller and key; return (its JSON result, whether it was run now).
 
     Must be called inside the transaction of the effect: the record and the effect commit together, and a concurrent
     twin waits on the unique key until the first has committed. Raises KeyReused when the key came with another request.
     """
     if not connection.in_atomic_block:
         raise LockOutsideTransaction("run_once() needs the transaction of its effect")
-    digest = request_hash(request)
+    digest, key = request_hash(request), f"{act}:{key}"[:80]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit_idempotencyrecord (caller, key, request_hash, created_at) VALUES (%s, %s, %s, %s)"

@@ -112,7 +112,9 @@ def place(
                 emit(placed, at=at)
             return order.pk
 
-        order_id, _new = run_once(caller=buyer.caller, key=idempotency_key[:80], request=request, at=at, run=run)
+        order_id, _new = run_once(
+            act="order", caller=buyer.caller, key=idempotency_key, request=request, at=at, run=run
+        )
         return Order.objects.get(pk=order_id)
 
 

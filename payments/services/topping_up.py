@@ -50,8 +50,9 @@ def place_top_up(
             ).pk
 
         top_up_id, _new = run_once(
+            act="top-up",
             caller=f"user:{user.pk}",
-            key=f"top-up:{idempotency_key}"[:80],
+            key=idempotency_key,
             request={"amount": str(amount), **({"repays_credit": True} if repays_credit else {})},
             at=at,
             run=run,

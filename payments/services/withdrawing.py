@@ -48,8 +48,9 @@ def ask_withdrawal(*, user: User, amount: Decimal, idempotency_key: str, address
     with transaction.atomic():
         at = clock.now()
         made, _new = run_once(
+            act="withdrawal",
             caller=f"user:{user.pk}",
-            key=f"withdrawal:{idempotency_key}"[:80],
+            key=idempotency_key,
             request={"amount": str(amount)},
             at=at,
             run=lambda: _ask(user, amount, at, address).pk,

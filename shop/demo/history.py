@@ -327,7 +327,7 @@ class History:
 
     @staticmethod
     def _known(buyer: Buyer, key: str) -> Order | None:
-        done = IdempotencyRecord.objects.filter(caller=buyer.caller, key=key).first()
+        done = IdempotencyRecord.objects.filter(caller=buyer.caller, key=f"order:{key}").first()
         return Order.objects.get(pk=done.result) if done else None
 
     def _change_price(self, code: str, price: Decimal) -> None:

@@ -152,11 +152,11 @@ def test_an_interrupted_run_is_finished_by_the_next(small, monkeypatch, tmp_path
             make(tmp_path / "logins.json")
     make(tmp_path / "logins.json")
     assert books() == {}
-    placed = IdempotencyRecord.objects.filter(key__startswith="demo")
+    placed = IdempotencyRecord.objects.filter(key__startswith="order:demo")
     assert Order.objects.count() == placed.count() == len(set(placed.values_list("caller", "key")))
     for person in history.MEMBERS:
         user = User.objects.get(username=person.username)
-        wanted = {f"demo-{number}" for number in range(1, person.orders + 1)}
+        wanted = {f"order:demo-{number}" for number in range(1, person.orders + 1)}
         assert wanted <= set(placed.filter(caller=f"user:{user.pk}").values_list("key", flat=True))
     assert AuditEntry.objects.filter(action="demo.begun").count() == 1
     assert not Delivery.objects.exclude(state="done").exists()

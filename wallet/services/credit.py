@@ -52,8 +52,9 @@ def draw_credit(*, user: User, amount: Decimal, idempotency_key: str) -> CreditD
             return _draw(line, amount, at, "").pk
 
         made, _new = run_once(
+            act="credit-draw",
             caller=f"user:{user.pk}",
-            key=f"credit-draw:{idempotency_key}"[:80],
+            key=idempotency_key,
             request={"amount": str(amount)},
             at=at,
             run=run,
@@ -115,8 +116,9 @@ def repay_credit(*, user: User, amount: Decimal, idempotency_key: str) -> Credit
             return _repay(line, min(amount, line.used), at).pk
 
         made, _new = run_once(
+            act="credit-repay",
             caller=f"user:{user.pk}",
-            key=f"credit-repay:{idempotency_key}"[:80],
+            key=idempotency_key,
             request={"amount": str(amount)},
             at=at,
             run=run,
