@@ -34,6 +34,7 @@ WORDS: dict[str, Any] = {
     "errors": _("错误"),
     "expires_at": _("到期时间"),
     "facts": _("评价内容"),
+    "fetches": _("下载次数"),
     "file": _("文件"),
     "filters": _("筛选条件"),
     "first": _("第一条"),
