@@ -28,11 +28,11 @@ class GatewayRefused(Conflict):
 
 
 class GatewaySilent(Conflict):
-    """The gateway's answer did not come: the payment may exist there, and is asked for again under the same number."""
+    """No clear answer of the gateway came: the payment may exist there, and is asked for again under the same number."""
 
     code = "gateway_silent"
     status = 503
-    message = _("支付渠道没有响应，请稍后再试一次")
+    message = _("支付渠道没有明确答复，请再试一次或换一种支付方式")
 
 
 class AlreadyAssigned(Conflict):

@@ -9,8 +9,8 @@ from payments.bepusdt.provider import BepusdtAccount, BepusdtProvider
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
 from payments.epay.provider_v2 import EpayV2Account, EpayV2Provider
 from payments.epay.signing import SignMode
-from payments.models import Channel, PlatformCertificate
-from payments.providers import Device, Provider
+from payments.models import Channel, PaymentAttempt, PlatformCertificate
+from payments.providers import Device, Foreign, Provider
 from payments.stripe.provider import YUAN, StripeAccount, StripeProvider, read_rate
 from payments.wechat.oauth import OfficialAccount
 from payments.wechat.provider import WechatAccount, WechatProvider
@@ -54,9 +54,21 @@ def most_of(channel: Channel) -> Decimal:
     return MOST_WITHOUT_QUERY if channel.settings.get("query") == NO_QUERY else channel.max_amount
 
 
+def currency_of(channel: Channel) -> str:
+    """What a channel charges its buyers in, as its protocol writes it."""
+    return channel.settings.get("currency") or YUAN
+
+
 def kind_of(channel: Channel) -> type[Provider]:
     """What the channel's protocol is like, also where its credentials do not open."""
     return _KINDS[channel.provider][0]
+
+
+def foreign_of(attempt: PaymentAttempt | None) -> Foreign | None:
+    """What an attempt asks its buyer for where that is no yuan, as it was stored; whatever the channel is set to by now."""
+    if attempt is None or not attempt.currency:
+        return None
+    return Foreign(currency=attempt.currency, amount=attempt.currency_amount, rate=attempt.rate)
 
 
 def usable_certificates(channel: Channel) -> dict[str, str]:
@@ -144,7 +156,7 @@ def _stripe(channel: Channel, secrets: Mapping[str, str]) -> Provider:
             gateway=channel.gateway_url,
             secret_key=secrets.get("secret_key", ""),
             webhook_secret=secrets.get("webhook_secret", ""),
-            currency=channel.settings.get("currency") or YUAN,
+            currency=currency_of(channel),
             rate=read_rate(channel.settings.get("rate") or "1"),
         )
     )

@@ -67,9 +67,22 @@ class PaymentState(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Foreign:
+    """What the buyer is asked for where that is no yuan. `rate`: yuan for one unit."""
+
+    currency: str
+    amount: Decimal
+    rate: Decimal
+
+
+@dataclass(frozen=True, kw_only=True)
 class Charge:
     """A payment to be created. `number` is ours and already stored; `method` is one of Channel.Method, e.g. alipay;
-    `payer` is who pays by the gateway's name for them, where it has to be told (WeChat's openid)."""
+    `payer` is who pays by the gateway's name for them, where it has to be told (WeChat's openid). `foreign` is what
+    `Provider.price` said when the number was given.
+
+    All but the buyer's address, device and payer is the same when a call is repeated: some gateways take another request
+    under a known number for an error."""
 
     number: str
     amount: Decimal
@@ -79,17 +92,10 @@ class Charge:
     return_url: str
     client_address: str
     device: Device
+    created_at: datetime
     expires_at: datetime
     payer: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Foreign:
-    """What the buyer is asked for where that is no yuan. `rate`: yuan for one unit."""
-
-    currency: str
-    amount: Decimal
-    rate: Decimal
+    foreign: Foreign | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +214,10 @@ class Provider(ABC):
         """The keys by which the gateway signs now and soon. Network. Raises payments.transport.NoAnswer, Unreadable."""
         raise NotImplementedError
 
+    def price(self, amount: Decimal) -> Foreign | None:
+        """What buyers are asked for `amount` yuan, where that is no yuan and known before the gateway is called."""
+        return None
+
     @abstractmethod
     def create(self, charge: Charge) -> Created:
         """Ask for a payment. Repeating it with the same number is safe; with another number it is a second payment."""
@@ -232,8 +242,11 @@ class Provider(ABC):
         """Ask that the payment can no longer be paid."""
 
     @abstractmethod
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
-        """Give money back by the original route. UNKNOWN must be followed by `query_refund`, never by another try."""
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
+        """Give money back by the original route; `foreign` is what the payment was charged as. UNKNOWN must be followed by
+        `query_refund`, never by another try."""
 
     @abstractmethod
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:

@@ -2,6 +2,8 @@
 
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -15,15 +17,37 @@ MAX_FIELDS = 40
 # Some gateways write four decimals; ASCII digits only, no sign, no exponent.
 _MONEY = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?", re.ASCII)
 
+# The request may have been done, may be under way, or may have been somebody else's.
+_OPEN = (
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.TOO_EARLY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+)
+
 
 class Unreadable(Exception):
     """The answer is not what the protocol describes."""
 
 
-def outcome_of(status: int, *open_: HTTPStatus) -> Outcome:
-    """What an error status says of a request: only a client error is a definite no, and not "too many", nor one of `open_`."""
-    definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    return Outcome.REFUSED if definite and status not in (HTTPStatus.TOO_MANY_REQUESTS, *open_) else Outcome.UNKNOWN
+@dataclass(frozen=True)
+class Said:
+    """An answer that could be read. `signed`: by the gateway, and rightly; True where the protocol signs no answers."""
+
+    status: int
+    fields: Mapping[str, Any]
+    signed: bool = True
+
+    def no(self, *, documented: bool) -> Outcome:
+        """What an answer means that is no yes. The one place where it becomes a definite no: REFUSED, when nothing was done.
+
+        That takes the gateway's own word: a code of its documents for "no" (`documented`), its signature, and a status that
+        no proxy and no overrun server gives. Anything else leaves open what became of the request: UNKNOWN.
+        """
+        answered = self.status == HTTPStatus.OK or (
+            HTTPStatus.BAD_REQUEST <= self.status < HTTPStatus.INTERNAL_SERVER_ERROR and self.status not in _OPEN
+        )
+        return Outcome.REFUSED if answered and self.signed and documented else Outcome.UNKNOWN
 
 
 def read_money(text: Any) -> Decimal:

@@ -99,6 +99,8 @@ class ChannelForm(forms.ModelForm):
                 self.fields["merchant_id"].widget = forms.HiddenInput()
         for option in profile.options:
             self._prepare(option)
+        if self.instance.pk and self.instance.attempts.exists():
+            self._lock("merchant_id", "currency")
 
     def _prepare(self, option: Option) -> None:
         field = self.fields[option.name]
@@ -108,6 +110,12 @@ class ChannelForm(forms.ModelForm):
             field.required = option.required and not kept
         else:
             field.initial = self.instance.settings.get(option.name) or (option.choices[0][0] if option.choices else "")
+
+    def _lock(self, *names: str) -> None:
+        """There are attempts of this merchant, in this money."""
+        for name in set(names) & set(self.fields):
+            self.fields[name].disabled = True
+            self.fields[name].help_text = _("已有支付单，不能再改；请新建一个渠道")
 
     def _kept(self) -> Collection[str]:
         return secrets_of(self.instance) if self.instance.credentials else ()

@@ -19,6 +19,7 @@ from payments.providers import (
     Charge,
     Created,
     Device,
+    Foreign,
     Notice,
     NotifyRefused,
     Outcome,
@@ -28,14 +29,17 @@ from payments.providers import (
     Refunded,
     Show,
 )
-from payments.replies import Unreadable, read_fields, read_money, read_notified_money, write_money
+from payments.replies import Said, Unreadable, read_fields, read_money, read_notified_money, write_money
 from payments.rsa_provider import RsaAccount, RsaProvider
 from payments.transport import Ask, NoAnswer, origin_of
 
 OK = "10000"
 BUSINESS_FAILURE = "40004"
-SERVICE_TROUBLE = "20000"
-SYSTEM_ERRORS = frozenset({"ACQ.SYSTEM_ERROR", "aop.ACQ.SYSTEM_ERROR"})
+# Missing or invalid arguments, a business failure, no right to do it. Trouble on Alipay's own side has other codes, and its
+# own sub_codes (isp, aop, SYSTEM_ERROR): after that it is open what became of the request.
+FAILURES = frozenset({"40001", "40002", BUSINESS_FAILURE, "40006"})
+REFUSALS = ("ACQ.", "isv.")
+SYSTEM_ERROR = "SYSTEM_ERROR"
 PAID = frozenset({"TRADE_SUCCESS", "TRADE_FINISHED"})
 STATES = {
     "WAIT_BUYER_PAY": PaymentState.UNPAID,
@@ -83,11 +87,12 @@ class AlipayProvider(RsaProvider):
     def _precreated(self, charge: Charge) -> Created:
         """A code on our page for whoever sits before a screen; on a phone it is a link that opens Alipay."""
         try:
-            reply = self._ask("alipay.trade.precreate", self._content(charge), notify_url=charge.notify_url)
+            said = self._ask("alipay.trade.precreate", self._content(charge), notify_url=charge.notify_url)
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
+        reply = said.fields
         if reply.get("code") != OK:
-            return Created(outcome=_outcome(reply), reason=_reason(reply))
+            return Created(outcome=_no(said), reason=_reason(reply))
         code = reply.get("qr_code", "")
         if reply.get("out_trade_no") != charge.number or not code or len(code) > 1000 or not code.isprintable():
             return Created(outcome=Outcome.REFUSED, reason="no code in the reply")
@@ -129,14 +134,15 @@ class AlipayProvider(RsaProvider):
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         try:
-            reply = self._ask("alipay.trade.query", {"out_trade_no": number})
-            return self._queried(reply, number)
+            said = self._ask("alipay.trade.query", {"out_trade_no": number})
+            return self._queried(said, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))
 
-    def _queried(self, reply: Mapping[str, str], number: str) -> Queried:
+    def _queried(self, said: Said, number: str) -> Queried:
+        reply = said.fields
         if reply.get("code") != OK:
-            missing = reply.get("code") == BUSINESS_FAILURE and reply.get("sub_code") == NO_TRADE
+            missing = _no(said) == Outcome.REFUSED and reply.get("sub_code") == NO_TRADE
             # Precreated and not scanned yet, or never precreated: nothing was paid either way.
             return Queried(state=PaymentState.UNPAID if missing else PaymentState.UNKNOWN, reason=_reason(reply))
         if reply.get("out_trade_no") != number:
@@ -151,13 +157,15 @@ class AlipayProvider(RsaProvider):
 
     def close(self, number: str, *, ref: str = "") -> Outcome:
         try:
-            reply = self._ask("alipay.trade.close", {"out_trade_no": number})
+            said = self._ask("alipay.trade.close", {"out_trade_no": number})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
         # What was never scanned is no trade yet, and cannot be closed: its code ends by itself (time_expire).
-        return Outcome.DONE if reply.get("code") == OK else _outcome(reply)
+        return Outcome.DONE if said.fields.get("code") == OK else _no(said)
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         """A repeat under the same refund number gives nothing back a second time."""
         content = {
             "trade_no": provider_txn,
@@ -165,11 +173,12 @@ class AlipayProvider(RsaProvider):
             "out_request_no": refund_number,
         }
         try:
-            reply = self._ask("alipay.trade.refund", content)
+            said = self._ask("alipay.trade.refund", content)
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
+        reply = said.fields
         if reply.get("code") != OK:
-            return Refunded(outcome=_outcome(reply), reason=_reason(reply))
+            return Refunded(outcome=_no(said), reason=_reason(reply))
         if reply.get("fund_change") == "Y":
             return Refunded(outcome=Outcome.DONE, provider_refund=reply.get("trade_no", "")[:64])
         # No money moved by this call: it was a repeat, or the refund is still under way.
@@ -178,7 +187,7 @@ class AlipayProvider(RsaProvider):
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         content = {"out_trade_no": number, "out_request_no": refund_number}
         try:
-            reply = self._ask("alipay.trade.fastpay.refund.query", content)
+            reply = self._ask("alipay.trade.fastpay.refund.query", content).fields
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
         if reply.get("code") != OK:
@@ -205,8 +214,11 @@ class AlipayProvider(RsaProvider):
         }
         return fields | {"sign": sign_request(fields, self._own_key)}
 
-    def _ask(self, method: str, content: Mapping[str, str], **more: str) -> dict[str, str]:
-        """The fields of a signed answer as text. Raises NoAnswer, Unreadable."""
+    def _ask(self, method: str, content: Mapping[str, str], **more: str) -> Said:
+        """An answer, its fields as text. A yes is signed; what Alipay refuses for form it may leave unsigned.
+
+        Raises NoAnswer, Unreadable.
+        """
         body = urlencode(self._signed(method, content, **more)).encode()
         headers = {"Content-Type": "application/x-www-form-urlencoded;charset=utf-8"}
         answer = self._exchange(Ask("POST", self.account.gateway, body, headers))
@@ -218,16 +230,16 @@ class AlipayProvider(RsaProvider):
         reply = json.loads(part, parse_float=str, parse_int=str)
         if not isinstance(reply, dict):
             raise Unreadable("json")
-        # Alipay leaves what it refuses for form unsigned; a refusal is all that an unsigned answer can be.
-        if not rsa.is_signed(part.encode(), sign, self._gateway_key) and (sign or reply.get("code") == OK):
+        signed = rsa.is_signed(part.encode(), sign, self._gateway_key)
+        if not signed and (sign or reply.get("code") == OK):
             raise Unreadable("signature")
-        return {name: value for name, value in reply.items() if isinstance(value, str)}
+        fields = {name: value for name, value in reply.items() if isinstance(value, str)}
+        return Said(answer.status, fields, signed)
 
 
-def _outcome(reply: Mapping[str, str]) -> Outcome:
-    """What a reply other than OK says of the request: after trouble on Alipay's side it is open what became of it."""
-    trouble = reply.get("code") == SERVICE_TROUBLE or reply.get("sub_code") in SYSTEM_ERRORS
-    return Outcome.UNKNOWN if trouble else Outcome.REFUSED
+def _no(said: Said) -> Outcome:
+    code, sub_code = said.fields.get("code"), said.fields.get("sub_code", "")
+    return said.no(documented=code in FAILURES and sub_code.startswith(REFUSALS) and SYSTEM_ERROR not in sub_code)
 
 
 def _status(fields: Mapping[str, str], status: str) -> str:

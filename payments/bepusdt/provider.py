@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -30,9 +31,11 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, read_notified_money, read_object
+from payments.replies import Said, Unreadable, read_notified_money, read_object
 from payments.transport import Ask, Exchange, NoAnswer, exchange, origin_of
 
+# `status_code` in an answer; the server has but these.
+OK, NO = "200", "400"
 WAITING, PAID, EXPIRED, CANCELLED = "1", "2", "3", "4"
 STATES = {
     WAITING: PaymentState.UNPAID,
@@ -87,21 +90,21 @@ class BepusdtProvider(Provider):
         }
         try:
             numbers = {"amount": number_text(charge.amount), "timeout": str(seconds)}
-            reply = self._post("/api/v1/order/create-transaction", fields, numbers)
+            said = self._post("/api/v1/order/create-transaction", fields, numbers)
         except ValueError as error:
             return Created(outcome=Outcome.REFUSED, reason=str(error))
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
-        data = reply.get("data")
-        if reply.get("status_code") != "200" or not isinstance(data, dict):
-            return Created(outcome=Outcome.REFUSED, reason=self._reason(reply))
+        data = said.fields.get("data")
+        if not _is_yes(said) or not isinstance(data, dict):
+            return Created(outcome=_no(said), reason=self._reason(said.fields))
         return self._presented(data, charge)
 
     def _presented(self, data: Mapping[str, Any], charge: Charge) -> Created:
         address, trade = str(data.get("payment_url", "")), str(data.get("trade_id", ""))
         strange = urlsplit(address).scheme not in ("http", "https") or not address.isprintable() or len(address) > 2000
         if data.get("order_id") != charge.number or not trade or strange:
-            return Created(outcome=Outcome.REFUSED, reason="no way to pay in the reply")
+            return Created(outcome=Outcome.UNKNOWN, reason="no way to pay in the reply")
         foreign = self._coins(str(data.get("actual_amount", "")), charge.amount)
         return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=address, ref=trade[:100], foreign=foreign)
 
@@ -156,7 +159,7 @@ class BepusdtProvider(Provider):
             reply = read_object(answer.body)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))
-        if reply.get("trade_id") != trade:
+        if answer.status != HTTPStatus.OK or reply.get("trade_id") != trade:
             return Queried(state=PaymentState.UNKNOWN, reason=self._reason(reply))
         return Queried(state=STATES.get(str(reply.get("status")), PaymentState.UNKNOWN), provider_txn=trade[:64])
 
@@ -164,12 +167,14 @@ class BepusdtProvider(Provider):
         if not ref:
             return Outcome.REFUSED
         try:
-            reply = self._post("/api/v1/order/cancel-transaction", {"trade_id": ref}, {})
+            said = self._post("/api/v1/order/cancel-transaction", {"trade_id": ref}, {})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
-        return Outcome.DONE if reply.get("status_code") == "200" else Outcome.REFUSED
+        return Outcome.DONE if _is_yes(said) else _no(said)
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         return Refunded(outcome=Outcome.REFUSED, reason="coins are sent back by hand")
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
@@ -178,11 +183,19 @@ class BepusdtProvider(Provider):
     def browser_hosts(self) -> list[str]:
         return [origin_of(self.account.gateway)]
 
-    def _post(self, path: str, fields: Mapping[str, str], numbers: Mapping[str, str]) -> dict[str, Any]:
+    def _post(self, path: str, fields: Mapping[str, str], numbers: Mapping[str, str]) -> Said:
         body = signed_json(fields, numbers, self.account.token)
         answer = self._exchange(Ask("POST", self.account.address(path), body, {"Content-Type": "application/json"}))
-        return read_object(answer.body)
+        return Said(answer.status, read_object(answer.body))
 
     def _reason(self, reply: Mapping[str, Any]) -> str:
         text = str(reply.get("message", "")).replace(self.account.token, "…").replace("\0", "").strip()
         return text[:200] or f"status {json.dumps(reply.get('status_code'))[:20]}"
+
+
+def _is_yes(said: Said) -> bool:
+    return said.status == HTTPStatus.OK and said.fields.get("status_code") == OK
+
+
+def _no(said: Said) -> Outcome:
+    return said.no(documented=said.fields.get("status_code") == NO)

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from http import HTTPStatus
 
 from payments.epay.signing import SignMode, is_signed, safe_name, sign
 from payments.providers import (
     Charge,
     Created,
+    Foreign,
     Notice,
     NotifyRefused,
     Outcome,
@@ -20,10 +22,12 @@ from payments.providers import (
     Refunded,
     Show,
 )
-from payments.replies import Unreadable, read_fields, read_money, read_notified_money, read_reply, write_money
+from payments.replies import Said, Unreadable, read_fields, read_money, read_notified_money, read_reply, write_money
 from payments.transport import Call, NoAnswer, call, origin_of
 
 OK = "1"
+# Every failure has a negative code; what else stands there is not this protocol's.
+NO = re.compile(r"-[1-9][0-9]?", re.ASCII)
 STATES = {"0": PaymentState.UNPAID, "1": PaymentState.PAID, "2": PaymentState.REFUNDED}
 # An order that is missing, not a merchant: the protocol has one code for every failure.
 MISSING = re.compile(r"(订单|order|trade).{0,12}(不存在|未找到|not exist|not found)", re.IGNORECASE)
@@ -75,7 +79,7 @@ class EpayProvider(Provider):
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
         if reply.get("code") != OK:
-            return Created(outcome=Outcome.REFUSED, reason=self._reason(reply))
+            return Created(outcome=said_no(reply), reason=self._reason(reply))
         for name, show in WAYS:
             if reply.get(name):
                 return self._presented(reply, show, reply[name])
@@ -123,7 +127,7 @@ class EpayProvider(Provider):
     def _queried(self, reply: dict[str, str], number: str) -> Queried:
         if reply.get("code") != OK:
             reason = self._reason(reply)
-            missing = MISSING.search(reason) is not None
+            missing = said_no(reply) == Outcome.REFUSED and MISSING.search(reason) is not None
             return Queried(state=PaymentState.MISSING if missing else PaymentState.UNKNOWN, reason=reason)
         # An answer about another order or merchant says nothing about this one.
         if reply.get("out_trade_no") != number or reply.get("pid", self.account.pid) != self.account.pid:
@@ -140,7 +144,9 @@ class EpayProvider(Provider):
         """V1 cannot close: what is paid late arrives as late money."""
         return Outcome.REFUSED
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         """V1 takes no refund number, so a repeat could refund twice: the caller must not repeat an UNKNOWN."""
         fields = self._with_key({"trade_no": provider_txn, "money": write_money(amount)})
         try:
@@ -148,7 +154,7 @@ class EpayProvider(Provider):
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
         if reply.get("code") != OK:
-            return Refunded(outcome=Outcome.REFUSED, reason=self._reason(reply))
+            return Refunded(outcome=said_no(reply), reason=self._reason(reply))
         return Refunded(outcome=Outcome.DONE)
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
@@ -174,6 +180,15 @@ class EpayProvider(Provider):
         """Why the gateway said no, for staff; without our key, should it echo what it was sent."""
         text = reply.get("msg", "").replace(self.account.key, "…").replace("\0", "").strip()
         return text[:200] or f"code {reply['code'][:20]}"
+
+
+def said_no(reply: Mapping[str, str]) -> Outcome:
+    """What a reply of status 200 means that is no yes; nothing signs it."""
+    return Said(HTTPStatus.OK, reply).no(documented=is_no(reply))
+
+
+def is_no(reply: Mapping[str, str]) -> bool:
+    return NO.fullmatch(reply.get("code", "")) is not None
 
 
 def read_notice(fields: Mapping[str, str], pid: str) -> Notice:

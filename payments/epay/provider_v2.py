@@ -1,16 +1,22 @@
-"""易支付 V2 (RSA) as a provider: every request, answer and notify is signed and dated. Source: EpayCore's SDK."""
+"""易支付 V2 (RSA) as a provider: every request, answer and notify is signed and dated.
 
+What the gateway refuses it does not sign, so that its no could be anybody's: it is asked what became of the request, and the
+same is sent again under the same number. Source: EpayCore's SDK.
+"""
+
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from urllib.parse import urlencode
 
-from payments.epay.provider import MISSING, STATES, EpayMode, opens_a_payment, read_notice, short_number
+from payments.epay.provider import MISSING, STATES, EpayMode, is_no, opens_a_payment, read_notice, short_number
 from payments.epay.rsa_signing import SIGN_TYPE, sign, why_not_signed
 from payments.epay.signing import safe_name
 from payments.providers import (
     Charge,
     Created,
+    Foreign,
     Notice,
     NotifyRefused,
     Outcome,
@@ -20,11 +26,12 @@ from payments.providers import (
     Refunded,
     Show,
 )
-from payments.replies import Unreadable, read_fields, read_money, read_reply, write_money
+from payments.replies import Said, Unreadable, read_fields, read_money, read_reply, write_money
 from payments.rsa_provider import RsaAccount, RsaProvider
 from payments.transport import Ask, NoAnswer, origin_of
 
 OK = "0"
+MISSING_REFUND = re.compile(r"(退款|refund).{0,12}(不存在|未找到|not exist|not found)", re.IGNORECASE)
 # What pay_info holds, by pay_type. HTML of a gateway does not get onto our pages.
 WAYS = {"jump": Show.PAGE, "qrcode": Show.QR, "urlscheme": Show.APP}
 
@@ -54,14 +61,14 @@ class EpayV2Provider(RsaProvider):
             address = self.account.address("submit")
             return Created(outcome=Outcome.DONE, show=Show.FORM, payload=address, fields=self._signed(fields))
         try:
-            reply = self._ask(
+            said = self._ask(
                 "create", {**fields, "method": "web", "device": charge.device, "clientip": charge.client_address}
             )
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
-        if reply.get("code") != OK:
-            return Created(outcome=Outcome.REFUSED, reason=_reason(reply))
-        return _presented(reply)
+        if said.fields["code"] != OK:
+            return Created(outcome=_no(said), reason=_reason(said.fields))
+        return _presented(said.fields)
 
     def verify_notify(self, raw: RawNotify) -> Notice:
         fields = read_fields(raw)
@@ -72,15 +79,16 @@ class EpayV2Provider(RsaProvider):
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         try:
-            reply = self._ask("query", {"out_trade_no": number})
-            return self._queried(reply, number)
+            said = self._ask("query", {"out_trade_no": number})
+            return self._queried(said, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))
 
-    def _queried(self, reply: Mapping[str, str], number: str) -> Queried:
-        if reply.get("code") != OK:
+    def _queried(self, said: Said, number: str) -> Queried:
+        reply = said.fields
+        if reply["code"] != OK:
             reason = _reason(reply)
-            missing = MISSING.search(reason) is not None
+            missing = _no_of_anybody(said) == Outcome.REFUSED and MISSING.search(reason) is not None
             return Queried(state=PaymentState.MISSING if missing else PaymentState.UNKNOWN, reason=reason)
         if reply.get("out_trade_no") != number or reply.get("pid", self.account.pid) != self.account.pid:
             raise Unreadable("another order")
@@ -94,32 +102,41 @@ class EpayV2Provider(RsaProvider):
 
     def close(self, number: str, *, ref: str = "") -> Outcome:
         try:
-            reply = self._ask("close", {"out_trade_no": number})
+            said = self._ask("close", {"out_trade_no": number})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
-        return Outcome.DONE if reply.get("code") == OK else Outcome.REFUSED
+        # No money hangs on it: what is not closed is asked about further.
+        return Outcome.DONE if said.fields["code"] == OK else _no_of_anybody(said)
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         """Accepted is not yet refunded: `query_refund` tells. A repeat under the same number is the same refund."""
         asked = {"trade_no": provider_txn, "money": write_money(amount), "out_refund_no": refund_number}
         try:
-            reply = self._ask("refund", asked)
+            said = self._ask("refund", asked)
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        if reply.get("code") != OK:
-            return Refunded(outcome=Outcome.REFUSED, reason=_reason(reply))
-        return Refunded(
-            outcome=Outcome.UNKNOWN, provider_refund=short_number(reply.get("refund_no", "")), reason="accepted"
-        )
+        if said.fields["code"] != OK:
+            return Refunded(outcome=_no(said), reason=_reason(said.fields))
+        provider_refund = short_number(said.fields.get("refund_no", ""))
+        return Refunded(outcome=Outcome.UNKNOWN, provider_refund=provider_refund, reason="accepted")
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
+        """That there is none may be believed unsigned: the same is sent again under the same number, which is one refund."""
         try:
-            reply = self._ask("refundquery", {"out_refund_no": refund_number})
+            said = self._ask("refundquery", {"out_refund_no": refund_number})
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        if reply.get("code") == OK and reply.get("status") == "1":
+        reply, reason = said.fields, _reason(said.fields)
+        if reply["code"] != OK:
+            missing = _no_of_anybody(said) == Outcome.REFUSED and MISSING_REFUND.search(reason) is not None
+            return Refunded(outcome=Outcome.UNKNOWN, reason=reason, missing=missing)
+        if reply.get("out_refund_no", refund_number) != refund_number:
+            return Refunded(outcome=Outcome.UNKNOWN, reason="another refund")
+        if reply.get("status") == "1":
             return Refunded(outcome=Outcome.DONE, provider_refund=short_number(reply.get("refund_no", "")))
-        return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(reply))
+        return Refunded(outcome=Outcome.UNKNOWN, reason=reason)
 
     def browser_hosts(self) -> list[str]:
         return [origin_of(self.account.gateway)]
@@ -128,8 +145,8 @@ class EpayV2Provider(RsaProvider):
         dated = {**fields, "pid": self.account.pid, "timestamp": str(int(self._now().timestamp()))}
         return {**dated, "sign": sign(dated, self._own_key), "sign_type": SIGN_TYPE}
 
-    def _ask(self, path: str, fields: Mapping[str, str]) -> dict[str, str]:
-        """The fields of a signed answer. A refusal may come unsigned; it is all that an unsigned one can say.
+    def _ask(self, path: str, fields: Mapping[str, str]) -> Said:
+        """An answer, whose `code` is there. A yes is signed.
 
         Raises NoAnswer, Unreadable.
         """
@@ -143,7 +160,16 @@ class EpayV2Provider(RsaProvider):
         wrong = why_not_signed(reply, self._gateway_key, self._now())
         if wrong and (reply["code"] == OK or "sign" in reply):
             raise Unreadable(wrong)
-        return reply
+        return Said(answer.status, reply, signed=not wrong)
+
+
+def _no(said: Said) -> Outcome:
+    return said.no(documented=is_no(said.fields))
+
+
+def _no_of_anybody(said: Said) -> Outcome:
+    """Where nothing is lost by believing a no that is not signed."""
+    return _no(replace(said, signed=True))
 
 
 def _presented(reply: Mapping[str, str]) -> Created:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pgtrigger
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -15,9 +16,24 @@ from common.texts import in_language
 from orders.models import Order
 from tenancy.models import Storefront
 
+# Attempts are checked, asked about and refunded as what their channel is: the same merchant's, by the same protocol, in the
+# same money. Of the options only the currency is that.
+STAYS_WHAT_IT_IS = """
+IF (NEW.provider, NEW.merchant_id, COALESCE(NULLIF(NEW.settings ->> 'currency', ''), 'cny')) IS DISTINCT FROM
+    (OLD.provider, OLD.merchant_id, COALESCE(NULLIF(OLD.settings ->> 'currency', ''), 'cny'))
+    AND EXISTS (SELECT 1 FROM payments_paymentattempt WHERE channel_id = OLD.id) THEN
+    RAISE EXCEPTION 'channel % has attempts: protocol, merchant and currency stay', OLD.code
+        USING ERRCODE = 'check_violation', CONSTRAINT = 'channel_stays_what_it_is';
+END IF;
+RETURN NEW;
+"""
+
 
 class Channel(models.Model):
-    """One merchant account at one gateway. Credentials are sealed; they are written in admin and never shown again."""
+    """One merchant account at one gateway. Credentials are sealed; they are written in admin and never shown again.
+
+    Protocol, merchant and currency stay as they are once there are attempts; another merchant is another channel.
+    """
 
     class Provider(models.TextChoices):
         EPAY = "epay", _("易支付 V1")
@@ -77,6 +93,14 @@ class Channel(models.Model):
                 name="channel_fee_rate",
                 violation_error_message=_("手续费率须从 0 到 1，例如千分之六填 0.006"),
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="channel_stays_what_it_is",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Update,
+                func=STAYS_WHAT_IT_IS,
+            )
         ]
 
     def __str__(self) -> str:
@@ -228,6 +252,8 @@ class PaymentAttempt(models.Model):
     )
     amount = models.DecimalField(_("金额"), max_digits=12, decimal_places=2, help_text=_("含买家承担的手续费"))
     fee = models.DecimalField(_("手续费"), max_digits=12, decimal_places=2, default=0)
+    # What the gateway's page says is being paid, in the language of whoever began.
+    subject = models.CharField(_("商品描述"), max_length=200, blank=True, default="", db_default="")
     state = models.CharField(_("状态"), max_length=10, choices=State, default=State.CREATED)
     show = models.CharField(_("展示方式"), max_length=10, choices=Show, blank=True)
     payload = models.TextField(_("支付链接"), blank=True)

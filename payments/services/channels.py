@@ -8,8 +8,8 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from common import crypto
-from payments.gateways import credentials_label, most_of, provider_with, secrets_of
-from payments.models import Channel
+from payments.gateways import credentials_label, currency_of, most_of, provider_with, secrets_of
+from payments.models import Channel, PaymentAttempt
 from payments.options import profile_of
 from payments.services.keys import expect_keys
 from payments.stripe.provider import YUAN, read_rate
@@ -50,7 +50,7 @@ def channel_problems(*, channel: Channel, secrets: Mapping[str, str]) -> dict[st
         problems["merchant_id"] = _("请填写%(field)s") % {"field": profile.merchant}
     if not set(channel.methods) <= set(profile.methods):
         problems["methods"] = _("这种协议没有所选的支付方式")
-    problems |= _contradictions(channel)
+    problems |= _contradictions(channel) | _changed_identity(channel)
     if not problems:
         try:
             provider_with(channel, known)
@@ -66,7 +66,7 @@ def _contradictions(channel: Channel) -> dict[str, str]:
     if channel.max_amount > most_of(channel):
         problems["max_amount"] = _("不能查询的渠道，单笔最高金额不能超过 ¥%(most)s") % {"most": most_of(channel)}
     rate = chosen.get("rate", "")
-    if chosen.get("currency", YUAN) != YUAN and not rate:
+    if currency_of(channel) != YUAN and not rate:
         problems["rate"] = _("请填写%(field)s") % {"field": _("汇率")}
     if rate:
         try:
@@ -74,6 +74,20 @@ def _contradictions(channel: Channel) -> dict[str, str]:
         except ValueError:
             problems["rate"] = _("汇率须是大于 0 的数字")
     return problems
+
+
+def _changed_identity(channel: Channel) -> dict[str, str]:
+    """What would make another account of it while there are attempts of this one; the database refuses it too."""
+    if not PaymentAttempt.objects.filter(channel_id=channel.pk).exists():
+        return {}
+    known = Channel.objects.get(pk=channel.pk)
+    said = _("已有支付单，不能再改；请新建一个渠道")
+    same = {
+        "": known.provider == channel.provider,
+        "merchant_id": known.merchant_id == channel.merchant_id,
+        "currency": currency_of(known) == currency_of(channel),
+    }
+    return {name: said for name, unchanged in same.items() if not unchanged}
 
 
 def _safe_schemes() -> tuple[str, ...]:

@@ -29,7 +29,7 @@ from orders.services import credit_instead, note_returned
 from payments import exceptions
 from payments.bonuses import due_back, give_again, lock_gift, take_back
 from payments.exceptions import NotReturnable
-from payments.gateways import kind_of, provider_of
+from payments.gateways import YUAN, currency_of, foreign_of, kind_of, provider_of
 from payments.models import PaymentAttempt, Refund, RefundMove
 from payments.providers import Outcome, Refunded
 from payments.purposes import owner_account, owner_of
@@ -122,14 +122,15 @@ def return_unclaimed(*, transfer_id: int, reason: str, actor: User, address: str
     lies where it lay, to be assigned or sent anew.
 
     Locks the transfer that booked it. Raises ReasonNeeded, AlreadyAssigned, also for money on its way back or returned,
-    NotReturnable where its gateway takes nothing back.
+    NotReturnable where its gateway takes nothing back, and for foreign money.
     """
     reason = read_reason(reason, most=150)
     with transaction.atomic():
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
         amount, channel, txn = unclaimed_amount(transfer), channel_of(transfer), transfer.ref.split(":", 2)[2]
-        if not kind_of(channel).can_refund:
+        if not kind_of(channel).can_refund or currency_of(channel) != YUAN:
+            # Of foreign money nobody stored what was charged.
             raise NotReturnable(left=ZERO)
         # One number at a time is told of the same money; after a refusal there may be another.
         tries = Refund.objects.filter(transfer_id=transfer.pk).count()
@@ -205,7 +206,8 @@ def push_refund(*, refund_id: int) -> str:
             return _store(refund.pk, answer)
     if not _claim(refund):
         return Refund.objects.get(pk=refund.pk).state
-    return _store(refund.pk, provider.refund(**told, amount=refund.amount))
+    answer = provider.refund(**told, amount=refund.amount, foreign=foreign_of(refund.attempt))
+    return _store(refund.pk, answer)
 
 
 def _claim(refund: Refund) -> bool:

@@ -13,9 +13,9 @@ from common.ids import payment_number
 from common.locks import lock_one
 from orders.models import Order
 from payments.exceptions import GatewayRefused, GatewaySilent, MethodUnavailable, NotPayable
-from payments.gateways import device_for, kind_of, provider_of
+from payments.gateways import device_for, foreign_of, kind_of, provider_of
 from payments.models import Channel, PaymentAttempt, TopUp
-from payments.providers import Charge, Created, Device, Outcome
+from payments.providers import Charge, Created, Device, Outcome, Provider
 from payments.purposes import Payable, PayableState, payable, payable_of
 from payments.selectors import channel_takes, fee_of
 
@@ -45,7 +45,7 @@ def start_attempt(
     """
     provider, device = provider_of(channel), device_for(user_agent)
     wants_payer = provider.wants_payer(device)
-    attempt = _open(payable(target), channel, method, bridge=wants_payer)
+    attempt = _open(payable(target), channel, provider, method, bridge=wants_payer)
     if attempt.state == State.PENDING or (wants_payer and not payer) or not _claim_call(attempt):
         return attempt
     created = provider.create(_charge(attempt, client_address, device, payer))
@@ -62,8 +62,11 @@ def wants_payer(attempt: PaymentAttempt, device: Device) -> bool:
     return provider_of(attempt.channel).wants_payer(device)
 
 
-def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> PaymentAttempt:
-    """`bridge`: the browser pays by Show.BRIDGE and by nothing else."""
+def _open(wanted: Payable, channel: Channel, provider: Provider, method: str, *, bridge: bool) -> PaymentAttempt:
+    """`bridge`: the browser pays by Show.BRIDGE and by nothing else.
+
+    All that the gateway is told is stored with a new attempt: a call that is repeated must be the same call.
+    """
     with transaction.atomic():
         at = clock.now()
         fresh = wanted.locked()
@@ -82,6 +85,7 @@ def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> Pa
             if not PaymentAttempt.objects.filter(pk=live.pk, state=State.PENDING).update(**closing):
                 raise NotPayable
         fee = fee_of(channel, fresh.amount)
+        foreign = provider.price(fresh.amount + fee)
         made = PaymentAttempt.objects.create(
             number=payment_number(at),
             channel=channel,
@@ -90,6 +94,10 @@ def _open(wanted: Payable, channel: Channel, method: str, *, bridge: bool) -> Pa
             **fresh.column,
             amount=fresh.amount + fee,
             fee=fee,
+            subject=fresh.subject()[:200],
+            currency=foreign.currency if foreign else "",
+            currency_amount=foreign.amount if foreign else None,
+            rate=foreign.rate if foreign else None,
             created_at=at,
             expires_at=fresh.deadline,
             ask_at=at + FIRST_ASK,
@@ -136,7 +144,10 @@ def _store(attempt: PaymentAttempt, created: Created) -> PaymentAttempt:
                 fresh.currency, fresh.currency_amount = created.foreign.currency, created.foreign.amount
                 fresh.rate = created.foreign.rate
         elif created.outcome == Outcome.REFUSED:
-            fresh.state, fresh.ask_at, fresh.close_at = State.FAILED, None, None
+            if fresh.state == State.CREATED:
+                fresh.ask_at = fresh.close_at = None
+            # Else a call before this one may have put it up all the same: it is asked about, and closed, as before.
+            fresh.state = State.FAILED
         else:
             fresh.state = State.UNKNOWN
         foreign = ["currency", "currency_amount", "rate"]
@@ -155,12 +166,14 @@ def _charge(attempt: PaymentAttempt, client_address: str, device: Device, payer:
     return Charge(
         number=attempt.number,
         amount=attempt.amount,
-        subject=payable_of(attempt).subject(),
+        subject=attempt.subject or payable_of(attempt).subject(),
         method=attempt.method,
         notify_url=settings.PUBLIC_URL + reverse("payments:notify", args=[attempt.channel.code]),
         return_url=settings.PUBLIC_URL + reverse("payments:return", args=[attempt.public_id]),
         client_address=client_address,
         device=device,
+        created_at=attempt.created_at,
         expires_at=attempt.expires_at,
         payer=payer,
+        foreign=foreign_of(attempt),
     )

@@ -1,9 +1,10 @@
 """Stripe Checkout as a provider. Amounts on the wire are whole hundredths of the account's currency.
 
 Our number is `client_reference_id` and part of the session's metadata, and the idempotency key of the request that made it,
-so that a repeat is the same session. A session is asked for by its own id (`ref`). Where the currency is no yuan, the
-metadata also holds the yuan that were meant and the hundredths that were asked for: what was paid is worth those yuan when
-it is that sum, whatever the rate is by then. Source: Stripe's API documents.
+so that a repeat is the same session; a repeat with another body is an error, so that nothing in it may hang on the clock or
+on what an operator may change. A session is asked for by its own id (`ref`). Where the currency is no yuan, the metadata also
+holds the yuan that were meant and the hundredths that were asked for: what was paid is worth those yuan when it is that sum,
+whatever the rate is by then. Source: Stripe's API documents.
 """
 
 import re
@@ -32,14 +33,17 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, outcome_of, read_money, read_object, write_money
+from payments.replies import Said, Unreadable, read_money, read_object, write_money
 from payments.stripe.signing import HEADER, why_not_signed
 from payments.transport import Ask, Exchange, NoAnswer, exchange
 
 YUAN = "cny"
 PAID_EVENTS = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
-# Stripe takes no session that ends sooner; our own deadline ends the payment page before that.
+# Stripe takes no session that ends sooner after a call, and calls are made until our own deadline; that ends the payment page,
+# and closes the session, before Stripe does. Nor one that is open for longer.
 SHORTEST, LONGEST = timedelta(minutes=31), timedelta(hours=23)
+# The kinds of error with which Stripe does not do what it was asked.
+REFUSALS = ("invalid_request_error", "card_error")
 DIGITS = re.compile(r"[0-9]{1,11}", re.ASCII)
 RATE = re.compile(r"[0-9]{1,5}(\.[0-9]{1,6})?", re.ASCII)
 API_VERSION = "2025-09-30.clover"
@@ -55,10 +59,6 @@ class StripeAccount:
     # What buyers are charged in, and how many yuan one unit of it is.
     currency: str = YUAN
     rate: Decimal = Decimal(1)
-
-    def hundredths(self, amount: Decimal) -> int:
-        """Yuan in the account's currency, rounded to the nearest."""
-        return int((amount / self.rate * 100).quantize(Decimal(1), ROUND_HALF_UP))
 
 
 class StripeProvider(Provider):
@@ -78,9 +78,17 @@ class StripeProvider(Provider):
         self._exchange = exchange
         self._now = now
 
+    def price(self, amount: Decimal) -> Foreign | None:
+        if self.account.currency == YUAN:
+            return None
+        rate = self.account.rate
+        units = (amount / rate).quantize(CENT, ROUND_HALF_UP)
+        return Foreign(currency=self.account.currency.upper(), amount=units, rate=rate)
+
     def create(self, charge: Charge) -> Created:
-        asked = self.account.hundredths(charge.amount)
-        ends = min(max(charge.expires_at, self._now() + SHORTEST), self._now() + LONGEST)
+        foreign = charge.foreign
+        asked = int((foreign.amount if foreign else charge.amount) * 100)
+        ends = min(charge.expires_at + SHORTEST, charge.created_at + LONGEST)
         fields = {
             "mode": "payment",
             "client_reference_id": charge.number,
@@ -90,7 +98,7 @@ class StripeProvider(Provider):
             "payment_intent_data[metadata][number]": charge.number,
             "payment_intent_data[metadata][yuan]": write_money(charge.amount),
             "line_items[0][quantity]": "1",
-            "line_items[0][price_data][currency]": self.account.currency,
+            "line_items[0][price_data][currency]": foreign.currency.lower() if foreign else YUAN,
             "line_items[0][price_data][unit_amount]": str(asked),
             "line_items[0][price_data][product_data][name]": charge.subject[:250] or charge.number,
             "success_url": charge.return_url,
@@ -98,27 +106,19 @@ class StripeProvider(Provider):
             "expires_at": str(int(ends.timestamp())),
         }
         try:
-            status, reply = self._ask("POST", "/v1/checkout/sessions", fields, key=f"create:{charge.number}")
+            said = self._ask("POST", "/v1/checkout/sessions", fields, key=f"create:{charge.number}")
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
-        if status != HTTPStatus.OK:
-            return Created(outcome=_outcome(status), reason=_reason(status, reply))
-        address, session = reply.get("url"), reply.get("id")
+        if said.status != HTTPStatus.OK:
+            return Created(outcome=_no(said), reason=_reason(said))
+        address, session = said.fields.get("url"), said.fields.get("id")
         if (
             not isinstance(address, str)
             or not address.startswith(("https://", "http://"))
             or not isinstance(session, str)
         ):
-            return Created(outcome=Outcome.REFUSED, reason="no page in the reply")
-        return Created(
-            outcome=Outcome.DONE, show=Show.PAGE, payload=address, ref=session[:100], foreign=self._foreign(asked)
-        )
-
-    def _foreign(self, asked: int) -> Foreign | None:
-        if self.account.currency == YUAN:
-            return None
-        amount = (Decimal(asked) / 100).quantize(CENT)
-        return Foreign(currency=self.account.currency.upper(), amount=amount, rate=self.account.rate)
+            return Created(outcome=Outcome.UNKNOWN, reason="no page in the reply")
+        return Created(outcome=Outcome.DONE, show=Show.PAGE, payload=address, ref=session[:100], foreign=foreign)
 
     def verify_notify(self, raw: RawNotify) -> Notice:
         if raw.method != "POST":
@@ -151,11 +151,12 @@ class StripeProvider(Provider):
         if not ref:
             return Queried(state=PaymentState.UNKNOWN, reason="no session")
         try:
-            status, session = self._ask("GET", f"/v1/checkout/sessions/{quote(ref, safe='')}")
-            if status == HTTPStatus.NOT_FOUND:
-                return Queried(state=PaymentState.MISSING, reason=_reason(status, session))
-            if status != HTTPStatus.OK:
-                return Queried(state=PaymentState.UNKNOWN, reason=_reason(status, session))
+            said = self._ask("GET", f"/v1/checkout/sessions/{quote(ref, safe='')}")
+            if said.status != HTTPStatus.OK:
+                missing = said.status == HTTPStatus.NOT_FOUND and _no(said) == Outcome.REFUSED
+                state = PaymentState.MISSING if missing else PaymentState.UNKNOWN
+                return Queried(state=state, reason=_reason(said))
+            session = said.fields
             if session.get("client_reference_id") != number:
                 raise Unreadable("another order")
             if session.get("payment_status") != "paid":
@@ -171,58 +172,45 @@ class StripeProvider(Provider):
             return Outcome.REFUSED
         try:
             path = f"/v1/checkout/sessions/{quote(ref, safe='')}/expire"
-            status, _reply = self._ask("POST", path, {}, key=f"close:{number}")
+            said = self._ask("POST", path, {}, key=f"close:{number}")
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
-        return Outcome.DONE if status == HTTPStatus.OK else _outcome(status)
+        closed = said.status == HTTPStatus.OK and said.fields.get("status") == "expired"
+        return Outcome.DONE if closed else _no(said)
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         """The refund's number is the idempotency key, and kept in the metadata for `query_refund`.
 
-        In a foreign currency it is the same part of what was paid as `amount` is of the yuan that it stood for.
+        In a foreign currency it is what `amount` yuan were charged as, by the rate of the payment's own day.
         """
-        try:
-            back = self._part(provider_txn, amount)
-        except (NoAnswer, Unreadable) as error:
-            return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
+        back = int((amount / foreign.rate if foreign else amount).quantize(CENT, ROUND_HALF_UP) * 100)
         fields = {"payment_intent": provider_txn, "amount": str(back), "metadata[number]": refund_number}
         try:
-            status, reply = self._ask("POST", "/v1/refunds", fields, key=f"refund:{refund_number}")
+            said = self._ask("POST", "/v1/refunds", fields, key=f"refund:{refund_number}")
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        if status != HTTPStatus.OK:
-            return Refunded(outcome=_outcome(status), reason=_reason(status, reply))
-        return _refunded(reply)
-
-    def _part(self, intent: str, amount: Decimal) -> int:
-        """The hundredths that `amount` yuan of a payment were charged as. Raises NoAnswer, Unreadable."""
-        if self.account.currency == YUAN:
-            return self.account.hundredths(amount)
-        status, reply = self._ask("GET", f"/v1/payment_intents/{quote(intent, safe='')}")
-        metadata, charged = reply.get("metadata"), str(reply.get("amount", ""))
-        if status != HTTPStatus.OK or not isinstance(metadata, dict) or not DIGITS.fullmatch(charged):
-            raise Unreadable(_reason(status, reply))
-        part = Decimal(charged) * amount / read_money(metadata.get("yuan"))
-        return int(part.quantize(Decimal(1), ROUND_HALF_UP))
+        if said.status != HTTPStatus.OK:
+            return Refunded(outcome=_no(said), reason=_reason(said))
+        return _refunded(said.fields)
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         asked = urlencode({"payment_intent": provider_txn, "limit": 100})
         try:
-            status, reply = self._ask("GET", f"/v1/refunds?{asked}")
+            said = self._ask("GET", f"/v1/refunds?{asked}")
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        rows = reply.get("data") if status == HTTPStatus.OK else None
+        rows = said.fields.get("data") if said.status == HTTPStatus.OK else None
         for one in rows if isinstance(rows, list) else []:
             metadata = one.get("metadata") if isinstance(one, dict) else None
             if isinstance(metadata, dict) and metadata.get("number") == refund_number:
                 return _refunded(one)
-        if not isinstance(rows, list) or reply.get("has_more") is not False:
-            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(status, reply))
+        if not isinstance(rows, list) or said.fields.get("has_more") is not False:
+            return Refunded(outcome=Outcome.UNKNOWN, reason=_reason(said))
         return Refunded(outcome=Outcome.UNKNOWN, reason="no such refund", missing=True)
 
-    def _ask(
-        self, method: str, path: str, fields: Mapping[str, str] | None = None, *, key: str = ""
-    ) -> tuple[int, dict[str, Any]]:
+    def _ask(self, method: str, path: str, fields: Mapping[str, str] | None = None, *, key: str = "") -> Said:
         """Raises NoAnswer, Unreadable."""
         headers = {"Authorization": f"Bearer {self.account.secret_key}", "Stripe-Version": API_VERSION}
         body = None
@@ -231,7 +219,7 @@ class StripeProvider(Provider):
         if key:
             headers["Idempotency-Key"] = key
         answer = self._exchange(Ask(method, f"{self.account.gateway.rstrip('/')}{path}", body, headers))
-        return answer.status, read_object(answer.body)
+        return Said(answer.status, read_object(answer.body))
 
 
 def read_rate(text: str) -> Decimal:
@@ -269,12 +257,16 @@ def _refunded(reply: Mapping[str, Any]) -> Refunded:
     return Refunded(outcome=Outcome.UNKNOWN, provider_refund=refund, reason=status[:200])
 
 
-def _outcome(status: int) -> Outcome:
-    """409: a request with this key is under way."""
-    return outcome_of(status, HTTPStatus.CONFLICT)
+def _no(said: Said) -> Outcome:
+    """Stripe's word for "this key was used for something else" (idempotency_error) is none for "nothing was done"."""
+    return said.no(documented=_error(said).get("type") in REFUSALS)
 
 
-def _reason(status: int, reply: Mapping[str, Any]) -> str:
-    error = reply.get("error")
-    words = str(error.get("message") or error.get("code") or "") if isinstance(error, dict) else ""
-    return words.replace("\0", "")[:200] or f"HTTP {status}"
+def _error(said: Said) -> Mapping[str, Any]:
+    error = said.fields.get("error")
+    return error if isinstance(error, dict) else {}
+
+
+def _reason(said: Said) -> str:
+    words = str(_error(said).get("message") or _error(said).get("code") or "")
+    return words.replace("\0", "")[:200] or f"HTTP {said.status}"

@@ -16,7 +16,7 @@ from cryptography.x509 import load_pem_x509_certificate
 from common import clock
 from payments import rsa
 from payments.providers import PlatformKey
-from payments.replies import Unreadable, read_object
+from payments.replies import Said, Unreadable, read_object
 from payments.transport import Answer, Ask, Exchange, exchange
 from payments.wechat.oauth import OfficialAccount
 from payments.wechat.signing import KEY_BYTES, BadSignature, authorization, check_signed, unseal_text
@@ -64,12 +64,17 @@ class WechatClient:
         if len(account.api_key.encode()) != KEY_BYTES:
             raise rsa.BadKey("the APIv3 key has 32 characters")
 
-    def ask(self, method: str, path: str, body: dict | None = None) -> tuple[int, dict[str, Any]]:
-        """Status and object of a signed answer; {} where there is no body. Raises NoAnswer, Unreadable."""
+    def ask(self, method: str, path: str, body: dict | None = None) -> Said:
+        """An answer; its fields are {} where there is no body. A yes is signed. Raises NoAnswer, Unreadable."""
         answer = self.call(method, path, body)
-        if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+        signed = True
+        try:
             self.check(answer, self.platform)
-        return answer.status, read_object(answer.body) if answer.body else {}
+        except Unreadable:
+            if answer.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT):
+                raise
+            signed = False
+        return Said(answer.status, read_object(answer.body) if answer.body else {}, signed)
 
     def check(self, answer: Answer, keys: Mapping[str, RSAPublicKey]) -> None:
         """Raises Unreadable."""
@@ -108,7 +113,7 @@ class WechatClient:
         answer = self.call("GET", "/v3/certificates")
         reply = read_object(answer.body) if answer.body else {}
         if answer.status != HTTPStatus.OK:
-            raise Unreadable(reason_of(answer.status, reply))
+            raise Unreadable(reason_of(Said(answer.status, reply)))
         rows = reply.get("data")
         found = [self._certificate(row) for row in (rows if isinstance(rows, list) else [])]
         brought = {one.serial: rsa.public_key(one.pem, min_bits=self._min_bits) for one in found}
@@ -137,7 +142,7 @@ class WechatClient:
         )
 
 
-def reason_of(status: int, reply: Mapping[str, Any]) -> str:
+def reason_of(said: Said) -> str:
     """Why WeChat Pay said no, for staff."""
-    words = [str(reply.get("code", "")), str(reply.get("message", ""))]
-    return " ".join(filter(None, words)).replace("\0", "")[:200] or f"HTTP {status}"
+    words = [str(said.fields.get("code", "")), str(said.fields.get("message", ""))]
+    return " ".join(filter(None, words)).replace("\0", "")[:200] or f"HTTP {said.status}"

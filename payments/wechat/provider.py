@@ -21,6 +21,7 @@ from payments.providers import (
     Charge,
     Created,
     Device,
+    Foreign,
     Notice,
     NotifyRefused,
     Outcome,
@@ -34,7 +35,7 @@ from payments.providers import (
     Reply,
     Show,
 )
-from payments.replies import Unreadable, outcome_of, read_object
+from payments.replies import Said, Unreadable, read_object
 from payments.transport import Exchange, NoAnswer, exchange
 from payments.wechat.client import WechatAccount, WechatClient, reason_of
 from payments.wechat.signing import HEADERS, BadSignature, bridge_signature, check_signed, unseal
@@ -52,6 +53,30 @@ STATES = {
     "USERPAYING": PaymentState.UNPAID,
     "PAYERROR": PaymentState.UNPAID,
 }
+NO_ORDER, NO_REFUND = ("ORDER_NOT_EXIST", "ORDERNOTEXIST"), "RESOURCE_NOT_EXISTS"
+# The codes with which WeChat Pay does not do what it was asked. Others ask for another try, or say that it has trouble.
+REFUSALS = frozenset(
+    {
+        *NO_ORDER,
+        NO_REFUND,
+        "ACCOUNT_ERROR",
+        "APPID_MCHID_NOT_MATCH",
+        "INVALID_REQUEST",
+        "MCH_NOT_EXISTS",
+        "NOT_ENOUGH",
+        "NO_AUTH",
+        "OPENID_MISMATCH",
+        "ORDERPAID",
+        "ORDER_CLOSED",
+        "OUT_TRADE_NO_USED",
+        "PARAM_ERROR",
+        "REQUEST_BLOCKED",
+        "RULE_LIMIT",
+        "SIGN_ERROR",
+        "TRADE_ERROR",
+        "USER_ACCOUNT_ABNORMAL",
+    }
+)
 DESCRIPTION_BYTES = 127
 MAX_DIGITS = 10
 
@@ -113,12 +138,12 @@ class WechatProvider(Provider):
 
     def _created(self, kind: str, body: dict, show: Callable[[Mapping[str, Any]], Created]) -> Created:
         try:
-            status, reply = self._client.ask("POST", f"/v3/pay/transactions/{kind}", body)
+            said = self._client.ask("POST", f"/v3/pay/transactions/{kind}", body)
         except (NoAnswer, Unreadable) as error:
             return Created(outcome=Outcome.UNKNOWN, reason=str(error))
-        if status != HTTPStatus.OK:
-            return Created(outcome=outcome_of(status), reason=reason_of(status, reply))
-        return show(reply)
+        if said.status != HTTPStatus.OK:
+            return Created(outcome=_no(said), reason=reason_of(said))
+        return show(said.fields)
 
     def _bridge(self, reply: Mapping[str, Any]) -> Created:
         prepay = reply.get("prepay_id")
@@ -178,12 +203,12 @@ class WechatProvider(Provider):
     def query(self, number: str, *, ref: str = "") -> Queried:
         path = f"/v3/pay/transactions/out-trade-no/{number}?{urlencode({'mchid': self.account.merchant_id})}"
         try:
-            status, reply = self._client.ask("GET", path)
-            if status == HTTPStatus.NOT_FOUND and reply.get("code") in ("ORDER_NOT_EXIST", "ORDERNOTEXIST"):
-                return Queried(state=PaymentState.MISSING, reason=reason_of(status, reply))
-            if status != HTTPStatus.OK:
-                return Queried(state=PaymentState.UNKNOWN, reason=reason_of(status, reply))
-            return self._queried(reply, number)
+            said = self._client.ask("GET", path)
+            if said.status != HTTPStatus.OK:
+                missing = _no(said) == Outcome.REFUSED and said.fields["code"] in NO_ORDER
+                state = PaymentState.MISSING if missing else PaymentState.UNKNOWN
+                return Queried(state=state, reason=reason_of(said))
+            return self._queried(said.fields, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))
 
@@ -199,12 +224,14 @@ class WechatProvider(Provider):
     def close(self, number: str, *, ref: str = "") -> Outcome:
         path = f"/v3/pay/transactions/out-trade-no/{number}/close"
         try:
-            status, _reply = self._client.ask("POST", path, {"mchid": self.account.merchant_id})
+            said = self._client.ask("POST", path, {"mchid": self.account.merchant_id})
         except (NoAnswer, Unreadable):
             return Outcome.UNKNOWN
-        return Outcome.DONE if status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) else outcome_of(status)
+        return Outcome.DONE if said.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT) else _no(said)
 
-    def refund(self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str) -> Refunded:
+    def refund(
+        self, *, number: str, provider_txn: str, amount: Decimal, refund_number: str, foreign: Foreign | None = None
+    ) -> Refunded:
         """A repeat under the same refund number is the same refund. WeChat wants the payment's total: it is asked first."""
         paid = self.query(number)
         if paid.state != PaymentState.PAID or paid.amount is None:
@@ -215,21 +242,23 @@ class WechatProvider(Provider):
             "amount": {"refund": to_fen(amount), "total": to_fen(paid.amount), "currency": "CNY"},
         }
         try:
-            status, reply = self._client.ask("POST", "/v3/refund/domestic/refunds", body)
+            said = self._client.ask("POST", "/v3/refund/domestic/refunds", body)
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        return _refunded(status, reply)
+        if said.status != HTTPStatus.OK:
+            return Refunded(outcome=_no(said), reason=reason_of(said))
+        return _refunded(said.fields)
 
     def query_refund(self, *, number: str, provider_txn: str, refund_number: str) -> Refunded:
         try:
-            status, reply = self._client.ask("GET", f"/v3/refund/domestic/refunds/{refund_number}")
+            said = self._client.ask("GET", f"/v3/refund/domestic/refunds/{refund_number}")
         except (NoAnswer, Unreadable) as error:
             return Refunded(outcome=Outcome.UNKNOWN, reason=str(error))
-        if status != HTTPStatus.OK:
+        if said.status != HTTPStatus.OK:
             # That a question was refused says nothing of the refund.
-            missing = status == HTTPStatus.NOT_FOUND and reply.get("code") == "RESOURCE_NOT_EXISTS"
-            return Refunded(outcome=Outcome.UNKNOWN, reason=reason_of(status, reply), missing=missing)
-        return _refunded(status, reply)
+            missing = _no(said) == Outcome.REFUSED and said.fields["code"] == NO_REFUND
+            return Refunded(outcome=Outcome.UNKNOWN, reason=reason_of(said), missing=missing)
+        return _refunded(said.fields)
 
     def platform_keys(self) -> list[PlatformKey]:
         return self._client.platform_keys()
@@ -277,9 +306,11 @@ def _facts(found: Mapping[str, Any]) -> tuple[str, str, Decimal]:
     return number, provider_txn[:64], (Decimal(total) / 100).quantize(CENT)
 
 
-def _refunded(status: int, reply: Mapping[str, Any]) -> Refunded:
-    if status != HTTPStatus.OK:
-        return Refunded(outcome=outcome_of(status), reason=reason_of(status, reply))
+def _no(said: Said) -> Outcome:
+    return said.no(documented=str(said.fields.get("code")) in REFUSALS)
+
+
+def _refunded(reply: Mapping[str, Any]) -> Refunded:
     refund = str(reply.get("refund_id", ""))[:64]
     match reply.get("status"):
         case "SUCCESS":

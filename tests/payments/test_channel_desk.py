@@ -9,6 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from django.core.checks import run_checks
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from common import clock
@@ -17,7 +19,7 @@ from payments.gateways import provider_of, secrets_of
 from payments.models import Channel, NotifyLog
 from payments.options import PROFILES
 from payments.selectors import parked_attempts, pay_options
-from payments.services import ask_due_attempts
+from payments.services import ask_due_attempts, save_channel
 from tests.desk import Act, at_desk
 from tests.payments.conftest import DESKTOP, PHONE, WECHAT, verdicts
 from tests.shelf import books
@@ -164,6 +166,41 @@ class TestWithoutQuery:
         assert list(parked_attempts()) == []
         assert NotifyLog.objects.get().verdict == "applied"
         assert books() == {}
+
+
+class TestWhatStays:
+    """Payments are checked and refunded as what their channel is; another account is another channel."""
+
+    @pytest.fixture
+    def dollars(self, till, order):
+        channel = till.of("stripe", settings={"currency": "usd", "rate": "7.20"})
+        return till.start(order, channel, "card").channel
+
+    def test_with_payments_the_form_says_why_and_the_rest_can_be_changed(self, desk, dollars, keys):
+        address = f"{CHANNELS}{dollars.pk}/change/"
+        assert "已有支付单，不能再改；请新建一个渠道" in desk.get(address).content.decode()
+        typed = form("stripe", keys) | {"gateway_url": dollars.gateway_url, "rate": "7.30", "currency": "cny"}
+        assert desk.post(address, typed).status_code == 302
+        dollars.refresh_from_db()
+        assert (dollars.settings["currency"], dollars.settings["rate"]) == ("usd", "7.30")
+
+    def test_without_payments_all_can_be_changed(self, desk, till, keys):
+        channel = till.of("stripe", settings={"currency": "usd", "rate": "7.20"})
+        assert "不能再改" not in desk.get(f"{CHANNELS}{channel.pk}/change/").content.decode()
+        assert (
+            desk.post(f"{CHANNELS}{channel.pk}/change/", form("stripe", keys) | {"currency": "eur"}).status_code == 302
+        )
+        channel.refresh_from_db()
+        assert channel.settings["currency"] == "eur"
+
+    @pytest.mark.parametrize("change", [{"provider": "epay"}, {"merchant_id": "7"}, {"settings": {"currency": "cny"}}])
+    def test_no_way_round_the_form(self, dollars, change):
+        for name, value in change.items():
+            setattr(dollars, name, value)
+        with pytest.raises(ValidationError):
+            save_channel(channel=dollars)
+        with pytest.raises(IntegrityError, match="has attempts"), transaction.atomic():
+            Channel.objects.filter(pk=dollars.pk).update(**change)
 
 
 class TestFitness:

@@ -27,6 +27,7 @@ CHARGE = Charge(
     return_url="https://shop.test/r",
     client_address="203.0.113.9",
     device=Device.PC,
+    created_at=datetime(2026, 1, 1, tzinfo=UTC),
     expires_at=datetime(2026, 1, 1, 1, tzinfo=UTC),
 )
 EMPTY = {"method": "GET", "body": b"", "content_type": "", "received_at": datetime(2026, 1, 1, tzinfo=UTC)}

@@ -102,11 +102,9 @@ def test_a_notify_that_was_kept_for_later(till, channel, attempt, protocol):
 def test_another_merchant_of_the_same_gateway(till, channel, attempt, protocol):
     """The gateway's signature is right, the money is somebody else's."""
     till.sandbox.act(attempt.number, "pay_silently")
-    letter = till.sandbox.letter(attempt.number)
-    channel.merchant_id = "2021999999999999"
-    channel.save()
-    assert sent(till, channel, letter) == (200, "fail")
-    assert verdicts(channel) == ["rejected merchant"]
+    other = till.of(protocol, merchant_id="2021999999999999")
+    assert sent(till, other, till.sandbox.letter(attempt.number)) == (200, "fail")
+    assert verdicts(other) == ["rejected merchant"]
     assert unpaid(attempt)
 
 

@@ -40,6 +40,7 @@ def charge(protocol: str, **changes) -> Charge:
         "return_url": "https://shop.test/pay/return/x",
         "client_address": "203.0.113.9",
         "device": Device.PC,
+        "created_at": datetime.now(UTC),
         "expires_at": datetime.now(UTC) + timedelta(minutes=15),
         **changes,
     }
@@ -271,7 +272,8 @@ class TestRefunding:
             assert again.outcome in (Outcome.DONE, Outcome.UNKNOWN)
         assert put.sandbox.order(put.number)["refunded"] == "3.00"
         more = put.provider.refund(amount=TEN, **(asked | {"refund_number": f"S{put.number}"}))
-        assert more.outcome == Outcome.REFUSED
+        # V2 does not sign what it refuses, so that it could be anybody's no.
+        assert more.outcome == (Outcome.UNKNOWN if protocol == "epay_v2" else Outcome.REFUSED)
         assert put.sandbox.order(put.number)["refunded"] == "3.00"
 
     @pytest.mark.parametrize("protocol", ["epay_v2", "alipay", "stripe"], indirect=True)
@@ -336,7 +338,8 @@ class TestAnswers:
         protocol = request.node.callspec.id
         stranger = provider_for(sandbox, protocol, secrets=change(sandbox.keys))
         wanted = charge(protocol)
-        assert stranger.create(wanted).outcome == Outcome.REFUSED
+        # V2 does not sign what it refuses, so that it could be anybody's no.
+        assert stranger.create(wanted).outcome == (Outcome.UNKNOWN if protocol == "epay_v2" else Outcome.REFUSED)
         assert sandbox.orders(out_trade_no=wanted.number) == []
 
 
@@ -351,21 +354,22 @@ class TestForeignMoney:
 
     def test_a_card_in_dollars_is_worth_the_yuan_that_were_meant(self, sandbox):
         provider = provider_for(sandbox, "stripe", settings={"currency": "usd", "rate": "7.10"})
-        put = Put(sandbox, provider, charge("stripe"))
+        put = Put(sandbox, provider, charge("stripe", foreign=provider.price(TEN)))
         foreign = put.created.foreign
         assert (foreign.currency, foreign.amount, foreign.rate) == ("USD", Decimal("1.41"), Decimal("7.10"))
         put.pay()
         notice = put.provider.verify_notify(raw(put.letter()))
         assert (notice.paid, notice.amount) == (True, TEN)
         assert put.query().amount == TEN
+        # 5 yuan are 0.70 of those dollars, whatever the channel's rate and money are by then.
+        later = provider_for(sandbox, "stripe", settings={"currency": "cny"})
         asked = {"number": put.number, "provider_txn": notice.provider_txn, "refund_number": f"R{put.number}"}
-        assert put.provider.refund(amount=Decimal("5.00"), **asked).outcome == Outcome.DONE
-        # Half of 1.41 dollars.
-        assert put.sandbox.order(put.number)["refunded"] == "0.71"
+        assert later.refund(amount=Decimal("5.00"), foreign=foreign, **asked).outcome == Outcome.DONE
+        assert put.sandbox.order(put.number)["refunded"] == "0.70"
 
     def test_another_sum_or_currency_than_was_asked_for_is_not_guessed_at(self, sandbox):
         dollars = provider_for(sandbox, "stripe", settings={"currency": "usd", "rate": "7.10"})
-        put = Put(sandbox, dollars, charge("stripe"))
+        put = Put(sandbox, dollars, charge("stripe", foreign=dollars.price(TEN)))
         sandbox.act(put.number, "wrong_amount", money="0.50")
         assert refusal(dollars, raw(put.letter())) == "amount"
         assert refusal(provider_for(sandbox, "stripe"), raw(put.letter())) == "currency"

@@ -5,14 +5,19 @@ from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, connection
+from django.utils.translation import override
 
 from common import clock, outgoing
 from orders.services import cancel
 from payments.exceptions import GatewayRefused, GatewaySilent, MethodUnavailable, NotPayable
+from payments.gateways import provider_of
 from payments.models import Channel, PaymentAttempt
+from payments.providers import Provider
 from payments.selectors import pay_options
-from payments.services import form_fields
+from payments.services import ask_due_attempts, form_fields, place_top_up, starting
+from payments.transport import Answer, Ask, NoAnswer
 from sandbox.epay.signing import is_signed
+from tenancy.selectors import main_storefront
 from tests.payments.conftest import DESKTOP, PHONE, WECHAT
 from tests.sandboxes import KEY
 
@@ -88,6 +93,86 @@ def test_an_answer_that_never_came_is_asked_for_under_the_same_number(till, chan
     again = till.start(order, channel)
     assert (again.number, again.state) == (unknown.number, State.PENDING)
     assert len(sandbox.orders(out_trade_no=unknown.number)) == 1
+
+
+@pytest.fixture
+def deaf(monkeypatch):
+    """deaf(): from now on gateways do what they are told, and no answer comes back; until `monkeypatch.undo()`."""
+
+    def put() -> None:
+        def unheard(channel: Channel) -> Provider:
+            provider = provider_of(channel)
+            real = provider._exchange
+
+            def wire(ask: Ask) -> Answer:
+                real(ask)
+                raise NoAnswer("ReadTimeout")
+
+            provider._exchange = wire
+            return provider
+
+        monkeypatch.setattr(starting, "provider_of", unheard)
+
+    return put
+
+
+@pytest.mark.parametrize("setting", [{}, {"currency": "usd", "rate": "7.10"}])
+def test_a_repeat_is_the_same_request_whatever_changed_meanwhile(till, alice, monkeypatch, deaf, setting):
+    """Stripe takes another body under a known key for an error: the clock, the rate and the language may have moved."""
+    channel = till.of("stripe", settings=setting)
+    top_up = place_top_up(user=alice, storefront=main_storefront(), amount=Decimal(50), idempotency_key="t")
+    deaf()
+    with override("zh-hans"), pytest.raises(GatewaySilent):
+        till.start(top_up, channel, "card")
+    monkeypatch.undo()
+    unknown = PaymentAttempt.objects.get()
+    assert unknown.state == State.UNKNOWN
+    channel.settings |= {"rate": "7.20"} if setting else {}
+    channel.save()
+    with clock.travel(clock.now() + timedelta(minutes=4)), override("en"):
+        again = till.start(top_up, channel, "card")
+    assert (again.number, again.state, again.last_error) == (unknown.number, State.PENDING, "")
+    assert again.currency_amount == (Decimal("7.04") if setting else None)
+
+
+def test_a_session_outlives_our_own_deadline_also_when_the_call_was_late(till, order):
+    """Stripe takes none that ends within half an hour."""
+    channel = till.of("stripe")
+    with clock.travel(order.pay_deadline - timedelta(seconds=5)):
+        attempt = till.start(order, channel, "card")
+    ends = round(till.sandbox.order(attempt.number)["ends_at"])
+    assert ends == int((order.pay_deadline + timedelta(minutes=31)).timestamp())
+
+
+def test_a_used_key_is_no_refusal(till, order, sandbox, monkeypatch, deaf):
+    """What was asked for under it exists: the number stays, and no other is given for the same order."""
+    channel = till.of("stripe")
+    deaf()
+    with pytest.raises(GatewaySilent):
+        till.start(order, channel, "card")
+    monkeypatch.undo()
+    PaymentAttempt.objects.update(subject="something else", called_at=None)
+    with pytest.raises(GatewaySilent):
+        till.start(order, channel, "card")
+    attempt = PaymentAttempt.objects.get()
+    assert (attempt.state, "idempotent" in attempt.last_error) == (State.UNKNOWN, True)
+
+
+def test_a_no_after_silence_ends_the_attempt_and_not_the_questions(till, channel, order, sandbox):
+    """The call without an answer may have put it up: money on it must be found, by the time it is closed at the latest."""
+    sandbox.fault("mapi", "garbage")
+    with pytest.raises(GatewaySilent):
+        till.start(order, channel)
+    sandbox.fault("mapi", "refused")
+    with pytest.raises(GatewayRefused):
+        till.start(order, channel)
+    failed = PaymentAttempt.objects.get()
+    assert failed.state == State.FAILED
+    sandbox.act(failed.number, "pay_silently")
+    with clock.travel(failed.ask_at):
+        assert ask_due_attempts() == 1
+    failed.refresh_from_db()
+    assert failed.state == State.PAID
 
 
 def test_an_unknown_one_stays_open_when_the_buyer_switches(till, channel, order, sandbox):

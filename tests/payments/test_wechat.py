@@ -116,6 +116,7 @@ def charge(device: Device, payer: str = "") -> Charge:
         return_url="https://shop.test/pay/return/x",
         client_address="203.0.113.9",
         device=device,
+        created_at=clock.now(),
         expires_at=clock.now() + timedelta(minutes=15),
         payer=payer,
     )
