@@ -137,13 +137,19 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """What a correctly signed callback says. `paid` False: it tells of something else, such as a closed payment."""
+    """What a correctly signed callback says. `paid` False: it tells of something else, such as a closed payment.
+
+    `ref`, where the signature is weak and the gateway names it: which of the things that it put up was paid. `foreign`: how
+    much of `Foreign.currency` was asked for that.
+    """
 
     number: str
     provider_txn: str
     amount: Decimal
     paid: bool
     status: str
+    ref: str = ""
+    foreign: Decimal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -230,11 +236,8 @@ class Provider(ABC):
     def query(self, number: str, *, ref: str = "") -> Queried:
         """Ask about the payment with our number, or by the gateway's `ref` of it."""
 
-    def confirm(self, notice: Notice, *, ref: str = "", asked: Decimal | None = None) -> Queried:
-        """What the gateway itself says of what a notify told, for signatures that are weak.
-
-        `ref` and `asked` are what we know of the payment: the gateway's name for it, and the amount in yuan.
-        """
+    def confirm(self, notice: Notice) -> Queried:
+        """What the gateway itself says of what a notify told, for signatures that are weak."""
         return self.query(notice.number)
 
     @abstractmethod

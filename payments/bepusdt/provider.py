@@ -1,7 +1,8 @@
 """BEpusdt as a provider. The buyer pays a sum of a stable coin that stands for an amount of yuan.
 
 The server knows no refunds: coins go back by hand. It is asked by its own name of the trade (`ref`), and answers with the
-state only; what a notify says of number and amount is signed, and that the trade was paid is asked. Source: v03413/BEpusdt.
+state only; what a notify says of number and amount is signed, and that the trade was paid is asked. The trade has to be the
+one that was put up for the number, over as many coins. Source: v03413/BEpusdt.
 """
 
 import json
@@ -131,18 +132,26 @@ class BepusdtProvider(Provider):
         number, trade = fields.get("order_id", ""), fields.get("trade_id", "")
         if not number or not trade:
             raise NotifyRefused("form")
-        amount = read_notified_money(fields.get("amount"))
+        amount, coins = read_notified_money(fields.get("amount")), fields.get("actual_amount", "")
+        if not COINS.fullmatch(coins):
+            raise NotifyRefused("amount")
         status = fields.get("status", "")
-        return Notice(number=number, provider_txn=trade[:64], amount=amount, paid=status == PAID, status=status[:40])
+        return Notice(
+            number=number,
+            provider_txn=trade[:64],
+            amount=amount,
+            paid=status == PAID,
+            status=status[:40],
+            ref=trade[:100],
+            foreign=Decimal(coins),
+        )
 
-    def confirm(self, notice: Notice, *, ref: str = "", asked: Decimal | None = None) -> Queried:
-        """The server says whether a trade was paid, not what for and how much: that is what the shop had asked for."""
-        answer = self._check(ref or notice.provider_txn)
+    def confirm(self, notice: Notice) -> Queried:
+        """The server says whether a trade was paid, not what for and how much: that is compared with what was put up."""
+        answer = self._check(notice.provider_txn)
         if answer.state != PaymentState.PAID:
             return answer
-        return Queried(
-            state=answer.state, provider_txn=answer.provider_txn, amount=notice.amount if asked is None else asked
-        )
+        return Queried(state=answer.state, provider_txn=answer.provider_txn, amount=notice.amount)
 
     def query(self, number: str, *, ref: str = "") -> Queried:
         """The server does not say how much was asked for, so that its word alone books no money: that takes a notify."""

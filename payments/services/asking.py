@@ -99,7 +99,10 @@ def _note_answer(attempt_id: int, queried: Queried) -> None:
         attempt.save(update_fields=["asked_at", "asked_count", "last_error", "ask_at", "close_at", "state"])
         if not silent:
             waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
-            waiting.update(verdict=NotifyLog.Verdict.REJECTED, reason=f"gateway_says_{queried.state}")
+            # What staff has to look at is not about what the gateway was asked for.
+            waiting.exclude(reason=NotifyLog.FOR_STAFF).update(
+                verdict=NotifyLog.Verdict.REJECTED, reason=f"gateway_says_{queried.state}"
+            )
 
 
 def next_question(attempt: PaymentAttempt, at: datetime) -> datetime:

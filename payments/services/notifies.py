@@ -123,17 +123,19 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
     queried = _confirmed(provider, channel, attempt, notice) if provider.weak_signature else _believed(notice)
     if queried.state == PaymentState.UNKNOWN:
         return _wait(log, attempt, queried)
-    reason = _contradiction(notice, queried)
+    reason = _contradiction(attempt, notice, queried)
     if reason:
         logger.error("notify %s of channel %s is signed but %s", log.pk, channel.code, reason)
         return _conclude(log, Verdict.REJECTED, reason, attempt)
+    if attempt is not None and _is_another(attempt, notice):
+        logger.error("notify %s of channel %s pays %s by what was not put up for it", log.pk, channel.code, attempt)
+        return _leave_to_staff(log, attempt, notice)
     return _apply(log, channel, attempt, notice)
 
 
 def _confirmed(provider: Provider, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> Queried:
-    if attempt is not None:
-        return provider.confirm(notice, ref=attempt.ref, asked=attempt.amount)
-    if PaymentAttempt.objects.filter(channel=channel, ref=notice.provider_txn).exists():
+    others = PaymentAttempt.objects.filter(channel=channel, ref=notice.provider_txn)
+    if others.exclude(pk=attempt.pk if attempt else None).exists():
         # What the gateway calls so was put up under a number of ours, and this is not that one.
         return Queried(state=PaymentState.MISSING)
     return provider.confirm(notice)
@@ -143,13 +145,23 @@ def _believed(notice: Notice) -> Queried:
     return Queried(state=PaymentState.PAID, provider_txn=notice.provider_txn, amount=notice.amount)
 
 
-def _contradiction(notice: Notice, queried: Queried) -> str:
-    """How the gateway's own answer differs from the notify; "" when it does not."""
+def _contradiction(attempt: PaymentAttempt | None, notice: Notice, queried: Queried) -> str:
+    """How the gateway's own answer, or what was put up there, differs from the notify; "" when it does not."""
     if queried.state != PaymentState.PAID:
         return f"gateway_says_{queried.state}"
     if queried.provider_txn != notice.provider_txn:
         return "another_transaction"
-    return "another_amount" if queried.amount != notice.amount else ""
+    if queried.amount != notice.amount:
+        return "another_amount"
+    if attempt is not None and notice.ref and notice.ref == attempt.ref and attempt.currency_amount is not None:
+        fits = (notice.amount, notice.foreign) == (attempt.amount, attempt.currency_amount)
+        return "" if fits else "another_amount"
+    return ""
+
+
+def _is_another(attempt: PaymentAttempt, notice: Notice) -> bool:
+    """Whether what was paid is not what was put up: a trade that the gateway made anew, or one that we know no coins of."""
+    return bool(notice.ref) and (notice.ref != attempt.ref or attempt.currency_amount is None)
 
 
 def _apply(log: NotifyLog, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> str:

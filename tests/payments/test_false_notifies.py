@@ -1,14 +1,21 @@
 """Forged, borrowed, late and repeated notifies of every protocol: none of them moves money."""
 
 import json
+from decimal import Decimal
 
 import pytest
 
 from common import clock
 from orders.models import Order
+from payments.bepusdt.provider import BepusdtProvider
+from payments.bepusdt.signing import signed_json
+from payments.gateways import secrets_of
 from payments.models import PaymentAttempt
-from payments.selectors import pay_options
+from payments.providers import PaymentState, Queried
+from payments.selectors import parked_attempts, pay_options
+from payments.services import ask_attempt, confirm_payment
 from sandbox.bepusdt.tongue import signature
+from tests.desk import staff
 from tests.payments.conftest import DESKTOP, METHODS, PHONE, verdicts
 from tests.shelf import books
 
@@ -33,6 +40,11 @@ def channel(till, protocol):
 @pytest.fixture
 def attempt(till, channel, order, protocol):
     return till.open(till.start(order, channel, METHODS[protocol], agent=PHONE))
+
+
+@pytest.fixture
+def fay():
+    return staff("fay", "payments.confirm_payment")
 
 
 def fresh(row):
@@ -106,6 +118,62 @@ def test_another_merchant_of_the_same_gateway(till, channel, attempt, protocol):
     assert sent(till, other, till.sandbox.letter(attempt.number)) == (200, "fail")
     assert verdicts(other) == ["rejected merchant"]
     assert unpaid(attempt)
+
+
+def signed_again(channel, letter, **changes: str):
+    """The coin server's notify with other fields, by somebody who has got hold of the token."""
+    told = json.loads(letter["body"], parse_float=str, parse_int=str) | changes
+    numbers = {name: told.pop(name) for name in ("amount", "status")}
+    told.pop("signature")
+    return letter | {"body": signed_json(told, numbers, secrets_of(channel)["token"]).decode()}
+
+
+class TestTheCoinServersNotify:
+    """Its signature is weak and its answers say no more than that a trade was paid: which, and over how much, has to fit."""
+
+    @pytest.fixture
+    def coins(self, till):
+        return till.of("bepusdt")
+
+    @pytest.fixture
+    def dear(self, till, coins, shelf, bob):
+        return till.start(shelf.buy(bob, (shelf.sku("900.00", keys=1), 1)), coins, "usdt")
+
+    def test_a_cheap_trade_pays_no_dear_order(self, till, coins, shelf, alice, dear):
+        cheap = till.start(shelf.buy(alice, (shelf.sku("1.00", keys=1), 1)), coins, "usdt")
+        till.sandbox.act(cheap.number, "pay_silently")
+        letter = till.sandbox.letter(cheap.number)
+        borrowed = signed_again(coins, letter, order_id=dear.number, amount="900")
+        assert sent(till, coins, borrowed) == (400, "fail")
+        assert verdicts(coins) == ["rejected gateway_says_missing"]
+        assert unpaid(dear)
+        # The cheap one's money is still its own.
+        assert sent(till, coins, letter) == (200, "ok")
+        assert (fresh(cheap).state, fresh(cheap).paid_amount) == (State.PAID, Decimal("1.00"))
+
+    def test_fewer_coins_than_were_asked_for(self, till, coins, dear):
+        till.sandbox.act(dear.number, "pay_silently")
+        sent(till, coins, signed_again(coins, till.sandbox.letter(dear.number), actual_amount="0.14"))
+        assert verdicts(coins) == ["rejected another_amount"]
+        assert unpaid(dear)
+
+    def test_a_trade_that_was_made_anew_waits_for_staff_whatever_became_of_the_first(self, till, coins, dear, fay):
+        """The money is real: it is not dropped when the server says that the first trade has expired."""
+        PaymentAttempt.objects.filter(pk=dear.pk).update(ref="an older trade")
+        till.sandbox.act(dear.number, "pay_silently")
+        letter = till.sandbox.letter(dear.number)
+        sent(till, coins, letter)
+        assert list(parked_attempts()) == [fresh(dear)]
+        with pytest.MonkeyPatch.context() as patch:
+            closed = Queried(state=PaymentState.CLOSED)
+            patch.setattr(BepusdtProvider, "query", lambda self, number, ref="": closed)
+            ask_attempt(attempt_id=dear.pk)
+        assert list(parked_attempts()) == [fresh(dear)]
+        txn = json.loads(letter["body"])["trade_id"]
+        confirm_payment(attempt_id=dear.pk, provider_txn=txn, amount=dear.amount, reason="后台已收", actor=fay)
+        assert fresh(dear.order).state == Order.State.DELIVERED
+        assert list(parked_attempts()) == []
+        assert books() == {}
 
 
 def test_a_sandbox_is_nothing_in_production(till, channel, attempt, protocol, settings):
