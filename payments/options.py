@@ -96,7 +96,7 @@ PROFILES: Mapping[str, Profile] = {
                     (AlipayProduct.CODE, _("只有当面付：电脑扫码，手机打开支付宝")),
                 ),
             ),
-            Option("seller_id", _("卖家账号 PID"), required=False, help=_("填写后，收款方不符的通知会被拒绝")),
+            Option("seller_id", _("卖家账号 PID"), help=_("以 2088 开头的 16 位数字；收款方不符的通知会被拒绝")),
         ),
         _("应用 APPID"),
         "https://openapi.alipay.com/gateway.do",

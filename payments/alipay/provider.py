@@ -64,10 +64,10 @@ class AlipayProduct(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class AlipayAccount(RsaAccount):
-    """An application. `gateway` is the whole address, `seller_id` may be empty."""
+    """An application. `gateway` is the whole address; `seller_id` is who gets the money, without which no notify is believed."""
 
     app_id: str
-    seller_id: str = ""
+    seller_id: str
     product: AlipayProduct = AlipayProduct.CODE_AND_WAP
 
 
@@ -118,8 +118,8 @@ class AlipayProvider(RsaProvider):
         fields = read_fields(raw)
         if not is_notify_signed(fields, self._gateway_key):
             raise NotifyRefused("signature")
-        seller = self.account.seller_id
-        if fields.get("app_id") != self.account.app_id or (seller and fields.get("seller_id") != seller):
+        told, ours = (fields.get("app_id"), fields.get("seller_id")), (self.account.app_id, self.account.seller_id)
+        if told != ours or not all(ours):
             raise NotifyRefused("merchant")
         number, provider_txn = fields.get("out_trade_no", ""), fields.get("trade_no", "")
         if not number or not provider_txn:

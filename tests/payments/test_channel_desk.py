@@ -57,6 +57,7 @@ def form(protocol: str, keys: dict[str, str]) -> dict:
             "private_key": keys["private"],
             "alipay_public_key": keys["public"],
             "product": "page_wap",
+            "seller_id": "2088000000000001",
         },
         "wechat": {
             "merchant_id": "1900000001",
@@ -111,6 +112,7 @@ def test_each_is_set_up_and_its_secrets_are_sealed(desk, keys, protocol):
         ("epay_v2", {"platform_key": ""}, "platform_key"),
         ("alipay", {"alipay_public_key": "MIIB"}, "__all__"),
         ("alipay", {"merchant_id": ""}, "merchant_id"),
+        ("alipay", {"seller_id": ""}, "seller_id"),
         ("wechat", {"api_key": "short"}, "__all__"),
         ("bepusdt", {"trade_type": "doge"}, "trade_type"),
         ("bepusdt", {"methods": ["alipay"]}, "methods"),
@@ -228,6 +230,16 @@ class TestFitness:
         assert attempt.rate == (attempt.amount / attempt.currency_amount).quantize(Decimal("1E-8"))
         page = Client(HTTP_USER_AGENT=DESKTOP).get(f"/pay/{attempt.public_id}/").content.decode()
         assert f"{attempt.currency_amount.normalize():f} USDT" in page
+
+
+def test_an_alipay_channel_from_before_the_seller_had_to_be_named_is_told_of(till):
+    def found() -> list[str]:
+        return [message.id for message in run_checks(databases=["default"], tags=["database"])]
+
+    channel = till.of("alipay")
+    assert "payments.W001" not in found()
+    Channel.objects.update(settings={name: text for name, text in channel.settings.items() if name != "seller_id"})
+    assert "payments.W001" in found()
 
 
 class TestPlayMoney:
