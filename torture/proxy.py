@@ -1,4 +1,4 @@
-"""A proxy before the sandbox that spoils the answers: late, cut off, reset, unreadable, or about something else."""
+"""A proxy before the sandbox that spoils the answers: late, cut off, reset, unreadable, about something else, or an error page."""
 
 import asyncio
 import json
@@ -15,6 +15,17 @@ from launcher import machine
 # Longer than the shop waits for a gateway.
 LATE = (3.2, 4.5)
 LIMIT = 256 * 1024
+# Where gateways are called, by the protocols that the sandbox speaks; the rest are pages, and buttons of tests.
+CALLS = (b".php", b"/api/pay/", b"/gateway.do", b"/v1/", b"/v3/", b"/api/v1/order/", b"/pay/check-status/")
+ERRORS = (
+    b"500 Error",
+    b"502 Bad Gateway",
+    b"504 Timeout",
+    b"408 Timeout",
+    b"409 Conflict",
+    b"425 Early",
+    b"429 Slow down",
+)
 
 
 class FaultProxy:
@@ -22,10 +33,14 @@ class FaultProxy:
 
     Faults come before the gateway has heard the call ("lost") or after it did what it was asked, which the caller cannot
     tell apart. It never says that a call was refused, nor that something was paid: there are honest gateways that change
-    their mind, but no defence against one that lies about money.
+    their mind, but no defence against one that lies about money. Its error pages are JSON too, with fields that have the
+    names of a protocol's own ("json_error").
     """
 
-    FAULTS = ("lost", "reset", "cut", "late", "drip", "html", "http_500", "empty", "nested", "no_code", "another_order")
+    FAULTS = (
+        *("lost", "reset", "cut", "late", "drip", "html", "http_500", "empty", "nested", "no_code", "another_order"),
+        *("json_error", "json_error"),
+    )
 
     def __init__(self, address: str, chance: random.Random) -> None:
         self.port = machine.free_port()
@@ -63,7 +78,8 @@ class FaultProxy:
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError, ValueError):
             request = await self._read(reader)
             # The protocol's own calls are spoilt, not the buttons of tests.
-            is_call = b".php" in request.split(b"\r\n", 1)[0]
+            target = request.split(b"\r\n", 1)[0].split(b" ")[1].split(b"?")[0]
+            is_call = any(part in target for part in CALLS)
             fault = self.chance.choice(self.FAULTS) if is_call and self.chance.random() < self.share else "passed on"
             if is_call:
                 self.counts[fault] += 1
@@ -104,7 +120,7 @@ class FaultProxy:
                 await asyncio.sleep(0.8)
             return None
         elif fault not in ("passed on", "lost"):
-            answer = _spoilt(answer, fault)
+            answer = _error_page(self.chance) if fault == "json_error" else _spoilt(answer, fault)
         writer.write(answer)
         return await writer.drain()
 
@@ -114,6 +130,17 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     link = writer.get_extra_info("socket")
     link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
+
+
+def _error_page(chance: random.Random) -> bytes:
+    """What proxies and firewalls say for themselves; now and then under a status that says that all is well."""
+    status = chance.choice(ERRORS)
+    code = int(status.split(b" ")[0])
+    page = {"code": code, "status_code": code, "msg": "upstream", "message": "upstream", "error": {"type": "upstream"}}
+    body = json.dumps(page).encode()
+    told = status if chance.random() < 0.8 else b"200 OK"
+    lines = [b"HTTP/1.1 " + told, b"Content-Type: application/json", b"Content-Length: %d" % len(body)]
+    return b"\r\n".join([*lines, b"Connection: close"]) + b"\r\n\r\n" + body
 
 
 def _spoilt(answer: bytes, fault: str) -> bytes:
