@@ -93,6 +93,13 @@ class RefundTooLarge(Conflict):
     message = _("退款不能超过可退金额 ¥%(refundable)s")
 
 
+class OwnOrder(Conflict):
+    """Staff would decide about money or goods of an order that they placed themselves."""
+
+    code = "own_order"
+    message = _("不能处理自己的订单，请由另一名员工处理")
+
+
 class CreditTooSmall(Conflict):
     code = "credit_too_small"
     message = _("这个订单的待退款只有 ¥%(left)s")
@@ -169,7 +176,7 @@ class AppealOver(Conflict):
 
 
 class SameDecider(Conflict):
-    """An appeal is decided by somebody who did not decide the case."""
+    """An appeal is decided by somebody who did not decide the case, as long as there is time for that."""
 
     code = "same_decider"
     message = _("申诉须由另一位员工复核，你已经裁定过这个售后单")

@@ -83,7 +83,12 @@ def entries_of(lines: Iterable[OrderLine]) -> dict[int, Entry]:
     found = {}
     for line in delivered:
         disputes = known.get(line.pk, [])
-        taken = sum(piece.is_taken for one in disputes for piece in one.pieces.all())
+        # What was given for a key is free again once its case is over.
+        taken = sum(
+            piece.is_taken and (one.is_open or piece.replacement_id is None)
+            for one in disputes
+            for piece in one.pieces.all()
+        )
         whole = any(piece.is_taken and piece.key_id is None for one in disputes for piece in one.pieces.all())
         free = taken < line.pieces_delivered and not whole and may_report(line, rules, at)
         if disputes or free:

@@ -77,7 +77,8 @@ class DisputeAppealed(Contract):
 
 @contract("dispute.overdue")
 class DisputeOverdue(Contract):
-    """Staff should have decided by `due_at`; told once for each deadline. `decided_by_id` may not decide an appeal."""
+    """Staff should have decided by `due_at`; told once for each deadline. Of an appeal, `decided_by_id` decided first, and
+    from now on may decide again."""
 
     dispute_id: int
     order_id: int

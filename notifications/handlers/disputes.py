@@ -57,10 +57,8 @@ def dispute_decided(event: DisputeDecided, *, at: datetime) -> None:
 
 @subscribe(DisputeOverdue, "notifications.dispute_overdue")
 def dispute_overdue(event: DisputeOverdue, *, at: datetime) -> None:
-    """Whoever may decide it reads it in the inbox; of an appeal, not who decided first."""
+    """Whoever may decide it reads it in the inbox: of an appeal now also who decided first."""
     deciders = staff_with("orders.decide_dispute")
-    if event.appeal:
-        deciders = deciders.exclude(pk=event.decided_by_id)
     services.tell_many(
         services.Note(
             ref=f"dispute:{event.dispute_id}:late:{event.due_at.isoformat()}:{user_id}",

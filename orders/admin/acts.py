@@ -1,12 +1,10 @@
 """The acts of staff on one order: what each would do, told before it is done. The rules are in orders.services."""
 
-from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -14,14 +12,14 @@ from catalog.selectors import shown_stock
 from common.admin import Fact, Preview, action, allowed, ask, moment, money
 from common.admin.confirm import Answer
 from common.money import ZERO
-from common.registries import ways_back
 from orders import services
+from orders.admin.destinations import destination
 from orders.admin.forms import BY_HAND, DeliverForm, HoldForm, NoteForm, ReasonForm, RefundForm
 from orders.admin.shown import line_chip, order_chip
 from orders.models import Order, OrderLine, OrderRefund
 from orders.selectors import answers_of
 from orders.services.refunding import OPEN, waived_by
-from wallet.selectors import balance_of, credit_of_order
+from wallet.selectors import credit_of_order
 
 REVEALED = 100
 
@@ -271,15 +269,8 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
         Fact(_("订单已退"), money(order.refunded_total + total), was=money(order.refunded_total)),
         Fact(_("仍可退"), money(left)),
     ]
-    warnings = []
-    if answer.data["route"] == OrderRefund.Target.ORIGINAL:
-        routed, rest = _by_original_route(order, total)
-        facts += routed
-        warnings.append(_("款项立即离开销售收入，由渠道退回付款账户；渠道拒绝的部分会转入买家账户并通知买家。"))
-    else:
-        rest = total
-    if rest:
-        facts += _into_the_shop(order, rest)
+    routed, warnings = destination(order, total, answer.data["route"])
+    facts += routed
     facts.append(Fact(_("原因"), answer.data["reason"]))
     waived = {line: waived_by(line, line.refunded + amounts[line.pk]) for line in lines if line.state in OPEN}
     if any(waived.values()):
@@ -296,23 +287,6 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
         possible=left >= 0,
         submit=gettext("确认退款 ¥%(amount)s") % {"amount": total},
     )
-
-
-def _by_original_route(order: Order, total: Decimal) -> tuple[list[Fact], Decimal]:
-    """What goes back by which gateway, and what cannot."""
-    ways = ways_back(order, total)
-    facts = [Fact(_("原路退回"), format_html("{} {}", way.label, money(way.amount)), strong=True) for way in ways]
-    return facts, total - sum((way.amount for way in ways), ZERO)
-
-
-def _into_the_shop(order: Order, amount: Decimal) -> list[Fact]:
-    if order.buyer is None:
-        return [Fact(_("退至"), format_html("{} {}", _("订单待退款账户，买家在订单页领取"), money(amount)))]
-    balance = balance_of(order.buyer)
-    return [
-        Fact(_("退至"), gettext("会员 %(name)s 的余额") % {"name": order.buyer.get_username()}),
-        Fact(_("余额"), money(balance + amount), was=money(balance)),
-    ]
 
 
 def preview_redeliver(order: Order, answer: Answer) -> Preview:

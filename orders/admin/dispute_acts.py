@@ -1,6 +1,7 @@
 """The acts of staff on cases: what each would do, told before it is done. The rules are in orders.services.disputes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +11,9 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from common.admin import ActionVariant, Fact, Preview, action, allowed, ask, money
+from common.admin import ActionVariant, Fact, Preview, action, allowed, ask
 from common.admin.confirm import Answer
 from common.exceptions import DomainError
-from common.money import ZERO
 from orders import services
 from orders.admin.dispute_forms import (
     AnswerForm,
@@ -24,12 +24,18 @@ from orders.admin.dispute_forms import (
     ReplaceForm,
     VerdictForm,
 )
-from orders.admin.shown import dispute_chip
+from orders.admin.dispute_previews import (
+    ALONE,
+    SHOWN,
+    facts_of,
+    preview_many,
+    preview_refund,
+    preview_rejection,
+    preview_replacement,
+)
 from orders.models import Dispute, DisputeMove
-from orders.selectors import previews_of_disputes
 from orders.services import Decision
 
-SHOWN = 20
 Outcome, State = Dispute.Outcome, Dispute.State
 _SUGGESTED = {
     Outcome.REPLACE: _("已核实，为你换新。给你添麻烦了。"),
@@ -42,6 +48,8 @@ _SUGGESTED = {
 def fitting(dispute: Dispute, actor_id: int) -> set[str]:
     """The acts for which the case is in the right state, and which are this member of staff's to do."""
     fit: set[str] = set()
+    if dispute.order.buyer_id == actor_id:
+        return fit
     if dispute.state == State.SELLER:
         fit.add("answer")
     if dispute.state in Dispute.AT_DESK:
@@ -142,8 +150,14 @@ class DisputeActs:
             )
             return gettext("已裁定：%(state)s，买家会收到通知。") % {"state": told_outcome(decided)}
 
+        def warned(answer: Answer) -> Preview:
+            told = preview(answer)
+            if services.decides_alone(dispute, request.user.pk):
+                told = replace(told, warnings=[*told.warnings, ALONE])
+            return told
+
         filled = partial(form, suggested=suggested(outcome, dispute))
-        return ask(self, request, title=title, form=filled, preview=preview, run=run, target=dispute, danger=danger)
+        return ask(self, request, title=title, form=filled, preview=warned, run=run, target=dispute, danger=danger)
 
     @action(description=_("卖家答复"), icon="reply", permissions=["answer"])
     def answer(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -251,7 +265,8 @@ class DisputeActs:
             return " ".join([done, *(gettext("未处理 %(why)s") % {"why": one} for one in refused[:SHOWN])])
 
         filled = partial(form, suggested=suggested(outcome, fit[0]) if fit else "")
-        preview = partial(preview_many, chosen, fit, outcome)
+        alone = sum(services.decides_alone(one, request.user.pk) for one in fit)
+        preview = partial(preview_many, chosen, fit, outcome, alone)
         return ask(self, request, title=title, form=filled, preview=preview, run=run)
 
 
@@ -259,112 +274,3 @@ def told_outcome(dispute: Dispute) -> str:
     if dispute.state == State.RESTOCK:
         return gettext("同意换新，排队等补货")
     return str(dispute.get_outcome_display())
-
-
-def facts_of(dispute: Dispute) -> list[Fact]:
-    return [
-        Fact(_("商品"), dispute.line),
-        Fact(_("问题"), dispute.get_reason_display()),
-        Fact(_("涉及"), gettext("%(count)s 件") % {"count": len(dispute.pieces.all())}),
-        Fact(_("买家希望"), dispute.get_wish_display()),
-    ]
-
-
-def preview_replacement(dispute: Dispute, by_hand: bool, answer: Answer) -> Preview:
-    facts = [*facts_of(dispute), Fact(_("说明"), answer.data["reason"])]
-    if by_hand:
-        facts.append(Fact(_("补发内容"), answer.data["content"], strong=True))
-        return Preview(facts=facts, warnings=_finality(dispute), submit=_("确认补发"))
-    ready = services.restockable(dispute)
-    wait = answer.data["wait"]
-    facts.append(Fact(_("库存"), _("足够，立即换新") if ready else _("不足"), strong=True))
-    warnings = [*_finality(dispute)]
-    if ready:
-        warnings.append(_("换下的卡密作废，不再出售；新卡密立即交给买家。"))
-    elif wait:
-        warnings.append(_("先排队，到货按先来后到自动换新；到时限还没有货，自动全额退款。"))
-    else:
-        warnings.append(_("库存不足：请勾选排队，或改为退款。"))
-    return Preview(
-        facts=facts,
-        columns=[_("要换的卡密")],
-        rows=[(preview,) for preview in previews_of_disputes([dispute]).get(dispute.pk, [])[:SHOWN]],
-        warnings=warnings,
-        possible=ready or wait,
-        submit=_("确认换新") if ready else _("确认排队"),
-    )
-
-
-def preview_refund(dispute: Dispute, answer: Answer) -> Preview:
-    most = services.refundable_of(dispute)
-    amount = answer.data.get("amount", most)
-    order = dispute.order
-    to = (
-        gettext("会员 %(name)s 的余额") % {"name": order.buyer.get_username()}
-        if order.buyer is not None
-        else _("订单待退款账户，买家在订单页领取")
-    )
-    facts = [
-        Fact(_("本次退款"), money(amount), strong=True),
-        Fact(_("这些卡密最多可退"), money(most)),
-        Fact(_("订单已退"), money(order.refunded_total + amount), was=money(order.refunded_total)),
-        Fact(_("退至"), to),
-        Fact(_("买家希望退到"), dispute.get_route_display()),
-    ]
-    if "reason" in answer.data:
-        facts.append(Fact(_("说明"), answer.data["reason"]))
-    warnings = [_("全额退款后售后结束，买家不能再申诉。")] if amount == most else _finality(dispute)
-    if any(piece.key_id for piece in dispute.pieces.all()):
-        warnings.append(_("退款不会收回卡密。"))
-    return Preview(
-        facts=[*facts_of(dispute), *facts],
-        warnings=warnings,
-        possible=amount > ZERO,
-        submit=gettext("确认退款 ¥%(amount)s") % {"amount": amount},
-    )
-
-
-def preview_rejection(dispute: Dispute, answer: Answer) -> Preview:
-    warnings = _finality(dispute)
-    if answer.data["abusive"]:
-        warnings.append(_("标为恶意：结束后计入这位会员的信誉，可能使等级不达标。"))
-    return Preview(
-        facts=[*facts_of(dispute), Fact(_("说明"), answer.data["reason"], strong=True)],
-        warnings=warnings,
-        submit=_("确认驳回"),
-    )
-
-
-def preview_many(chosen: Sequence[Dispute], fit: Sequence[Dispute], outcome: str, answer: Answer) -> Preview:
-    facts = [Fact(_("将裁定"), gettext("%(count)s 个售后单") % {"count": len(fit)}, strong=True)]
-    if len(fit) < len(chosen):
-        facts.append(Fact(_("不该你裁定或已处理，略过"), len(chosen) - len(fit)))
-    facts.append(Fact(_("结果"), Outcome(outcome).label))
-    facts.append(Fact(_("说明"), answer.data["reason"]))
-    amounts = {one.pk: services.refundable_of(one) for one in fit}
-    warnings: list[Any] = []
-    if outcome == Outcome.REFUND:
-        facts.append(Fact(_("退款合计"), money(sum(amounts.values(), ZERO)), strong=True))
-        warnings.append(_("退到各买家的余额或订单待退款账户；退款不会收回卡密。"))
-    if outcome == Outcome.REPLACE:
-        warnings.append(_("按提交先后换新；缺货的按你的选择排队或略过。非库存商品须逐个补发，会略过。"))
-    if answer.data.get("abusive"):
-        warnings.append(_("标为恶意：结束后计入这些会员的信誉。"))
-    return Preview(
-        facts=facts,
-        columns=[_("售后单"), _("商品"), _("问题"), _("状态"), _("可退")],
-        rows=[
-            (one.number, one.line, one.get_reason_display(), dispute_chip(one), money(amounts[one.pk]))
-            for one in fit[:SHOWN]
-        ],
-        more=max(0, len(fit) - SHOWN),
-        warnings=warnings if fit else [_("选中的售后单都不在等你裁定。")],
-        possible=bool(fit),
-        submit=_("全部裁定"),
-    )
-
-
-def _finality(dispute: Dispute) -> list[Any]:
-    if dispute.state == State.APPEALED:
-        return [_("这是申诉后的最终裁定，之后不能再申诉。")]
-    return [_("买家可以在时限内申诉一次，由另一位员工复核。")]

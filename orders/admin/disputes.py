@@ -84,7 +84,8 @@ class TurnFilter(admin.SimpleListFilter):
         if self.value() == "today":
             return at_desk.filter(desk_due_at__lt=clock.today_range(at)[1])
         if self.value() == "mine":
-            return at_desk.exclude(state=Dispute.State.APPEALED, decided_by_id=request.user.pk)
+            others = Q(state=Dispute.State.APPEALED, decided_by_id=request.user.pk, desk_due_at__gt=at)
+            return at_desk.exclude(others | Q(order__buyer=request.user))
         if self.value() == "open":
             return queryset.filter(state__in=Dispute.OPEN)
         return queryset
@@ -281,6 +282,7 @@ def page_of(dispute: Dispute, viewer: User) -> dict:
             (_("买家希望退到"), dispute.get_route_display()),
             *([(_("卖家愿意"), dispute.get_proposal_display())] if dispute.proposal else []),
             *([(_("结果"), dispute.get_outcome_display())] if dispute.outcome else []),
+            *([(_("复核"), chip(_("由原裁定人复核"), "warning"))] if dispute.is_alone else []),
             *([(_("恶意售后"), chip(_("是"), "danger"))] if dispute.is_abusive else []),
             (_("已退"), money(dispute.refunded)),
             (_("还可退"), money(refundable_of(dispute))),

@@ -116,7 +116,8 @@ class OrderAdmin(OrderActs, CreditActs, ReadOnlyAdmin):
         return found
 
     def fitting_acts(self, order: Order, user: User) -> Collection[str]:
-        return fitting(order, list(order.lines.all()))
+        fit = fitting(order, list(order.lines.all()))
+        return fit - {"refund"} if order.buyer_id == user.pk else fit
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None:

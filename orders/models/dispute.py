@@ -143,6 +143,8 @@ class Dispute(models.Model):
     decided_by_id = models.BigIntegerField(_("裁定人编号"), null=True)
     appealed_at = models.DateTimeField(_("申诉时间"), null=True)
     appeal_decided_by_id = models.BigIntegerField(_("复核人编号"), null=True)
+    # Nobody else came in time, so that whoever decided the case decided its appeal as well.
+    is_alone = models.BooleanField(_("由原裁定人复核"), default=False)
     closed_at = models.DateTimeField(_("结束时间"), null=True)
 
     class Meta:
@@ -174,7 +176,7 @@ class Dispute(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(appeal_decided_by_id=None)
-                | Q(appealed_at__isnull=False) & ~Q(appeal_decided_by_id=F("decided_by_id")),
+                | Q(appealed_at__isnull=False) & (Q(is_alone=True) | ~Q(appeal_decided_by_id=F("decided_by_id"))),
                 name="dispute_appeal_by_another",
             ),
             models.CheckConstraint(

@@ -64,11 +64,15 @@ class Piece:
 
 
 def pieces_of(line: OrderLine) -> list[Piece]:
-    """The line's pieces in the order of delivery; one for the whole line where not everything came from key stock."""
-    taken = {
-        piece.key_id: piece.dispute
-        for piece in DisputePiece.objects.filter(line=line, is_taken=True).select_related("dispute")
-    }
+    """The line's pieces in the order of delivery; one for the whole line where not everything came from key stock.
+
+    What was given for a key belongs to the case until that is over: it may still be appealed, and one piece has one case.
+    """
+    taken = {}
+    for piece in DisputePiece.objects.filter(line=line, is_taken=True).select_related("dispute"):
+        taken[piece.key_id] = piece.dispute
+        if piece.replacement_id is not None and piece.dispute.is_open:
+            taken[piece.replacement_id] = piece.dispute
     keys = Key.objects.filter(line_id=line.pk, state=Key.State.SOLD).only("id", "preview", "sku_id").order_by("pk")
     pieces = [Piece(key, taken.get(key.pk)) for key in keys]
     if len(pieces) < line.pieces_delivered:

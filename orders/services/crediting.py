@@ -9,7 +9,7 @@ from audit.services import record
 from common import clock
 from common.money import ZERO
 from common.reasons import read_reason
-from orders.exceptions import CreditTooSmall, IllegalMove
+from orders.exceptions import CreditTooSmall, IllegalMove, OwnOrder
 from orders.models import Order
 from orders.services.moves import note_act
 from orders.services.paying import lock_order
@@ -45,8 +45,11 @@ def give_credit(
 ) -> None:
     """Move money that a guest's order owes into a member's wallet, whom staff know to be the guest; once per `ref`.
 
-    Locks the order, then the accounts. Raises what `pay_out_credit` raises.
+    Locks the order, then the accounts. Raises OwnOrder for who would give it to themselves, and what `pay_out_credit`
+    raises.
     """
+    if user_id == actor.pk:
+        raise OwnOrder
     user = User.objects.get(pk=user_id)
     detail = {"amount": str(amount), "reason": read_reason(reason, most=150), "member": user.get_username()}
     with transaction.atomic():

@@ -19,6 +19,7 @@ from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
 from orders.services.dispute_moves import end_for_refunded
 from orders.services.moves import move_line, move_order, note_act
+from orders.services.own import refuse_own
 from orders.services.paying import WALLET, credit_account, lock_order
 from wallet.services import refund_sale, refunding
 
@@ -36,6 +37,7 @@ def refund(
     reason: str,
     actor: User | None,
     to: str | None = None,
+    by_buyer: bool = False,
 ) -> OrderRefund:
     """Give back `amounts` (yuan by line id) to the member's wallet, or for a guest to the order's own account.
 
@@ -45,8 +47,9 @@ def refund(
 
     What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
     line that waits for nothing else is delivered. A line that is paid back whole ends its cases of after-sale. A coupon
-    comes back with the last of the money. Once per `ref`. Locks the order, the account, the coupon. Raises OrderNotFound,
-    IllegalMove for an unpaid order, RefundTooLarge.
+    comes back with the last of the money. Once per `ref`. `by_buyer` says that `actor` is no member of staff here, but the
+    buyer, who takes what was granted. Locks the order, the account, the coupon. Raises OrderNotFound, OwnOrder, IllegalMove
+    for an unpaid order, RefundTooLarge.
     """
     with transaction.atomic():
         at = clock.now()
@@ -56,13 +59,15 @@ def refund(
             return known
         if order.paid_at is None:
             raise IllegalMove
+        if actor is not None and not by_buyer:
+            refuse_own(order, actor.pk)
         lines = {line.pk: line for line in order.lines.select_related("sku__product__category")}
         waited = {line.pk for line in lines.values() if line.state in OPEN}
         told = [_refund_line(lines, line_id, amount, at) for line_id, amount in sorted(amounts.items())]
         total = sum((one.amount for one in told), ZERO)
         if not told or order.refunded_total + total > order.paid_total:
             raise RefundTooLarge(refundable=order.paid_total - order.refunded_total)
-        target = _target(order, to)
+        target = target_of(order, to)
         made = _store(order, told, total, target, ref, reason, actor, at)
         if order.refunded_total + total < order.paid_total:
             # Told before the refund: what the buyer keeps of these lines counts.
@@ -123,7 +128,8 @@ def waived_by(line: OrderLine, refunded: Decimal) -> int:
     return min(whole, line.pieces - line.pieces_delivered)
 
 
-def _target(order: Order, wanted: str | None) -> Target:
+def target_of(order: Order, wanted: str | None) -> Target:
+    """Where a refund of the order goes when `wanted` is asked for; of a wallet's order the wallet is the original route."""
     if wanted == Target.ORIGINAL and order.paid_with != WALLET:
         return Target.ORIGINAL
     return Target.ORDER_CREDIT if order.is_guest else Target.WALLET

@@ -27,6 +27,7 @@ from orders.exceptions import (
     DisputeMoved,
     NotDisputable,
     NothingToRefund,
+    OwnOrder,
     RefundTooLarge,
     SameDecider,
     SellerFirst,
@@ -52,31 +53,6 @@ from wallet.selectors import balance_of, credit_of_order
 pytestmark = pytest.mark.django_db
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 State, Outcome = Dispute.State, Dispute.Outcome
-
-
-@pytest.fixture
-def warranted(shelf):
-    """warranted("10.00", keys=5) → a SKU under thirty days of warranty."""
-
-    def make(price: str = "10.00", keys: int = 6, days: int = 30, **fields):
-        sku = shelf.sku(price, keys=keys, **fields)
-        Product.objects.filter(pk=sku.product_id).update(warranty_days=days)
-        sku.product.refresh_from_db()
-        return sku
-
-    return make
-
-
-@pytest.fixture
-def bought(shelf, warranted, alice) -> Order:
-    """Alice's three keys for 30 yuan; three more are in stock."""
-    return shelf.buy(alice, (warranted(), 3), from_wallet=True)
-
-
-@pytest.fixture
-def peter(django_user_model):
-    """Another member of staff."""
-    return django_user_model.objects.create_superuser("peter", "tea-and-keys-9", date_joined=clock.now())
 
 
 def later(after: timedelta, at=None):
@@ -481,6 +457,38 @@ class TestDeciding:
             services.appeal_decision(dispute_id=dispute.pk, text="再来一次看看", actor=alice)
         with pytest.raises(IntegrityError), transaction.atomic():
             Dispute.objects.filter(pk=dispute.pk).update(appeal_decided_by_id=olga.pk)
+
+    def test_an_appeal_that_nobody_else_decides_in_time_comes_to_an_end(self, bought, olga, alice):
+        """Olga works alone."""
+        dispute = decide(complain(bought), Outcome.REJECT, by=olga)
+        services.appeal_decision(dispute_id=dispute.pk, text="请再看一次", actor=alice)
+        until = fresh(dispute).due_at
+        with clock.travel(until - timedelta(seconds=1)), pytest.raises(SameDecider):
+            decide(dispute, Outcome.REFUND, by=olga)
+        with clock.travel(until):
+            services.sweep_disputes()
+            relay()
+            assert Message.objects.filter(user=olga, kind="dispute_overdue").count() == 1
+            dispute = decide(dispute, Outcome.REFUND, by=olga)
+        assert (dispute.state, dispute.is_alone) == (State.CLOSED, True)
+        entry = AuditEntry.objects.filter(action="dispute.decide").latest("pk")
+        assert entry.detail["appeal"] is True and entry.detail["alone"] is True
+
+    def test_nobody_decides_about_their_own_order(self, shelf, warranted, olga, peter):
+        shelf.fund(olga, "100.00")
+        dispute = complain(shelf.buy(olga, (warranted(keys=1), 1), from_wallet=True))
+        assert not services.may_decide(dispute, olga.pk)
+        for outcome in (Outcome.REFUND, Outcome.REPLACE, Outcome.REJECT):
+            with pytest.raises(OwnOrder):
+                decide(dispute, outcome, by=olga)
+        with pytest.raises(OwnOrder):
+            services.answer_dispute(dispute_id=dispute.pk, text="同意换新", proposal=Outcome.REPLACE, actor=olga)
+        decide(dispute, Outcome.REPLACE, by=peter, wait=True)
+        with pytest.raises(OwnOrder):
+            services.take_money_instead(dispute_id=dispute.pk, party="operator", actor=olga)
+        # As the buyer she takes what another granted.
+        services.take_money_instead(dispute_id=dispute.pk, actor=olga)
+        assert balance_of(olga) == Decimal("100.00")
 
     def test_an_appeal_that_is_rejected_takes_nothing_back(self, bought, olga, peter, alice):
         dispute = decide(complain(bought), Outcome.PARTIAL, by=olga, amount=Decimal("5.00"))

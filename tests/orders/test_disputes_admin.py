@@ -164,6 +164,19 @@ class TestActs:
         Act(at_desk(olga), act(dispute, "replace")).fill(reason="复核后换新").confirm().done()
         assert Dispute.objects.get().state == "closed"
 
+    def test_an_appeal_that_nobody_else_took_is_offered_with_a_warning(self, dispute, alice):
+        vera = staff("vera", *SEES, "orders.decide_dispute")
+        decide(dispute, "reject", by=vera)
+        services.appeal_decision(dispute_id=dispute.pk, text="请再看一次", actor=alice)
+        dispute.refresh_from_db()
+        with clock.travel(dispute.due_at):
+            desk = at_desk(vera)
+            assert numbers(desk, "?turn=mine") == [dispute.number]
+            told = Act(desk, act(dispute, "reject")).fill(reason="复核后维持原裁定")
+            assert "你在复核自己的裁定" in told.text
+            told.confirm().done()
+            assert "由原裁定人复核" in text_of(desk.get(page(dispute)))
+
     def test_answering_and_asking(self, dispute, olga):
         Act(at_desk(olga), act(dispute, "ask_buyer")).fill(text="请补截图").confirm().done()
         Act(at_desk(olga), act(dispute, "answer")).fill(text="请平台核实", proposal="").confirm().done()

@@ -16,8 +16,9 @@ from events.models import Event
 from events.services import relay
 from membership.models import Activity
 from orders import services
-from orders.exceptions import NothingToDeliver
+from orders.exceptions import NothingToDeliver, OwnOrder
 from orders.models import Order, OrderLine
+from tests.desk import at_desk
 from tests.orders.test_buying import pay
 from tests.shelf import books
 from wallet.models import Account, Transfer
@@ -178,3 +179,18 @@ def test_one_bad_row_does_not_stop_the_round_of_expiry(shelf, alice, bob, caplog
     assert (good.state, bad.state) == ("expired", "unpaid")
     assert f"order {bad.pk}" in caplog.text
     assert "refused by a test" in caplog.text
+
+
+def test_nobody_refunds_their_own_order(shelf, olga):
+    shelf.fund(olga, "10.00")
+    order = shelf.buy(olga, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
+    wish = {"order_id": order.pk, "amounts": {order.lines.get().pk: order.total}, "reason": "买错"}
+    with pytest.raises(OwnOrder):
+        services.refund(ref="r", actor=olga, **wish)
+    assert f"/admin/orders/order/{order.pk}/refund/" not in text_of_page(olga, order)
+    services.refund(ref="r", actor=None, **wish)
+    assert balance_of(olga) == Decimal("10.00")
+
+
+def text_of_page(user: User, order: Order) -> str:
+    return at_desk(user).get(f"/admin/orders/order/{order.pk}/change/").content.decode()

@@ -17,6 +17,7 @@ from orders.selectors.disputes import rules_of_disputes
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute, note_words
 from orders.services.disputes.pictures import draw_anew, keep_pictures
 from orders.services.disputes.words import conceal_keys, read_words
+from orders.services.own import refuse_own
 
 ANSWER, ASK = "dispute.answer", "dispute.ask"
 
@@ -26,7 +27,7 @@ def answer_dispute(
 ) -> DisputeMove:
     """The seller's side of it, and what the seller would agree to ("" for nothing); then it is the operator's turn.
 
-    Locks the order. Raises DisputeNotFound, DisputeMoved when it is not the seller's turn, BadWords, BadDispute.
+    Locks the order. Raises DisputeNotFound, DisputeMoved when it is not the seller's turn, OwnOrder, BadWords, BadDispute.
     """
     if proposal and proposal not in Dispute.Outcome.values:
         raise BadDispute("bad_outcome", None, field="proposal")
@@ -36,6 +37,7 @@ def answer_dispute(
         dispute = locked_dispute(dispute_id)
         if dispute.state != State.SELLER:
             raise DisputeMoved
+        refuse_own(dispute.order, actor.pk)
         text = conceal_keys(text, dispute.line)
         detail = {"number": dispute.number, "proposal": proposal, "text": text}
         record(action=ANSWER, at=at, actor=actor, target=dispute, detail=detail, address=address)

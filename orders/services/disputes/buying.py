@@ -22,6 +22,7 @@ from orders.services.disputes.deciding import tell_decided
 from orders.services.disputes.paying_back import refund_case, refundable_of
 from orders.services.disputes.pictures import draw_anew, keep_pictures
 from orders.services.disputes.words import MIN_WORDS, conceal_keys, read_words
+from orders.services.own import refuse_own
 
 INSTEAD = "dispute.money_instead"
 
@@ -119,13 +120,15 @@ def take_money_instead(
 ) -> Dispute:
     """Give back all that the pieces cost instead of waiting for stock any longer; ends the case. Audited when staff do it.
 
-    Locks the order, the account. Raises DisputeNotFound, DisputeMoved for a case that does not wait.
+    Locks the order, the account. Raises DisputeNotFound, DisputeMoved for a case that does not wait, OwnOrder.
     """
     with transaction.atomic():
         at = clock.now()
         dispute = locked_dispute(dispute_id)
         if dispute.state != State.RESTOCK:
             raise DisputeMoved
+        if party == Party.OPERATOR and actor is not None:
+            refuse_own(dispute.order, actor.pk)
         amount = refundable_of(dispute)
         move_dispute(
             dispute,

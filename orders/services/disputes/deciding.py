@@ -21,6 +21,7 @@ from orders.exceptions import (
     BadDispute,
     DisputeMoved,
     NothingToRefund,
+    OwnOrder,
     SameDecider,
     SellerFirst,
     WrongRefund,
@@ -33,6 +34,7 @@ from orders.services.dispute_moves import Party, State, locked_dispute, move_dis
 from orders.services.disputes.paying_back import refund_case, refundable_of
 from orders.services.disputes.words import conceal_keys, read_words
 from orders.services.moves import note_act
+from orders.services.own import refuse_own
 
 DECIDE = "dispute.decide"
 _CONTENT = _("请填写要补发给买家的内容")
@@ -52,30 +54,38 @@ class Decision:
     abusive: bool = False
 
 
-def may_decide(dispute: Dispute, actor_id: int | None) -> bool:
+def may_decide(dispute: Dispute, actor_id: int) -> bool:
     """Whether the next decision is this member of staff's to make."""
     try:
-        _check_turn(dispute, actor_id)
-    except (DisputeMoved, SellerFirst, SameDecider):
+        _check_turn(dispute, actor_id, clock.now())
+    except (DisputeMoved, SellerFirst, SameDecider, OwnOrder):
         return False
     return True
 
 
-def _check_turn(dispute: Dispute, actor_id: int | None) -> None:
+def decides_alone(dispute: Dispute, actor_id: int) -> bool:
+    """Whether this member of staff would decide the appeal against a decision of their own."""
+    return dispute.state == State.APPEALED and dispute.decided_by_id == actor_id
+
+
+def _check_turn(dispute: Dispute, actor_id: int, at: datetime) -> None:
     if dispute.state not in Dispute.AT_DESK:
         raise DisputeMoved
+    refuse_own(dispute.order, actor_id)
     if dispute.state == State.SELLER and dispute.seller_id is not None:
         raise SellerFirst
-    if dispute.state == State.APPEALED and dispute.decided_by_id == actor_id:
+    # Where nobody else came in time, perhaps because there is nobody else, the buyer shall not wait for ever.
+    if decides_alone(dispute, actor_id) and (dispute.due_at is None or at < dispute.due_at):
         raise SameDecider
 
 
 def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address: str | None = None) -> Dispute:
     """Decide a case: replace the pieces, give money back, or reject it, all in one transaction.
 
-    The first decision leaves the buyer time to appeal, unless all was given back; the one after an appeal is final. Locks
-    the order, the accounts, the keys. Raises DisputeNotFound, DisputeMoved when somebody was first, SellerFirst,
-    SameDecider, BadWords, BadDispute, WrongRefund, NothingToRefund, OutOfStock for a replacement that may not wait.
+    The first decision leaves the buyer time to appeal, unless all was given back; the one after an appeal is final, and is
+    somebody else's to make until its deadline has passed. Locks the order, the accounts, the keys. Raises DisputeNotFound,
+    DisputeMoved when somebody was first, OwnOrder, SellerFirst, SameDecider, BadWords, BadDispute, WrongRefund,
+    NothingToRefund, OutOfStock for a replacement that may not wait.
     """
     if decision.outcome not in Outcome.values:
         raise BadDispute("bad_outcome", None, field="outcome")
@@ -83,10 +93,12 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
     with transaction.atomic():
         at = clock.now()
         dispute = locked_dispute(dispute_id)
-        _check_turn(dispute, actor.pk)
+        _check_turn(dispute, actor.pk, at)
         second = dispute.state == State.APPEALED
         says = {"verdict": conceal_keys(reason, dispute.line)}
-        says |= {"appeal_decided_by_id": actor.pk} if second else {"decided_by_id": actor.pk, "decided_at": at}
+        alone = decides_alone(dispute, actor.pk)
+        who = {"appeal_decided_by_id": actor.pk, "is_alone": alone}
+        says |= who if second else {"decided_by_id": actor.pk, "decided_at": at}
         step = "2" if second else "1"
         if decision.outcome == Outcome.REJECT:
             amount = _reject(dispute, decision, at, actor, says)
@@ -101,6 +113,7 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
             "amount": str(amount),
             "reason": dispute.verdict,
             "appeal": second,
+            "alone": alone,
             "abusive": dispute.is_abusive,
         }
         record(action=DECIDE, at=at, actor=actor, target=dispute, detail=detail, address=address)
