@@ -93,6 +93,13 @@ class RefundTooLarge(Conflict):
     message = _("退款不能超过可退金额 ¥%(refundable)s")
 
 
+class WholeCards(Conflict):
+    """Part of a card's price: its buyer would keep the card and some of the money."""
+
+    code = "whole_cards"
+    message = _("充值卡只能整张退款（每张 ¥%(each)s），退款时卡随即作废")
+
+
 class OwnOrder(Conflict):
     """Staff would decide about money or goods of an order that they placed themselves."""
 

@@ -27,6 +27,13 @@ class CardUnusable(Conflict):
     message = _("卡号不正确，或这张卡已不能使用")
 
 
+class CardRedeemed(Conflict):
+    """A card that became balance is not worth its price a second time."""
+
+    code = "card_redeemed"
+    message = _("充值卡 %(card)s 已被 %(who)s 兑换，不能换新或退款。如确需处理，请先在卡券页收回这笔余额")
+
+
 class Moved(Conflict):
     """Somebody else was faster, or it is not the turn of this act."""
 

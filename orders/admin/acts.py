@@ -1,5 +1,6 @@
 """The acts of staff on one order: what each would do, told before it is done. The rules are in orders.services."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from catalog.selectors import shown_stock
+from catalog.services.stock import keys_of_lines
 from common.admin import Fact, Preview, action, allowed, ask, moment, money
 from common.admin.confirm import Answer
 from common.money import ZERO
@@ -18,7 +20,11 @@ from orders.admin.forms import BY_HAND, DeliverForm, HoldForm, NoteForm, ReasonF
 from orders.admin.shown import line_chip, order_chip
 from orders.models import Order, OrderLine, OrderRefund
 from orders.selectors import answers_of
-from orders.services.refunding import OPEN, waived_by
+from orders.selectors.cards import cards_of_keys
+from orders.services.pieces import FROM_STOCK
+from orders.services.refunding import OPEN
+from orders.services.shares import waived_by
+from wallet.models import Card
 from wallet.selectors import credit_of_order
 
 REVEALED = 100
@@ -275,7 +281,10 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
     waived = {line: waived_by(line, line.refunded + amounts[line.pk]) for line in lines if line.state in OPEN}
     if any(waived.values()):
         warnings.append(_("退款先抵还没发出的货：其中 %(count)s 件退款后不再补发。") % {"count": sum(waived.values())})
-    if any(line.pieces_delivered for line in lines):
+    keys = keys_of_lines([line.pk for line in lines])
+    if cards := cards_of_keys(keys):
+        warnings.append(_told_cards(cards.values()))
+    if len(cards) < len(keys) or any(line.pieces_delivered and line.kind not in FROM_STOCK for line in lines):
         warnings.append(_("其中有已发出的卡密：退款不会收回卡密，请先确认其未被使用。"))
     if not left:
         warnings.append(_("这是全额退款，订单将变为「已退款」。"))
@@ -287,6 +296,14 @@ def preview_refund(order: Order, answer: Answer) -> Preview:
         possible=left >= 0,
         submit=gettext("确认退款 ¥%(amount)s") % {"amount": total},
     )
+
+
+def _told_cards(cards: Iterable[Card]) -> str:
+    states = [card.state for card in cards]
+    return gettext("本店的充值卡按整张退款，退掉的卡同时作废；已兑换的 %(used)s 张不能退，未兑换的有 %(open)s 张。") % {
+        "used": states.count(Card.State.REDEEMED),
+        "open": len(states) - states.count(Card.State.REDEEMED) - states.count(Card.State.VOIDED),
+    }
 
 
 def preview_redeliver(order: Order, answer: Answer) -> Preview:

@@ -14,10 +14,12 @@ from common.admin.confirm import Answer
 from common.money import ZERO
 from common.registries import WayBack
 from orders import services
+from orders.admin.card_state import cards_by_key, warnings_of
 from orders.admin.destinations import BY_GATEWAY, destination, split
 from orders.admin.shown import dispute_chip
 from orders.models import Dispute
-from orders.selectors import previews_of_disputes
+from orders.selectors import previews_of_disputes, reported_of
+from wallet.models import Card
 
 SHOWN = 20
 ALONE = _("你在复核自己的裁定：时限已过，没有其他员工复核。审计记录会写明由原裁定人复核。")
@@ -41,7 +43,8 @@ def preview_replacement(dispute: Dispute, by_hand: bool, answer: Answer) -> Prev
     ready = services.restockable(dispute)
     wait = answer.data["wait"]
     facts.append(Fact(_("库存"), _("足够，立即换新") if ready else _("不足"), strong=True))
-    warnings = [*_finality(dispute)]
+    cards = _cards(dispute)
+    warnings = [*_finality(dispute), *warnings_of(cards)]
     if ready:
         warnings.append(_("换下的卡密作废，不再出售；新卡密立即交给买家。"))
     elif wait:
@@ -53,7 +56,7 @@ def preview_replacement(dispute: Dispute, by_hand: bool, answer: Answer) -> Prev
         columns=[_("要换的卡密")],
         rows=[(preview,) for preview in previews_of_disputes([dispute]).get(dispute.pk, [])[:SHOWN]],
         warnings=warnings,
-        possible=ready or wait,
+        possible=(ready or wait) and not _redeemed(cards),
         submit=_("确认换新") if ready else _("确认排队"),
     )
 
@@ -73,14 +76,25 @@ def preview_refund(dispute: Dispute, answer: Answer) -> Preview:
     if "reason" in answer.data:
         facts.append(Fact(_("说明"), answer.data["reason"]))
     warnings = [*told, *([_("全额退款后售后结束，买家不能再申诉。")] if amount == most else _finality(dispute))]
-    if any(piece.key_id for piece in dispute.pieces.all()):
+    cards = _cards(dispute)
+    warnings += warnings_of(cards)
+    if not cards and any(piece.key_id for piece in dispute.pieces.all()):
         warnings.append(_("退款不会收回卡密。"))
     return Preview(
         facts=[*facts_of(dispute), *facts],
         warnings=warnings,
-        possible=amount > ZERO,
+        possible=amount > ZERO and not _redeemed(cards),
         submit=gettext("确认退款 ¥%(amount)s") % {"amount": amount},
     )
+
+
+def _cards(dispute: Dispute) -> list[Card]:
+    """The shop's own cards among the keys that the buyer holds of the case."""
+    return list(cards_by_key(piece.replacement or piece.key for piece in reported_of(dispute)).values())
+
+
+def _redeemed(cards: Sequence[Card]) -> bool:
+    return any(card.state == Card.State.REDEEMED for card in cards)
 
 
 def preview_rejection(dispute: Dispute, answer: Answer) -> Preview:

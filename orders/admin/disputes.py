@@ -33,6 +33,7 @@ from common.admin import (
 )
 from common.registries import Panel, TimelineEntry, act_names, panels, timelines
 from membership.selectors import with_priority
+from orders.admin.card_state import card_told, cards_by_key
 from orders.admin.dispute_acts import DisputeActs, fitting
 from orders.admin.shown import dispute_chip, line_chip, priority_chip
 from orders.models import Dispute, DisputeMove, DisputeRules, Order
@@ -272,6 +273,8 @@ def _span(seconds: float) -> str:
 def page_of(dispute: Dispute, viewer: User) -> dict:
     """What the case's own page shows besides boxes and timeline."""
     order = dispute.order
+    pieces = reported_of(dispute)
+    cards = cards_by_key(key for piece in pieces for key in (piece.key, piece.replacement))
     return {
         "dispute": dispute,
         "facts": [
@@ -294,7 +297,13 @@ def page_of(dispute: Dispute, viewer: User) -> dict:
             (_("发货时间"), when(dispute.line.delivered_at)),
             (_("质保截止"), when(dispute.line.settles_at) if dispute.line.warranty_days else _("无质保")),
         ],
-        "pieces": reported_of(dispute),
+        "pieces": [
+            {
+                "piece": piece,
+                "cards": [card_told(cards[pk], viewer) for pk in (piece.key_id, piece.replacement_id) if pk in cards],
+            }
+            for piece in pieces
+        ],
         "story": [
             {
                 "move": move,

@@ -1,7 +1,7 @@
 """Money goes back. The sum of refunds can never pass what was paid: checked under the lock, and by constraints."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -10,7 +10,7 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
-from common.money import CENT, ZERO, round_money
+from common.money import CENT, ZERO
 from events.contracts import OrderRefunded, RefundedLine, RefundRequested
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
@@ -21,6 +21,8 @@ from orders.services.dispute_moves import end_for_refunded
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.own import refuse_own
 from orders.services.paying import WALLET, credit_account, lock_order
+from orders.services.recalling import recall_keys, recall_refunded
+from orders.services.shares import share_of, waived_by
 from wallet.services import refund_sale, refunding
 
 logger = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ def refund(
     actor: User | None,
     to: str | None = None,
     by_buyer: bool = False,
+    key_ids: Collection[int] | None = None,
 ) -> OrderRefund:
     """Give back `amounts` (yuan by line id) to the member's wallet, or for a guest to the order's own account.
 
@@ -48,8 +51,11 @@ def refund(
     What is given back for a line that still waits for pieces pays for those first: they are not delivered any more, and a
     line that waits for nothing else is delivered. A line that is paid back whole ends its cases of after-sale. A coupon
     comes back with the last of the money. Once per `ref`. `by_buyer` says that `actor` is no member of staff here, but the
-    buyer, who takes what was granted. Locks the order, the account, the coupon. Raises OrderNotFound, OwnOrder, IllegalMove
-    for an unpaid order, RefundTooLarge.
+    buyer, who takes what was granted.
+
+    Of lines with cards that the shop itself sold, those that are paid back are voided: `key_ids` where somebody knows which
+    pieces the money is for, otherwise as many as it pays back. Locks the order, the cards, the account, the coupon. Raises
+    OrderNotFound, OwnOrder, IllegalMove for an unpaid order, RefundTooLarge, WholeCards, CardRedeemed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -67,6 +73,7 @@ def refund(
         total = sum((one.amount for one in told), ZERO)
         if not told or order.refunded_total + total > order.paid_total:
             raise RefundTooLarge(refundable=order.paid_total - order.refunded_total)
+        _recall(order, [lines[one.id] for one in told], key_ids, at, actor)
         target = target_of(order, to)
         made = _store(order, told, total, target, ref, reason, actor, at)
         if order.refunded_total + total < order.paid_total:
@@ -115,17 +122,15 @@ def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal, 
     )
 
 
-def share_of(line: OrderLine, pieces: int) -> Decimal:
-    """What was paid for so many of the line's pieces, in yuan."""
-    return round_money(line.cash * pieces / line.pieces)
-
-
-def waived_by(line: OrderLine, refunded: Decimal) -> int:
-    """How many of the undelivered pieces `refunded` yuan in all have paid back."""
-    whole = int(refunded * line.pieces / line.cash)
-    if refunded and share_of(line, whole + 1) <= refunded:
-        whole += 1  # the share was rounded down
-    return min(whole, line.pieces - line.pieces_delivered)
+def _recall(
+    order: Order, lines: Sequence[OrderLine], key_ids: Collection[int] | None, at: datetime, actor: User | None
+) -> None:
+    reason = f"refund:{order.number}"
+    if key_ids is not None:
+        recall_keys(key_ids, reason=reason, at=at, actor=actor)
+        return
+    for line in lines:
+        recall_refunded(line, reason=reason, at=at, actor=actor)
 
 
 def target_of(order: Order, wanted: str | None) -> Target:

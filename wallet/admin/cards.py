@@ -1,22 +1,38 @@
 """One card's story. A whole code that somebody holds in hand is found by the search; no page shows one."""
 
+from collections.abc import Collection
+
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
+from accounts.models import User
 from common.admin import (
     DayRangeFilter,
+    Fact,
+    Preview,
     ReadOnlyAdmin,
     ReadOnlyInline,
+    action,
+    allowed,
+    ask,
     chip,
     display,
     money,
     when,
 )
+from common.admin.confirm import Answer
+from common.registries import act_names
+from wallet.admin.forms import ReasonForm
+from wallet.exceptions import Moved
 from wallet.models import Card, CardMove
-from wallet.selectors import card_with_code
+from wallet.selectors import balance_of, card_with_code
+from wallet.services import take_back_card
+from wallet.services.redeeming import TAKE_BACK
+
+act_names[TAKE_BACK] = _("收回卡券余额")
 
 CARD_TONES = {
     Card.State.ISSUED: "info",
@@ -48,6 +64,43 @@ class CardAdmin(ReadOnlyAdmin):
     inlines = [MoveInline]
     linked_lookups = ["batch__id__exact"]
     export_columns = ["batch", "number", "face", "state", "redeemed_by", "redeemed_at"]
+    actions_detail = ["take_back"]
+    has_void_permission = allowed("wallet.void_cards")
+
+    def fitting_acts(self, card: Card, user: User) -> Collection[str]:
+        return self.actions_detail if card.state == Card.State.REDEEMED and card.redeemed_by_id != user.pk else []
+
+    @action(description=_("收回余额"), url_path="take-back", icon="undo", permissions=["void"])
+    def take_back(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        card = self.one(request, object_id)
+
+        def preview(answer: Answer) -> Preview:
+            member, amount = card.redeemed_by, card.batch.face_value
+            if member is None:
+                return Preview(warnings=[Moved.message], possible=False)
+            balance = balance_of(member)
+            return Preview(
+                facts=[
+                    Fact(_("卡券"), str(card)),
+                    Fact(_("面值"), money(amount), strong=True),
+                    Fact(_("兑换人"), member.get_username()),
+                    Fact(_("余额"), money(balance - amount), was=money(balance)),
+                    Fact(_("原因"), answer.data["reason"]),
+                ],
+                warnings=[_("面值从会员余额扣回，卡随即作废；之后可以退这张卡的钱。")]
+                if balance >= amount
+                else [_("会员余额不足，不能收回。")],
+                possible=balance >= amount,
+                submit=gettext("确认收回 ¥%(amount)s") % {"amount": amount},
+            )
+
+        def run(answer: Answer) -> str:
+            take_back_card(
+                card_id=card.pk, reason=answer.data["reason"], actor=request.user, address=request.client_address
+            )
+            return gettext("已收回 ¥%(amount)s。") % {"amount": card.batch.face_value}
+
+        return ask(self, request, title=_("收回余额"), form=ReasonForm, preview=preview, run=run, target=card)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         term = term.strip()

@@ -99,7 +99,8 @@ class Card(models.Model):
     MOVES = {
         State.ISSUED: {State.REDEEMED, State.VOIDED, State.EXPIRED},
         State.EXPIRED: {State.VOIDED},
-        State.REDEEMED: set(),
+        # Staff took its balance back.
+        State.REDEEMED: {State.VOIDED},
         State.VOIDED: set(),
     }
 

@@ -1,4 +1,11 @@
-from wallet.selectors.cards import audit_cards, batches_counted, card_with_code, needs_review, wallet_rules
+from wallet.selectors.cards import (
+    audit_cards,
+    batches_counted,
+    card_with_code,
+    cards_with_codes,
+    needs_review,
+    wallet_rules,
+)
 from wallet.selectors.credit import Due, audit_credit, auto_credit_of, credit_line_of, draws_of, dues_of, owed_by
 from wallet.selectors.ledger import audit_ledger, balance_of, credit_of_order, guard_of, restricted_of, statement
 
@@ -11,6 +18,7 @@ __all__ = [
     "balance_of",
     "batches_counted",
     "card_with_code",
+    "cards_with_codes",
     "credit_line_of",
     "credit_of_order",
     "draws_of",

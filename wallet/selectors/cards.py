@@ -1,5 +1,6 @@
 """Reading cards, and whether their books are in order."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -37,6 +38,16 @@ def card_with_code(typed: str) -> Card | None:
     return Card.objects.select_related("batch").filter(digest=digest(code)).first() if code else None
 
 
+def cards_with_codes(typed: Iterable[str]) -> dict[str, Card]:
+    """The cards among what may be codes, by what was given; texts that are no code of ours are left out."""
+    digests = {text: digest(code) for text in typed if (code := normal(text))}
+    if not digests:
+        return {}
+    found = Card.objects.select_related("batch", "redeemed_by").filter(digest__in=set(digests.values()))
+    by_digest = {bytes(card.digest): card for card in found}
+    return {text: by_digest[one] for text, one in digests.items() if one in by_digest}
+
+
 def audit_cards(at: datetime) -> dict[str, Findings]:
     """What is wrong between cards and the ledger, and codes that should be gone at `at`; empty findings where nothing is."""
     return {
@@ -50,6 +61,8 @@ def audit_cards(at: datetime) -> dict[str, Findings]:
         "card_money_without_card": find(
             "SELECT t.ref FROM wallet_transfer t WHERE t.kind = 'card' AND NOT EXISTS"
             " (SELECT 1 FROM wallet_card c WHERE c.state = 'redeemed' AND t.ref = 'card:' || c.id)"
+            " AND NOT EXISTS (SELECT 1 FROM wallet_card c JOIN wallet_transferref r ON r.ref = 'card:' || c.id || ':back'"
+            " WHERE c.state = 'voided' AND t.ref = 'card:' || c.id)"
         ),
         "batches_unlike_cards": find(
             "SELECT b.id, b.count, count(c.id) FROM wallet_cardbatch b LEFT JOIN wallet_card c ON c.batch_id = b.id"

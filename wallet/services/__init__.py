@@ -9,6 +9,7 @@ from wallet.services.batches import (
     expire_cards,
     kept_for,
     make_batch,
+    recall_cards,
     refuse_batch,
     review_batch,
     take_codes,
@@ -31,6 +32,7 @@ from wallet.services.ledger import (
     adjust_by_staff,
     fall_back,
     is_posted,
+    lock_order_credit,
     lock_wallet,
     order_credit,
     pay_rebate,
@@ -45,7 +47,7 @@ from wallet.services.ledger import (
     user_hold,
     user_wallet,
 )
-from wallet.services.redeeming import Redeemed, redeem_card
+from wallet.services.redeeming import Redeemed, redeem_card, take_back_card
 
 __all__ = [
     "Agreement",
@@ -69,6 +71,7 @@ __all__ = [
     "kept_for",
     "left_today",
     "lock_line",
+    "lock_order_credit",
     "lock_wallet",
     "make_batch",
     "order_credit",
@@ -76,6 +79,7 @@ __all__ = [
     "pay_rebate",
     "post",
     "propose_terms",
+    "recall_cards",
     "receive_from_channel",
     "redeem_card",
     "refund_sale",
@@ -93,6 +97,7 @@ __all__ = [
     "set_guard",
     "shop_account",
     "spend_allowance",
+    "take_back_card",
     "take_codes",
     "take_codes_for_stock",
     "tend_credit_lines",

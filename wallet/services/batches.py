@@ -4,7 +4,7 @@ Whoever asks for a batch above the limit, or for its codes, needs another person
 its cards.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -19,7 +19,7 @@ from common.reasons import read_reason
 from events.contracts import CardCodesTaken
 from events.services import emit
 from wallet.codes import digest, grouped, new_code
-from wallet.exceptions import CodesGone, Moved, SamePerson
+from wallet.exceptions import CardRedeemed, CodesGone, Moved, SamePerson
 from wallet.models import Card, CardBatch, CardMove, CardRelease
 from wallet.models.cards import MOST_FETCHES
 from wallet.sealing import open_codes, seal_codes
@@ -290,6 +290,27 @@ def void_cards(*, batch_id: int, first: int, last: int, reason: str, actor: User
             detail = {"first": first, "last": last, "count": len(cards), "reason": reason}
             record(action=VOID, at=at, actor=actor, target=batch, detail=detail, address=address)
     return len(cards)
+
+
+def recall_cards(
+    *, card_ids: Iterable[int], reason: str, at: datetime, actor: User | None, address: str | None = None
+) -> int:
+    """Void these cards because what they were sold for goes back or is given anew, in the caller's transaction; returns how
+    many were still worth something.
+
+    Locks the cards. Raises CardRedeemed for one that is balance by now. Audited.
+    """
+    cards = lock(Card.objects.select_related("batch", "redeemed_by").filter(pk__in=card_ids))
+    for card in cards:
+        if card.state == Card.State.REDEEMED:
+            raise CardRedeemed(card=card, who=card.redeemed_by.get_username())
+    open_ = [card for card in cards if card.state != Card.State.VOIDED]
+    if open_:
+        move_cards(open_, Card.State.VOIDED, at=at, actor_id=actor.pk if actor else None, note=reason)
+    for card in open_:
+        detail = {"card": str(card), "amount": str(card.batch.face_value), "reason": reason}
+        record(action=VOID, at=at, actor=actor, target=card.batch, detail=detail, address=address)
+    return len(open_)
 
 
 def expire_cards(*, limit: int = 2000) -> int:

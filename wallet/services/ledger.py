@@ -54,6 +54,11 @@ def order_credit(order_id: int) -> Account:
     return _open(f"order:{order_id}:credit", purpose=Purpose.ORDER_CREDIT, order_id=order_id, balance=Decimal("0.00"))
 
 
+def lock_order_credit(order_id: int) -> Account:
+    """The account of a guest's order, opened where needed, locked and read afresh."""
+    return lock_one(Account.objects.filter(pk=order_credit(order_id).pk))
+
+
 def shop_account(purpose: str, name: str = "") -> Account:
     """One of the shop's own accounts, e.g. (SALES) or (CLEARING, "epay")."""
     return _open(f"shop:{purpose}:{name}" if name else f"shop:{purpose}", purpose=purpose)

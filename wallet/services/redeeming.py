@@ -1,4 +1,4 @@
-"""Turning a card into balance."""
+"""Turning a card into balance, and back."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -7,15 +7,17 @@ from decimal import Decimal
 from django.db import transaction
 
 from accounts.models import User
-from audit.services import Limit, give_back, take
+from audit.services import Limit, give_back, record, take
 from common import clock
 from common.addresses import counted_as
-from common.locks import lock
+from common.locks import lock, lock_one
+from common.reasons import read_reason
 from wallet.codes import digest, normal
-from wallet.exceptions import CardUnusable
+from wallet.exceptions import CardUnusable, Moved, SamePerson
 from wallet.models import Account, Card, CardBatch, CardMove, Transfer
 from wallet.services.ledger import Posting, post, shop_account, user_wallet
 
+TAKE_BACK = "cards.take_back"
 # Guessing is hopeless at 100 bits; the limits spare the machine and show up who tries.
 BY_MEMBER = Limit("card:member", burst=10, every=timedelta(minutes=3))
 BY_ADDRESS = Limit("card:address", burst=30, every=timedelta(minutes=1))
@@ -65,6 +67,34 @@ def _redeem(user: User, code: str) -> Redeemed:
     card.state, card.redeemed_by, card.redeemed_at = Card.State.REDEEMED, user, at
     card.save(update_fields=["state", "redeemed_by", "redeemed_at"])
     return Redeemed(card, amount, again=False)
+
+
+def take_back_card(*, card_id: int, reason: str, actor: User, address: str | None = None) -> Card:
+    """Take what a card became out of its member's wallet again and void the card, such as before its price is refunded.
+
+    Its restricted money goes first, like in any payment. Locks the card, then the wallet. Raises ReasonNeeded, Moved for a
+    card that is no balance, SamePerson for the own wallet, InsufficientBalance when it was spent. Audited.
+    """
+    reason = read_reason(reason)
+    with transaction.atomic():
+        at = clock.now()
+        card = lock_one(Card.objects.select_related("batch", "redeemed_by").filter(pk=card_id))
+        if card.state != Card.State.REDEEMED or card.redeemed_by is None:
+            raise Moved
+        if card.redeemed_by_id == actor.pk:
+            raise SamePerson
+        member, amount = card.redeemed_by, card.batch.face_value
+        legs = [Posting(user_wallet(member.pk), -amount), Posting(shop_account(Account.Purpose.CARDS), amount)]
+        ref, memo = f"{card_ref(card.pk)}:back", card.batch.name
+        post(ref=ref, kind=Transfer.Kind.REVERSAL, postings=legs, at=at, memo=memo, actor=actor)
+        CardMove.objects.create(
+            card=card, from_state=card.state, to_state=Card.State.VOIDED, at=at, actor_id=actor.pk, note=reason
+        )
+        card.state, card.redeemed_by, card.redeemed_at = Card.State.VOIDED, None, None
+        card.save(update_fields=["state", "redeemed_by", "redeemed_at"])
+        detail = {"card": str(card), "amount": str(amount), "member": member.get_username(), "reason": reason}
+        record(action=TAKE_BACK, at=at, actor=actor, target=card, detail=detail, address=address)
+    return card
 
 
 def _is_over(batch: CardBatch, at: datetime) -> bool:

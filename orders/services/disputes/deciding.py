@@ -24,17 +24,22 @@ from orders.exceptions import (
     OwnOrder,
     SameDecider,
     SellerFirst,
+    WholeCards,
     WrongRefund,
 )
 from orders.models import Dispute, DisputePiece, LineSecret
 from orders.models.dispute import MAX_REASON
 from orders.sealing import seal_secret
+from orders.selectors.cards import cards_of_keys
 from orders.services.delivering import MAX_SECRET
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute
-from orders.services.disputes.paying_back import refund_case, refundable_of
+from orders.services.disputes.paying_back import held_keys, refund_case, refundable_of
 from orders.services.disputes.words import conceal_keys, read_words
 from orders.services.moves import note_act
 from orders.services.own import refuse_own
+from orders.services.recalling import recall_keys
+from orders.services.shares import share_of
+from wallet.models import Card
 
 DECIDE = "dispute.decide"
 _CONTENT = _("请填写要补发给买家的内容")
@@ -85,7 +90,7 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
     The first decision leaves the buyer time to appeal, unless all was given back; the one after an appeal is final, and is
     somebody else's to make until its deadline has passed. Locks the order, the accounts, the keys. Raises DisputeNotFound,
     DisputeMoved when somebody was first, OwnOrder, SellerFirst, SameDecider, BadWords, BadDispute, WrongRefund,
-    NothingToRefund, OutOfStock for a replacement that may not wait.
+    NothingToRefund, WholeCards, CardRedeemed, OutOfStock for a replacement that may not wait.
     """
     if decision.outcome not in Outcome.values:
         raise BadDispute("bad_outcome", None, field="outcome")
@@ -175,6 +180,8 @@ def _refund(
     if amount is None or not ZERO < amount <= most:
         raise WrongRefund(most=most, field="amount")
     whole = amount == most
+    if not whole:
+        _check_no_cards(dispute)
     outcome = Outcome.REFUND if whole else Outcome.PARTIAL
     _move(
         dispute,
@@ -190,6 +197,14 @@ def _refund(
     )
     refund_case(dispute, amount, step=step, actor=actor)
     return amount
+
+
+def _check_no_cards(dispute: Dispute) -> None:
+    """A card that can still be redeemed is paid back whole or not at all. Raises WholeCards."""
+    keys = Key.objects.filter(pk__in=held_keys(dispute.pieces.all())).select_related("data_key")
+    cards = cards_of_keys(keys)
+    if any(card.state != Card.State.VOIDED for card in cards.values()):
+        raise WholeCards(each=share_of(dispute.line, 1))
 
 
 def after(dispute: Dispute) -> str:
@@ -241,11 +256,13 @@ def restockable(dispute: Dispute) -> bool:
 def give_anew(dispute: Dispute, *, content: str = "", at: datetime, actor: User | None) -> None:
     """Deliver the case's pieces anew: keys from stock for keys, `content` for what did not come from there.
 
-    All or nothing, in the caller's transaction. Raises OutOfStock, BadDispute where `content` is missing, DisputeMoved
-    when the keys are no longer the line's.
+    All or nothing, in the caller's transaction; cards of ours among the keys are voided even when stock is short, so that
+    nobody redeems them while the case waits for more. Raises OutOfStock, BadDispute where `content` is missing,
+    DisputeMoved when the keys are no longer the line's, CardRedeemed.
     """
     pieces = list(dispute.pieces.all())
     held = {piece.replacement_id or piece.key_id: piece for piece in pieces if piece.key_id is not None}
+    recall_keys(held_keys(pieces), reason=f"replaced:{dispute.number}", at=at, actor=actor)
     if len(held) < len(pieces):
         _deliver_anew(dispute, content, at, actor)
     if held:

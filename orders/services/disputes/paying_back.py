@@ -7,7 +7,8 @@ from accounts.models import User
 from catalog.models import Key
 from common.money import CENT, ZERO
 from orders.models import Dispute, DisputePiece, OrderLine, OrderRefund
-from orders.services.refunding import refund, share_of
+from orders.services.refunding import refund
+from orders.services.shares import share_of
 
 
 def refundable_of(dispute: Dispute) -> Decimal:
@@ -41,6 +42,12 @@ def _by_hand(line: OrderLine) -> int:
     return line.pieces_delivered - Key.objects.filter(line_id=line.pk, state=Key.State.SOLD).count()
 
 
+def held_keys(pieces: Iterable[DisputePiece]) -> list[int]:
+    """The keys that the buyer has by now of these pieces of a case."""
+    held = (piece.replacement_id or piece.key_id for piece in pieces)
+    return [pk for pk in held if pk is not None]
+
+
 def route_of(dispute: Dispute) -> str | None:
     """Where the buyer would like to have money of the case, as `refund` takes it."""
     return OrderRefund.Target.ORIGINAL if dispute.route == Dispute.Route.ORIGINAL else None
@@ -50,8 +57,9 @@ def refund_case(dispute: Dispute, amount: Decimal, *, step: str, actor: User | N
     """Give `amount` yuan back for the case's pieces, once per case and `step` (its first or second decision).
 
     In the caller's transaction, which holds the order and has seen to it that the actor may. It goes where the buyer
-    wished, `dispute.route`, as far as the gateways take it back. Raises RefundTooLarge.
+    wished, `dispute.route`, as far as the gateways take it back. Raises RefundTooLarge, CardRedeemed.
     """
+    pieces = list(dispute.pieces.all())
     made = refund(
         order_id=dispute.order_id,
         amounts={dispute.line_id: amount},
@@ -60,8 +68,8 @@ def refund_case(dispute: Dispute, amount: Decimal, *, step: str, actor: User | N
         actor=actor,
         to=route_of(dispute),
         by_buyer=True,
+        key_ids=held_keys(pieces),
     )
-    pieces = list(dispute.pieces.all())
     shares = _split(amount, len(pieces))
     for piece, share in zip(pieces, shares, strict=True):
         piece.refunded += share
