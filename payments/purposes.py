@@ -13,7 +13,7 @@ from events.contracts import WalletToppedUp
 from events.services import emit
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
-from orders.services.paying import credit_account
+from orders.services.paying import credit_account, left_to_pay
 from payments.bonuses import grant_bonus
 from payments.exceptions import TransactionTaken
 from payments.models import PaymentAttempt, TopUp
@@ -32,7 +32,7 @@ class PayableState(StrEnum):
 
 @dataclass(frozen=True)
 class Payable:
-    """An order or a top-up as payments see it. `amount` in yuan without a channel's fee."""
+    """An order or a top-up as payments see it. `amount` in yuan is what is still to be paid, without a channel's fee."""
 
     purpose: str
     row: Order | TopUp
@@ -68,7 +68,8 @@ def payable(row: Order | TopUp) -> Payable:
         known = PayableState.PAID
     else:
         known = PayableState.UNPAID if row.state == Order.State.UNPAID else PayableState.CLOSED
-    return Payable(Purpose.ORDER, row, row.total, row.pay_deadline, known)
+    wanted = left_to_pay(row) if known == PayableState.UNPAID else row.total
+    return Payable(Purpose.ORDER, row, wanted, row.pay_deadline, known)
 
 
 def payable_of(attempt: PaymentAttempt) -> Payable:

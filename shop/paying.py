@@ -14,7 +14,7 @@ from common.money import ZERO
 from common.templatetags.ui import yuan
 from common.texts import listed
 from orders.models import Order
-from orders.services import pay_from_wallet
+from orders.services import left_to_pay, pay_from_wallet
 from payments.exceptions import MethodUnavailable
 from payments.selectors import method_name, option_for, options_elsewhere, refused_channels
 from payments.selectors import pay_options as channel_options
@@ -120,7 +120,7 @@ def pay(request: HttpRequest, order: Order, value: str) -> HttpResponse:
     if value == WALLET and user is not None:
         pay_from_wallet(order_id=order.pk, user=user)
         return redirect("shop:order", order.public_id)
-    offered = channel_options(amount=order.total, user_agent=_agent(request), at=clock.now())
+    offered = channel_options(amount=left_to_pay(order), user_agent=_agent(request), at=clock.now())
     chosen = option_for(value, offered)
     if chosen is None:
         raise MethodUnavailable

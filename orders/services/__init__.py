@@ -26,7 +26,7 @@ from orders.services.disputes import (
     withdraw_dispute,
 )
 from orders.services.holding import WAITING_FOR_GOODS, hold_line, release_held
-from orders.services.paying import WALLET, PaymentOutcome, is_cash_only, pay_from_wallet, receive_payment
+from orders.services.paying import WALLET, PaymentOutcome, is_cash_only, left_to_pay, pay_from_wallet, receive_payment
 from orders.services.placing import Buyer, place
 from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, coupon_offers, preview, quote, with_offer
 from orders.services.refunding import refund, refund_overdue_short
@@ -66,6 +66,7 @@ __all__ = [
     "give_credit",
     "hold_line",
     "is_cash_only",
+    "left_to_pay",
     "may_decide",
     "merge_carts",
     "month_saving",

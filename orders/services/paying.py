@@ -24,7 +24,18 @@ from orders.services.delivering import finish_delivery, line_facts, start_delive
 from orders.services.moves import move_order, note_act
 from orders.services.pieces import sell_line
 from wallet.models import Account, Transfer
-from wallet.services import Agreement, Posting, agree, is_posted, order_credit, post, shop_account, user_wallet
+from wallet.selectors import credit_of_order
+from wallet.services import (
+    Agreement,
+    Posting,
+    agree,
+    is_posted,
+    lock_order_credit,
+    order_credit,
+    post,
+    shop_account,
+    user_wallet,
+)
 from wallet.services import pay_from_wallet as debit_wallet
 
 WALLET = "wallet"
@@ -110,7 +121,8 @@ def receive_payment(
 
     It comes from the channel's clearing account, or from `source`, where it was kept until somebody knew what it was for.
     `fee` of the amount was charged for the way of paying; it is kept only when the order gets paid. Enough for an open
-    order pays it; for a closed one it is delivered when stock allows and its coupon is still free. Everything else (too
+    order pays it; for a closed one it is delivered when stock allows and its coupon is still free. What a guest's order
+    has from before, of a payment that was too small, counts towards enough and is used with it. Everything else (too
     little, the excess, a second payment, late money without stock) is credited: to the member's wallet, or for a guest to
     the order's own account. Locks the order, the wallet, the coupon, the keys.
     """
@@ -118,7 +130,9 @@ def receive_payment(
     if is_posted(ref):
         return PaymentOutcome.ALREADY_BOOKED
     source = source or shop_account(Account.Purpose.CLEARING, channel)
-    payable = order.paid_at is None and amount - fee >= order.total
+    # Locked before it is counted: it could go back to its payer meanwhile.
+    credit = lock_order_credit(order.pk).balance if order.is_guest and order.paid_at is None else ZERO
+    payable = order.paid_at is None and amount - fee + credit >= order.total
     lines = list(order.lines.select_related("sku__product__category")) if payable else []
     sold: dict[int, int] | None = None
     if payable and order.state == Order.State.UNPAID:
@@ -145,7 +159,8 @@ def receive_payment(
 def _book(
     order: Order, amount: Decimal, sales: Decimal, source: Account, ref: str, at: datetime, fee: Decimal = ZERO
 ) -> None:
-    """Post the gateway's money as one transfer: `sales` of it as income, `fee` as fee, the rest as the buyer's credit."""
+    """Post the gateway's money as one transfer: `sales` of it as income, `fee` as fee, the rest as the buyer's credit; what
+    it lacks is taken from there."""
     postings = [
         Posting(source, -amount),
         Posting(shop_account(Account.Purpose.SALES), sales),
@@ -154,6 +169,11 @@ def _book(
     ]
     kind = Transfer.Kind.GATEWAY_PAYMENT if sales else Transfer.Kind.LATE_PAYMENT
     post(ref=ref, kind=kind, postings=postings, at=at, memo=order.number)
+
+
+def left_to_pay(order: Order) -> Decimal:
+    """What a payment for an unpaid order has to bring, in yuan: the total, less what a guest's order has already."""
+    return order.total - credit_of_order(order.pk) if order.is_guest else order.total
 
 
 def credit_account(order: Order) -> Account:

@@ -147,6 +147,11 @@ def paid_attempts(order_id: int) -> QuerySet[PaymentAttempt]:
     )
 
 
+def fell_short(order: Order) -> Decimal:
+    """What came for an unpaid order by payments that were too small for it, in yuan."""
+    return paid_attempts(order.pk).aggregate(sum=Sum("paid_amount"))["sum"] or ZERO
+
+
 def can_refund(attempt: PaymentAttempt) -> bool:
     """Whether its gateway takes money back at all."""
     return kind_of(attempt.channel).can_refund

@@ -39,9 +39,9 @@ def start_attempt(
 
     Locks the order or top-up while it looks; the call happens outside any transaction. While another request is making
     the call, or where the gateway has to be told who pays and `payer` is not known yet, the attempt is returned without a
-    way to pay. One that was put up for another kind of browser is closed and followed by a new one. Raises NotPayable,
-    MethodUnavailable, GatewayRefused; GatewaySilent when no answer came: calling this again repeats the request under the
-    same number.
+    way to pay. One that was put up for another kind of browser, or that asks for more than is left to pay by now, is
+    closed and followed by a new one. Raises NotPayable, MethodUnavailable, GatewayRefused; GatewaySilent when no answer
+    came: calling this again repeats the request under the same number.
     """
     provider, device = provider_of(channel), device_for(user_agent)
     wants_payer = provider.wants_payer(device)
@@ -78,7 +78,8 @@ def _open(wanted: Payable, channel: Channel, provider: Provider, method: str, *,
             **fresh.column, channel=channel, method=method, state__in=PaymentAttempt.LIVE
         ).first()
         if live is not None:
-            if live.state != State.PENDING or (live.show == Show.BRIDGE) == bridge:
+            fits = (live.show == Show.BRIDGE) == bridge and live.amount - live.fee == fresh.amount
+            if live.state != State.PENDING or fits:
                 return live
             # Compare-and-set: money that came meanwhile stays what it is, and a new attempt would be one too many.
             closing = {"state": State.CLOSED, "close_at": at if kind_of(channel).can_close else None}

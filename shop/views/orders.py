@@ -20,7 +20,8 @@ from membership.selectors import has_heard_of, mark_of, member_standing
 from orders.exceptions import LinkExpired
 from orders.models import Order
 from orders.selectors import delivered_of, order_secret, orders_of, orders_of_device
-from orders.services import cancel, claim_credit, is_cash_only
+from orders.services import cancel, claim_credit, is_cash_only, left_to_pay
+from payments.selectors import fell_short
 from shop import nudges, paying, visitor
 from shop.orders import attachment, order_view, progress_mark, table, titles
 from shop.refusals import missing_is_404, private
@@ -159,7 +160,7 @@ def _climb(request: HttpRequest, user: User, found: Order) -> dict[str, Any]:
 
 def _pay_options(request: HttpRequest, found: Order) -> list[paying.PayOption]:
     cash_only = any(is_cash_only(line.sku) for line in found.lines.select_related("sku__product"))
-    return paying.pay_options(request, found.total, order=found, cash_only=cash_only)
+    return paying.pay_options(request, left_to_pay(found), order=found, cash_only=cash_only)
 
 
 def _show(request: HttpRequest, found: Order) -> HttpResponse:
@@ -172,6 +173,8 @@ def _show(request: HttpRequest, found: Order) -> HttpResponse:
         "mark": progress_mark(found, [one.line for one in view.lines], view.refunds),
         "status_url": reverse("shop:order_status", args=[found.public_id]),
         "credit": credit_of_order(found.pk) if found.is_guest else ZERO,
+        "left_to_pay": left_to_pay(found) if unpaid else ZERO,
+        "fell_short": fell_short(found) if unpaid else ZERO,
         "secret": order_secret(found) if found.is_guest else "",
         "options": _pay_options(request, found) if unpaid else [],
         "seconds_left": max(0, int((found.pay_deadline - clock.now()).total_seconds())) if unpaid else 0,

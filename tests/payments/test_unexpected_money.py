@@ -4,12 +4,15 @@ from decimal import Decimal
 
 import pytest
 
+from common.registries import ways_back
 from orders.models import Order
-from orders.services import cancel, pay_from_wallet
+from orders.services import cancel, pay_from_wallet, pay_out_credit
 from payments.models import Channel, PaymentAttempt
 from tests.payments.conftest import sold, verdicts
+from tests.shelf import books
+from tests.shop.test_orders import DEVICE
 from wallet.models import Account, Entry
-from wallet.selectors import balance_of
+from wallet.selectors import balance_of, credit_of_order
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_books")]
 
@@ -91,3 +94,59 @@ def test_money_for_an_unknown_number_waits_for_staff(till, attempt):
     assert till.send(channel, fields) == "success"
     assert Entry.objects.get(account__purpose="unclaimed").amount == Decimal("10.00")
     assert verdicts(channel) == ["applied unclaimed", "repeated unclaimed"]
+
+
+class TestAGuestWhoPaidTooLittle:
+    @pytest.fixture
+    def short(self, till, channel, shelf):
+        """A guest's order of ten yuan for which 9.99 came; a code for the whole ten is open in another way to pay."""
+        buyer = {"contact": "g@example.com", "device": DEVICE}
+        order = shelf.buy(None, (shelf.sku("10.00", keys=1), 1), buyer=buyer)
+        till.start(order, till.channel())
+        attempt = till.start(order, channel)
+        till.sandbox.act(attempt.number, "wrong_amount", money="9.99")
+        assert till.send(channel, till.fields(attempt)) == "success"
+        return Order.objects.get(pk=order.pk)
+
+    def test_is_asked_for_the_cent_that_is_missing_and_gets_the_goods(self, till, channel, short):
+        assert credit_of_order(short.pk) == Decimal("9.99")
+        attempt = till.start(short, channel)
+        assert attempt.amount == Decimal("0.01")
+        assert till.pay(attempt) == "success"
+        short.refresh_from_db()
+        assert (short.state, short.paid_total) == (Order.State.DELIVERED, Decimal("10.00"))
+        assert credit_of_order(short.pk) == 0
+        assert books() == {}
+        # All of it can go back the way it came.
+        assert sum(way.amount for way in ways_back(short, Decimal("10.00"))) == Decimal("10.00")
+
+    def test_a_code_for_the_whole_is_not_shown_again_but_still_counts(self, till, short):
+        whole = PaymentAttempt.objects.get(order=short, state="pending")
+        rest = till.start(short, whole.channel)
+        whole.refresh_from_db()
+        assert (whole.state, rest.amount) == ("closed", Decimal("0.01"))
+        assert till.pay(whole) == "success"
+        short.refresh_from_db()
+        assert (short.state, credit_of_order(short.pk)) == (Order.State.DELIVERED, Decimal("9.99"))
+
+    def test_money_that_was_given_back_counts_no_more(self, till, channel, short, olga):
+        attempt = till.start(short, channel)
+        pay_out_credit(order_id=short.pk, amount=Decimal("9.99"), reason="退回", ref="back", actor=olga)
+        assert till.pay(attempt) == "success"
+        short.refresh_from_db()
+        assert (short.state, credit_of_order(short.pk)) == (Order.State.UNPAID, Decimal("0.01"))
+        assert till.start(short, channel).amount == Decimal("9.99")
+        assert books() == {}
+
+    def test_and_reads_what_is_missing(self, client, short):
+        client.cookies["device"] = DEVICE
+        page = client.get(f"/orders/{short.public_id}/").content.decode()
+        assert "再付 ¥0.01 即可完成" in page and "确认支付 ¥0.01" in page
+
+
+def test_a_member_who_paid_too_little_reads_where_it_is(till, attempt, client, alice):
+    till.sandbox.act(attempt.number, "wrong_amount", money="9.99")
+    assert till.send(attempt.channel, till.fields(attempt)) == "success"
+    client.force_login(alice)
+    page = client.get(f"/orders/{attempt.order.public_id}/").content.decode()
+    assert "已收到 ¥9.99" in page and "余额" in page

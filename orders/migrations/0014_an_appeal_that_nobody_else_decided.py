@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('orders', '0012_after_sale_cases'),
+        ("orders", "0013_short_goods_are_refunded_at_a_time"),
     ]
 
     operations = [
