@@ -188,6 +188,17 @@ def audit_disputes() -> dict[str, Findings]:
             "SELECT d.number, d.refunded, SUM(p.refunded) FROM orders_dispute d"
             " JOIN orders_disputepiece p ON p.dispute_id = d.id GROUP BY d.id HAVING d.refunded <> SUM(p.refunded)"
         ),
+        # Through all keys that were given for one; cents that do not split stay within one a piece.
+        "pieces_paid_back_above_price": find(
+            "WITH RECURSIVE chain (first_id, key_id, line_id) AS (SELECT p.key_id, p.key_id, p.line_id"
+            " FROM orders_disputepiece p WHERE p.key_id IS NOT NULL AND NOT EXISTS"
+            " (SELECT 1 FROM orders_disputepiece e WHERE e.replacement_id = p.key_id)"
+            " UNION SELECT c.first_id, p.replacement_id, c.line_id FROM chain c"
+            " JOIN orders_disputepiece p ON p.key_id = c.key_id AND p.replacement_id IS NOT NULL)"
+            " SELECT c.first_id, SUM(p.refunded) FROM chain c JOIN orders_disputepiece p ON p.key_id = c.key_id"
+            " JOIN orders_orderline l ON l.id = c.line_id GROUP BY c.first_id, l.id"
+            " HAVING SUM(p.refunded) > l.cash / l.pieces + 0.01 * l.pieces"
+        ),
         "replaced_without_another": find(
             "SELECT k.id, k.line_id FROM catalog_key k WHERE k.state = 'replaced' AND NOT EXISTS"
             " (SELECT 1 FROM orders_disputepiece p JOIN catalog_key n ON n.id = p.replacement_id"

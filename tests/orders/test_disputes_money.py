@@ -52,6 +52,17 @@ def test_a_piece_has_one_case_until_that_is_over(bought, alice, olga, peter):
     assert balance_of(alice) - before == Decimal("10.00")
 
 
+@pytest.mark.damages_books
+def test_the_books_follow_a_piece_through_its_keys(bought, olga):
+    first, fresh = replaced(bought, keys_on(bought.lines.get())[0], by=olga)
+    services.accept_decision(dispute_id=first.pk)
+    second = decide(complain(bought, fresh), Outcome.REFUND, by=olga)
+    assert books() == {}
+    for case in (first, second):
+        case.pieces.update(refunded=Decimal("9.00"))
+    assert "orders.pieces_paid_back_above_price" in books()
+
+
 @pytest.fixture
 def mixed(shelf, warranted, alice, olga):
     """Alice's order of three for thirty yuan: two keys from stock, and one piece that staff delivered by hand."""

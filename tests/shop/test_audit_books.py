@@ -180,6 +180,7 @@ DAMAGES = {
     "orders.disputes_unlike_history": ["UPDATE orders_dispute SET state = 'seller'"],
     "orders.disputes_unlike_refunds": ["UPDATE orders_dispute SET refunded = refunded + 1"],
     "orders.disputes_unlike_pieces": ["UPDATE orders_disputepiece SET refunded = refunded + 1"],
+    "orders.pieces_paid_back_above_price": ["UPDATE orders_disputepiece SET refunded = refunded + 100000"],
     "orders.replaced_without_another": [
         "UPDATE orders_disputepiece SET replacement_id = NULL WHERE replacement_id IS NOT NULL"
     ],
