@@ -231,7 +231,9 @@ def _next(dispute: Dispute) -> tuple[str, str]:
     if dispute.state == State.OPERATOR:
         return _("等平台裁定"), _("最晚 %(until)s 前给出结果，会发消息告诉你。") % values
     if dispute.state == State.APPEALED:
-        return _("申诉中"), _("由另一位员工复核，最晚 %(until)s 前给出最终结果。") % values
+        return _("申诉中"), _(
+            "由另一位员工复核，最晚 %(until)s；到时没有其他员工复核的，可以由原裁定人复核。结果不再更改。"
+        ) % values
     if dispute.state == State.RESTOCK:
         values["amount"] = str(refundable_of(dispute))
         return _("同意换新，正在等补货"), _("到货自动换新；%(until)s 还没有货，自动退 ¥%(amount)s。") % values

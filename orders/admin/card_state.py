@@ -29,8 +29,8 @@ def card_chip(card: Card) -> SafeString:
 
 def card_told(card: Card, viewer: User) -> SafeString:
     """The card in one line, leading to its page: state, and who redeemed it when."""
-    who = card.redeemed_by.get_username() if card.redeemed_by else ""
-    told = f"{who} {moment(card.redeemed_at)}" if who else ""
+    by = card.redeemed_by
+    told = format_html("{} {}", by.get_username(), moment(card.redeemed_at)) if by else ""
     name = link_to(card, viewer, gettext("充值卡 %(card)s") % {"card": card})
     return format_html("{} {} {}", name, card_chip(card), told)
 
@@ -48,7 +48,9 @@ def warnings_of(cards: Collection[Card]) -> list[Any]:
     redeemed = [card for card in cards if card.state == Card.State.REDEEMED]
     if redeemed:
         names = "、".join(f"{card}（{card.redeemed_by.get_username()}）" for card in redeemed)
-        return [gettext("已兑换的充值卡不能换新或退款：%(cards)s。") % {"cards": names}]
+        return [
+            gettext("已兑换的充值卡不能换新或退款：%(cards)s。如确需处理，请先在卡券页收回余额。") % {"cards": names}
+        ]
     return [_("其中有本店的充值卡：同时作废，不能再兑换。")]
 
 

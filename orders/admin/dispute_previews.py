@@ -45,7 +45,9 @@ def preview_replacement(dispute: Dispute, by_hand: bool, answer: Answer) -> Prev
     facts.append(Fact(_("库存"), _("足够，立即换新") if ready else _("不足"), strong=True))
     cards = _cards(dispute)
     warnings = [*_finality(dispute), *warnings_of(cards)]
-    if ready:
+    if _redeemed(cards):
+        ready = wait = False
+    elif ready:
         warnings.append(_("换下的卡密作废，不再出售；新卡密立即交给买家。"))
     elif wait:
         warnings.append(_("先排队，到货按先来后到自动换新；到时限还没有货，自动全额退款。"))
@@ -56,7 +58,7 @@ def preview_replacement(dispute: Dispute, by_hand: bool, answer: Answer) -> Prev
         columns=[_("要换的卡密")],
         rows=[(preview,) for preview in previews_of_disputes([dispute]).get(dispute.pk, [])[:SHOWN]],
         warnings=warnings,
-        possible=(ready or wait) and not _redeemed(cards),
+        possible=ready or wait,
         submit=_("确认换新") if ready else _("确认排队"),
     )
 

@@ -4,10 +4,15 @@ from decimal import Decimal
 
 import pytest
 
+from orders.models import Dispute, Order
+from orders.selectors import delivered_of
+from orders.services import stock_cards
+from tests.complaints import complain, decide
 from tests.desk import staff
+from tests.orders.test_buying import pay
 from tests.shelf import books
 from tests.wallet.cards import batch, codes
-from wallet.exceptions import CardUnusable, CodesGone
+from wallet.exceptions import CardRedeemed, CardUnusable, CodesGone
 from wallet.models import Card
 from wallet.selectors import balance_of
 from wallet.services import Redeemed, ask_codes, redeem_card, void_cards
@@ -43,6 +48,24 @@ def test_voiding_and_redeeming_have_one_winner(race, make_member):
     assert won + voided == 6
     assert Card.objects.filter(state="redeemed").count() == won
     assert sum(balance_of(person) for person in people) == won
+    assert books() == {}
+
+
+def test_a_card_is_redeemed_or_replaced(race, shelf, make_member):
+    """Its buyer sends the case and redeems the code while the desk decides."""
+    buyer, petra = make_member(), staff("petra")
+    sku = shelf.sku("20.00")
+    stock_cards(batch_id=batch(petra, "20.00", count=12).pk, sku_id=sku.pk, actor=petra)
+    for number in range(5):
+        order = shelf.buy(buyer, (sku, 1))
+        pay(order, ref=f"paid:{number}")
+        (old,) = [one.text for one in delivered_of(Order.objects.get(pk=order.pk))]
+        case = complain(order)
+        redeemed, replaced = race.run(
+            lambda code=old, n=number: redeem_card(user=buyer, code=code, address=f"203.0.113.{n}"),
+            lambda one=case: decide(one, Dispute.Outcome.REPLACE, by=petra),
+        )
+        assert isinstance(replaced, CardRedeemed) == isinstance(redeemed, Redeemed), (redeemed, replaced)
     assert books() == {}
 
 

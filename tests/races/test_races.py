@@ -15,8 +15,10 @@ from orders.models import Order, OrderRefund
 from payments.services import apply_payment, start_attempt
 from tests.shelf import books
 from torture import scene
-from wallet.models import Account
+from wallet.exceptions import InsufficientBalance
+from wallet.models import Account, Transfer
 from wallet.selectors import balance_of
+from wallet.services import Posting, order_credit, post, shop_account
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -233,3 +235,31 @@ def test_an_order_is_locked_before_it_is_judged_and_closed(shelf, alice, close):
         locked = locking(acts[close])
     assert len([sql for sql in locked if 'FOR UPDATE OF "orders_order"' in sql]) == 1
     assert Order.objects.get(pk=order.pk).state == {"cancel": "cancelled", "expire": "expired"}[close]
+
+
+def test_what_a_guest_paid_before_is_used_or_goes_back(race, shelf):
+    """The cent that was missing comes while the 9.99 leave the order's account, by an act that does not lock the order."""
+    sku = shelf.sku("10.00", keys=6)
+
+    def came(order: Order, amount: str, ref: str) -> services.PaymentOutcome:
+        with transaction.atomic():
+            told = {"channel": "epay", "ref": f"{ref}:{order.pk}", "at": clock.now()}
+            return services.receive_payment(order_id=order.pk, amount=Decimal(amount), **told)
+
+    def went(order: Order) -> bool:
+        with transaction.atomic():
+            legs = [
+                Posting(order_credit(order.pk), Decimal("-9.99")),
+                Posting(shop_account(Account.Purpose.PAYOUT), Decimal("9.99")),
+            ]
+            return post(ref=f"back:{order.pk}", kind=Transfer.Kind.PAID_OUT, postings=legs, at=clock.now())[1]
+
+    for number in range(6):
+        order = shelf.buy(None, (sku, 1), buyer={"contact": "g@example.com", "device": f"device-{number}"})
+        came(order, "9.99", "short")
+        paid, gone = race.run(lambda o=order: came(o, "0.01", "rest"), lambda o=order: went(o))
+        if paid == services.PaymentOutcome.PAID:
+            assert isinstance(gone, InsufficientBalance), gone
+        else:
+            assert (paid, gone) == (services.PaymentOutcome.CREDITED, True)
+    assert books() == {}

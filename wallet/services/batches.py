@@ -300,7 +300,8 @@ def recall_cards(
 
     Locks the cards. Raises CardRedeemed for one that is balance by now. Audited.
     """
-    cards = lock(Card.objects.select_related("batch", "redeemed_by").filter(pk__in=card_ids))
+    # Whoever redeemed it is looked up later: a join under FOR UPDATE may tell what was before the wait.
+    cards = lock(Card.objects.select_related("batch").filter(pk__in=card_ids))
     for card in cards:
         if card.state == Card.State.REDEEMED:
             raise CardRedeemed(card=card, who=card.redeemed_by.get_username())

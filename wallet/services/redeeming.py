@@ -78,7 +78,7 @@ def take_back_card(*, card_id: int, reason: str, actor: User, address: str | Non
     reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
-        card = lock_one(Card.objects.select_related("batch", "redeemed_by").filter(pk=card_id))
+        card = lock_one(Card.objects.select_related("batch").filter(pk=card_id))
         if card.state != Card.State.REDEEMED or card.redeemed_by is None:
             raise Moved
         if card.redeemed_by_id == actor.pk:
