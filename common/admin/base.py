@@ -23,6 +23,8 @@ from common.admin.telling import told
 from common.forms import PlainDecimalField
 from common.registries import admin_inlines, panels_of, record_act, timeline_of
 
+# Where there is nothing; Django's own is a hyphen, which stands for nothing else here.
+EMPTY = "–"
 # What Django's and unfold's field filters ask for.
 COMPARISONS = {"", "exact", "in", "isnull", "gte", "gt", "lte", "lt"}
 
@@ -66,6 +68,7 @@ class ModelAdmin(UnfoldAdmin):
 
     paginator = BoundedPaginator
     formfield_overrides = {DecimalField: {"form_class": PlainDecimalField}}
+    empty_value_display = EMPTY
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     list_per_page = 50
@@ -233,14 +236,17 @@ class ReadOnlyAdmin(_AllReadOnly, ModelAdmin):
 
 class TabularInline(UnfoldTabular):
     extra = 0
+    empty_value_display = EMPTY
 
 
 class StackedInline(UnfoldStacked):
     extra = 0
+    empty_value_display = EMPTY
 
 
 class ReadOnlyInline(_AllReadOnly, UnfoldTabular):
     extra = 0
+    empty_value_display = EMPTY
     max_num = 0
     show_change_link = False
     can_delete = False

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -119,6 +120,14 @@ def test_formulas_behind_blanks_and_in_full_width_are_harmless(text):
 @pytest.mark.parametrize("text", ["", "plain", " plain", "中文", "1-2"])
 def test_plain_text_is_left_alone(text):
     assert neutral(text) == text
+
+
+def test_where_there_is_nothing_stands_one_sign(desk):
+    entries(1)
+    page = desk.get("/admin/audit/auditentry/").content.decode()
+    cells = [cell.strip() for cell in re.findall(r">([^<]*)</td>", page)]
+    assert "–" in cells
+    assert "-" not in cells
 
 
 def test_the_log_is_read_only(desk):
