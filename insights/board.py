@@ -36,8 +36,8 @@ from membership.models import Difference, TierDecision
 from membership.selectors import open_differences
 from orders.models import Dispute, Order
 from orders.selectors import overdue_disputes, stuck_orders, waiting_disputes
-from payments.models import PaymentAttempt, ReconciliationCase, Refund
-from payments.selectors import live_cases, parked_attempts, parked_refunds
+from payments.models import NotifyLog, PaymentAttempt, ReconciliationCase, Refund
+from payments.selectors import held_notifies, live_cases, parked_attempts, parked_refunds
 
 SHOWN = 5
 # A worker reports every minute; silence longer than this means that nothing runs in the background.
@@ -243,6 +243,13 @@ def _attempts(board: Board, user: User) -> None:
     board.todo.append(_todo("unknown", _("结果未知的支付"), count, address, _("渠道没有答复，需人工核对")))
 
 
+def _notifies(board: Board, user: User) -> None:
+    address = _list("payments_notifylog", needs="held")
+    count = held_notifies(board.period.at).count()
+    if count:
+        board.todo.append(_todo("notifies", _("待核对的支付通知"), count, address, _("有签名而未入账，需人工核对")))
+
+
 def _refunds(board: Board, user: User) -> None:
     address = _list("payments_refund", needs="parked")
     count = parked_refunds().count()
@@ -288,6 +295,7 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Sku, _stock),
     (Review, _reviews),
     (PaymentAttempt, _attempts),
+    (NotifyLog, _notifies),
     (Refund, _refunds),
     (ReconciliationCase, _cases),
     (Delivery, _deliveries),

@@ -47,6 +47,18 @@ class TransactionTaken(Conflict):
     message = _("这笔渠道流水已用于另一笔支付")
 
 
+class NotifyDecided(Conflict):
+    code = "notify_decided"
+    message = _("这条通知已经处理过，请刷新后再看")
+
+
+class WaitsForNobody(Conflict):
+    """Paid by now, closed, or still being asked about."""
+
+    code = "not_parked"
+    message = _("这笔支付现在不需要人工处理，请刷新后再看")
+
+
 class NotReturnable(Conflict):
     """More than this attempt brought in and is not spent, or a gateway that takes nothing back."""
 

@@ -1,7 +1,9 @@
 """From a channel's row to the provider that speaks its protocol; and which devices can use which method."""
 
+import re
 from collections.abc import Callable, Mapping
 from decimal import Decimal
+from urllib.parse import urlsplit
 
 from common import clock, crypto
 from payments.alipay.provider import AlipayAccount, AlipayProduct, AlipayProvider
@@ -20,6 +22,8 @@ Method = Channel.Method
 NO_QUERY = "no"
 # What a channel takes at most, in yuan, whose notifies nothing but an MD5 vouches for.
 MOST_WITHOUT_QUERY = Decimal("200.00")
+
+DEFAULT_PORT = re.compile(r":(443|80)$")
 
 # In an app's own browser only that app's payment opens; everywhere else all do.
 WORKS_INSIDE = {
@@ -69,6 +73,23 @@ def foreign_of(attempt: PaymentAttempt | None) -> Foreign | None:
     if attempt is None or not attempt.currency:
         return None
     return Foreign(currency=attempt.currency, amount=attempt.currency_amount, rate=attempt.rate)
+
+
+def can_be_asked(channel: Channel) -> bool:
+    """Whether the channel's gateway answers what became of a payment."""
+    return kind_of(channel).can_query and channel.settings.get("query") != NO_QUERY
+
+
+def merchant_of(channel: Channel) -> tuple[str, str]:
+    """(gateway, merchant) whose money comes through the channel. Several channels may be ways to one merchant account, with
+    other methods, hours or fees; a gateway gives a transaction's number once."""
+    gateway = DEFAULT_PORT.sub("", urlsplit(channel.gateway_url).netloc.lower())
+    return gateway, channel.merchant_id.strip() if kind_of(channel).has_merchant_number else ""
+
+
+def protocols_without_merchants() -> list[str]:
+    """The protocols whose channels' numbers of merchants mean nothing to the gateway."""
+    return [str(name) for name, (kind, _make) in _KINDS.items() if not kind.has_merchant_number]
 
 
 def usable_certificates(channel: Channel) -> dict[str, str]:

@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common.privacy import belongs, hinders, nobodys
-from payments.models import PaymentAttempt, Withdrawal
+from payments.models import NotifyLog, PaymentAttempt, Withdrawal
 
 
 def of_payer(user: Any) -> Q:
@@ -37,7 +37,7 @@ belongs(
 belongs(
     "payments.NotifyLog",
     of=lambda user: Q(attempt_id__in=PaymentAttempt.objects.filter(of_payer(user)).values("pk")),
-    keep=["http_method", "reason"],
+    keep=["http_method", "reason", "number", "provider_txn"],
     blank={"raw": "", "headers": {}, "address": None},
     secret=["raw", "headers", "address"],
 )
@@ -49,6 +49,18 @@ def open_payments(user: Any) -> Iterable[str]:
         yield _("有一笔付款还没有结果，请等它完成或过期")
 
 
+@hinders
+def held_money(user: Any) -> Iterable[str]:
+    mine = PaymentAttempt.objects.filter(of_payer(user)).values("pk")
+    if NotifyLog.objects.filter(attempt_id__in=mine, verdict=NotifyLog.Verdict.HELD).exists():
+        yield _("有一笔款项还在人工核对，请等它处理完")
+
+
+belongs(
+    "payments.GatewayTransaction",
+    of=lambda user: Q(attempt__order__buyer=user) | Q(attempt__top_up__user=user),
+    keep=["gateway", "merchant", "provider_txn"],
+)
 belongs("payments.BonusGrant", of="user")
 belongs("payments.TopUpRefund", of="top_up__user", keep=["ref"], blank={"reason": "–"})
 belongs(

@@ -190,6 +190,8 @@ class Provider(ABC):
     # Whether it answers what became of a payment; a weak notify without that waits for staff.
     can_query: bool = True
     can_close: bool = True
+    # Whether its notifies name the merchant by a number of the channel; else the credentials alone say whose they are.
+    has_merchant_number: bool = True
     # The exact answers that make the gateway stop, or go on, sending a notify.
     accepted: Reply = Reply(200, "success")
     refused: Reply = Reply(200, "fail")
@@ -239,6 +241,10 @@ class Provider(ABC):
     def confirm(self, notice: Notice) -> Queried:
         """What the gateway itself says of what a notify told, for signatures that are weak."""
         return self.query(notice.number)
+
+    def confirm_second(self, notice: Notice) -> Queried:
+        """The same of a notify that tells of another transaction under a number that was paid before."""
+        return self.confirm(notice)
 
     @abstractmethod
     def close(self, number: str, *, ref: str = "") -> Outcome:

@@ -43,18 +43,26 @@ PROMISES = {
         "SELECT number FROM orders_order WHERE refunded_total > paid_total"
         " OR refunded_total <> (SELECT COALESCE(SUM(r.amount), 0) FROM orders_orderrefund r WHERE r.order_id = orders_order.id)"
     ),
+    # Through whichever channel, whoever it was booked for: also money that nobody expected was paid once.
     "a gateway's transaction was credited twice": (
-        "SELECT channel_id, provider_txn FROM payments_paymentattempt WHERE state = 'paid'"
-        " GROUP BY channel_id, provider_txn HAVING COUNT(*) > 1"
+        "SELECT c.gateway_url, c.merchant_id, split_part(t.ref, ':', 3) FROM wallet_transfer t"
+        " JOIN payments_channel c ON t.ref LIKE 'gw:' || c.id || ':%'"
+        " GROUP BY c.gateway_url, c.merchant_id, split_part(t.ref, ':', 3) HAVING COUNT(*) > 1"
     ),
-    "the gateway's account is not what attempts brought": (
-        "SELECT c.code, SUM(e.amount), COALESCE((SELECT SUM(a.paid_amount) FROM payments_paymentattempt a"
-        "  WHERE a.channel_id = c.id AND a.state = 'paid'), 0)"
-        " FROM payments_channel c JOIN wallet_account w ON w.code = 'shop:clearing:' || c.code"
-        " JOIN wallet_entry e ON e.account_id = w.id JOIN wallet_transfer t ON t.id = e.transfer_id"
-        " WHERE starts_with(t.ref, 'gw:') AND t.kind <> 'unclaimed' GROUP BY c.id, c.code"
-        " HAVING -SUM(e.amount) <> COALESCE((SELECT SUM(a.paid_amount) FROM payments_paymentattempt a"
-        "  WHERE a.channel_id = c.id AND a.state = 'paid'), 0)"
+    "the gateway's account is not what its transactions brought": (
+        "SELECT c.code FROM payments_channel c LEFT JOIN wallet_account w ON w.code = 'shop:clearing:' || c.code"
+        " WHERE COALESCE((SELECT -SUM(e.amount) FROM wallet_entry e JOIN wallet_transfer t ON t.id = e.transfer_id"
+        "  WHERE e.account_id = w.id AND starts_with(t.ref, 'gw:')), 0)"
+        " <> COALESCE((SELECT SUM(g.amount) FROM payments_gatewaytransaction g WHERE g.channel_id = c.id), 0)"
+    ),
+    "a payment is not among the gateway's transactions": (
+        "SELECT a.number FROM payments_paymentattempt a WHERE a.state = 'paid' AND NOT EXISTS (SELECT 1"
+        " FROM payments_gatewaytransaction g WHERE g.attempt_id = a.id AND g.provider_txn = a.provider_txn"
+        " AND g.amount = a.paid_amount)"
+    ),
+    "money that nobody expected came under a number that we know": (
+        "SELECT t.memo FROM wallet_transfer t JOIN payments_paymentattempt a ON a.number = t.memo"
+        " WHERE t.kind = 'unclaimed'"
     ),
     "one coupon is in two orders": (
         "SELECT coupon_id FROM marketing_couponuse WHERE given_back_at IS NULL GROUP BY coupon_id HAVING COUNT(*) > 1"

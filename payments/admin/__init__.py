@@ -20,6 +20,7 @@ from payments.models import Channel
 from payments.reconciling.cases import ASSIGN as ASSIGN_CASE
 from payments.reconciling.cases import CLOSE, DROP, REOPEN
 from payments.reconciling.cases import CONFIRM as CONFIRM_RUN
+from payments.services.held import BOOK, DISMISS, UNPAID
 from payments.services.refunding import SEND_BACK, SETTLE
 from payments.services.staff import ASSIGN, CONFIRM
 from payments.services.top_up_refunds import REFUND
@@ -43,6 +44,9 @@ act_names.update(
     {
         CONFIRM: _("人工确认到账"),
         ASSIGN: _("认领款项"),
+        BOOK: _("人工入账支付通知"),
+        DISMISS: _("驳回支付通知"),
+        UNPAID: _("登记未到账"),
         SEND_BACK: _("原路退回"),
         SETTLE: _("人工登记退款结果"),
         REFUND: _("登记充值退款"),

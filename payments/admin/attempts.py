@@ -33,11 +33,12 @@ from common.admin.confirm import Answer
 from common.forms import PlainDecimalField
 from common.money import CENT, ZERO
 from payments.bonuses import due_back
+from payments.gateways import can_be_asked
 from payments.models import BonusGrant, PaymentAttempt
 from payments.providers import PaymentState
 from payments.purposes import owner_of
 from payments.selectors import balance_in_shop, given_back_of, parked_attempts, returnable
-from payments.services import ask_attempt, confirm_payment, return_payment
+from payments.services import ask_attempt, confirm_payment, note_unpaid, return_payment
 from wallet.selectors import restricted_of
 
 State = PaymentAttempt.State
@@ -90,6 +91,12 @@ class ConfirmForm(forms.Form):
     reason = forms.CharField(label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 3}))
 
 
+class UnpaidForm(forms.Form):
+    reason = forms.CharField(
+        label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
+    )
+
+
 class SendBackForm(forms.Form):
     """How much of what is its buyer's in the shop goes back to whoever paid it."""
 
@@ -129,7 +136,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "shown_close",
         "last_error",
     ]
-    actions_detail = ["ask_now", "confirm", "send_back"]
+    actions_detail = ["ask_now", "confirm", "unpaid", "send_back"]
     export_columns = [
         "number",
         "channel",
@@ -149,6 +156,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     ]
     has_ask_permission = allowed("payments.ask_gateway")
     has_confirm_permission = allowed("payments.confirm_payment")
+    has_unpaid_permission = allowed("payments.note_unpaid")
     has_send_back_permission = allowed("payments.send_back")
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
@@ -160,7 +168,9 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 
     def fitting_acts(self, attempt: PaymentAttempt, user: User) -> Collection[str]:
         if attempt.state != State.PAID:
-            return {"ask_now", "confirm"}
+            asked = {"ask_now"} if can_be_asked(attempt.channel) else set()
+            parked = {"unpaid"} if parked_attempts().filter(pk=attempt.pk).exists() else set()
+            return {"confirm"} | asked | parked
         return {"send_back"} if returnable(attempt) else set()
 
     @action(description=_("向渠道查询"), url_path="ask-now", icon="sync", permissions=["ask"])
@@ -196,6 +206,28 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             title=_("人工确认到账"),
             form=partial(ConfirmForm, initial={"amount": attempt.amount}),
             preview=partial(_preview, attempt),
+            run=run,
+            target=attempt,
+        )
+
+    @action(description=_("登记未到账"), icon="money_off", permissions=["unpaid"])
+    def unpaid(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        attempt = self.one(request, object_id)
+
+        def run(answer: Answer) -> str:
+            note_unpaid(attempt_id=attempt.pk, **answer.data, actor=request.user, address=request.client_address)
+            return gettext("已登记未到账。")
+
+        return ask(
+            self,
+            request,
+            title=_("登记未到账"),
+            form=UnpaidForm,
+            preview=lambda answer: Preview(
+                facts=[*_facts(attempt), Fact(_("渠道"), attempt.channel), Fact(_("原因"), answer.data["reason"])],
+                warnings=[_("请先在渠道后台核对没有收到这笔款项。支付单随即关闭；以后若确有款项到账，仍会入账。")],
+                submit=_("登记未到账"),
+            ),
             run=run,
             target=attempt,
         )

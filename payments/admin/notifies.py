@@ -2,26 +2,46 @@
 
 from collections.abc import Collection
 from functools import partial
+from typing import Any
 
+from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
-from common.admin import DayRangeFilter, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
+from common import clock
+from common.admin import (
+    ActionVariant,
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    money,
+    when,
+)
+from common.admin.confirm import Answer
 from payments.admin.unclaimed import assign, give_back
 from payments.models import NotifyLog, PaymentAttempt
-from payments.services import process_notify
+from payments.selectors import held_notifies
+from payments.services import book_held, dismiss_notify, process_notify
 
 Verdict = NotifyLog.Verdict
 TONES = {
     Verdict.RECEIVED: "warning",
     Verdict.REJECTED: "danger",
     Verdict.WAITING: "warning",
+    Verdict.HELD: "warning",
     Verdict.APPLIED: "success",
     Verdict.REPEATED: "neutral",
     Verdict.IGNORED: "neutral",
@@ -35,6 +55,11 @@ REASONS = {
     "resource": _("加密内容无法解开"),
     "currency": _("币种不符"),
     "for_staff": _("渠道不能查询，待人工核对"),
+    "another_channel": _("支付单属于另一渠道"),
+    "strange_number": _("不是本店的支付单号"),
+    "second": _("同一支付单的另一笔流水，渠道查询未证实"),
+    "dismissed": _("人工核对：未到账"),
+    "booked_amount": _("金额与已入账的不同"),
     "merchant": _("商户号不符"),
     "amount": _("金额无法识别"),
     "form": _("缺少字段"),
@@ -62,24 +87,55 @@ def verdict_chip(log: NotifyLog):
     return chip(log.get_verdict_display(), TONES[Verdict(log.verdict)])
 
 
+class HeldFilter(admin.SimpleListFilter):
+    """`?needs=held`: genuinely signed, not booked, and nobody but staff can tell why."""
+
+    title = _("待处理")
+    parameter_name = "needs"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
+        return [("held", _("有签名而未入账"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[NotifyLog]) -> QuerySet[NotifyLog]:
+        return queryset.filter(pk__in=held_notifies(clock.now()).values("pk")) if self.value() else queryset
+
+
+class JudgingForm(forms.Form):
+    reason = forms.CharField(
+        label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
+    )
+
+
 @admin.register(NotifyLog)
 class NotifyLogAdmin(ReadOnlyAdmin):
-    list_display = ["shown_at", "channel", "shown_verdict", "reason_text", "address"]
-    export_columns = ["received_at", "channel", "verdict", "reason_text", "address"]
-    list_filter = ["verdict", "channel", ("received_at", DayRangeFilter)]
+    list_display = ["shown_at", "channel", "shown_amount", "shown_verdict", "reason_text", "address"]
+    export_columns = [
+        "received_at",
+        "channel",
+        "number",
+        "provider_txn",
+        "amount",
+        "verdict",
+        "reason_text",
+        "address",
+    ]
+    list_filter = ["verdict", HeldFilter, "channel", ("received_at", DayRangeFilter)]
     list_select_related = ["channel"]
     search_fields = ["raw"]
-    search_help_text = _("按支付单号精确查找")
+    search_help_text = _("按支付单号或渠道流水号精确查找")
     ordering = ["-id"]
     fields = [
         ("shown_at", "channel"),
         ("shown_verdict", "reason_text"),
-        "attempt",
+        ("shown_amount", "attempt"),
+        ("number", "provider_txn"),
         ("http_method", "address"),
         "shown_raw",
     ]
-    actions_detail = ["take_up"]
+    actions_detail = ["take_up", "book", "dismiss"]
     has_ask_permission = allowed("payments.ask_gateway")
+    has_confirm_permission = allowed("payments.confirm_payment")
+    has_dismiss_permission = allowed("payments.dismiss_notify")
 
     def get_urls(self) -> list:
         by_transfer = path(
@@ -97,11 +153,15 @@ class NotifyLogAdmin(ReadOnlyAdmin):
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, term: str) -> tuple[QuerySet, bool]:
         if not term.strip():
             return queryset, False
-        attempts = PaymentAttempt.objects.filter(number=term.strip().upper()).values_list("pk", flat=True)
-        return queryset.filter(attempt_id__in=list(attempts)), False
+        term = term.strip()
+        attempts = PaymentAttempt.objects.filter(number=term.upper()).values_list("pk", flat=True)
+        told = Q(attempt_id__in=list(attempts)) | Q(number=term) | Q(provider_txn=term)
+        return queryset.filter(told), False
 
     def fitting_acts(self, log: NotifyLog, user: User) -> Collection[str]:
-        return self.actions_detail if log.verdict in (Verdict.RECEIVED, Verdict.WAITING) else []
+        if log.verdict == Verdict.HELD:
+            return ["book", "dismiss"]
+        return ["take_up"] if log.verdict in (Verdict.RECEIVED, Verdict.WAITING) else []
 
     @action(description=_("重新处理"), url_path="take-up", icon="replay", permissions=["ask"])
     def take_up(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -123,9 +183,59 @@ class NotifyLogAdmin(ReadOnlyAdmin):
             danger=False,
         )
 
+    @action(description=_("人工入账"), icon="paid", variant=ActionVariant.DANGER, permissions=["confirm"])
+    def book(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        log = self.one(request, object_id)
+        attempt = _own_attempt(log)
+
+        def run(answer: Answer) -> str:
+            book_held(log_id=log.pk, **answer.data, actor=request.user, address=request.client_address)
+            return gettext("已入账。") if attempt else gettext("已记入待认领款项，请到账本中认领。")
+
+        target = gettext("支付单 %(number)s") % {"number": attempt.number} if attempt else gettext("待认领款项")
+        facts = [Fact(_("记入"), target, strong=True)]
+        warning = _("请先在渠道后台核对这笔流水确已到账。入账后不能撤销。")
+        return self._judge(request, log, _("人工入账"), run, facts, warning)
+
+    @action(description=_("驳回"), icon="block", permissions=["dismiss"])
+    def dismiss(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        log = self.one(request, object_id)
+
+        def run(answer: Answer) -> str:
+            dismiss_notify(log_id=log.pk, **answer.data, actor=request.user, address=request.client_address)
+            return gettext("已驳回。")
+
+        warning = _("请先在渠道后台核对这笔流水没有到账。以后若确有款项到账，仍会入账。")
+        return self._judge(request, log, _("驳回支付通知"), run, [], warning)
+
+    def _judge(
+        self, request: HttpRequest, log: NotifyLog, title: Any, run: Any, facts: list[Fact], warning: Any
+    ) -> HttpResponse:
+        def preview(answer: Answer) -> Preview:
+            return Preview(
+                facts=[
+                    Fact(_("渠道"), log.channel),
+                    Fact(_("支付单号"), log.number),
+                    Fact(_("渠道流水号"), log.provider_txn),
+                    Fact(_("金额"), money(log.amount), strong=True),
+                    Fact(_("原因"), reason_of(log)),
+                    *facts,
+                    Fact(_("说明"), answer.data["reason"]),
+                ],
+                warnings=[warning],
+                possible=log.verdict == Verdict.HELD,
+                submit=title,
+            )
+
+        return ask(self, request, title=title, form=JudgingForm, preview=preview, run=run, target=log)
+
     @display(description=_("时间"))
     def shown_at(self, log: NotifyLog):
         return when(log.received_at)
+
+    @display(description=_("金额"))
+    def shown_amount(self, log: NotifyLog):
+        return money(log.amount) or "–"
 
     @display(description=_("结论"))
     def shown_verdict(self, log: NotifyLog):
@@ -143,3 +253,8 @@ class NotifyLogAdmin(ReadOnlyAdmin):
     @display(description=_("原文"))
     def shown_raw(self, log: NotifyLog):
         return format_html('<pre class="desk-json">{}</pre>', log.raw)
+
+
+def _own_attempt(log: NotifyLog) -> PaymentAttempt | None:
+    """The attempt whose money it would be."""
+    return PaymentAttempt.objects.filter(pk=log.attempt_id, channel_id=log.channel_id).first()

@@ -97,7 +97,7 @@ def payments_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
                 detail=attempt.last_error,
                 url=address,
             )
-    doubtful = [NotifyLog.Verdict.REJECTED, NotifyLog.Verdict.WAITING]
+    doubtful = [NotifyLog.Verdict.REJECTED, NotifyLog.Verdict.WAITING, NotifyLog.Verdict.HELD]
     for log in _notifies_of(attempts).filter(verdict__in=doubtful).order_by("pk")[:SHOWN]:
         yield TimelineEntry(
             at=log.received_at,
@@ -109,8 +109,8 @@ def payments_of(order: Order, viewer: User) -> Iterable[TimelineEntry]:
         )
 
 
-def acts_on(attempt: PaymentAttempt, viewer: User) -> Iterable[TimelineEntry]:
-    return history_of(attempt)
+def acts_on(target: PaymentAttempt | NotifyLog, viewer: User) -> Iterable[TimelineEntry]:
+    return history_of(target)
 
 
 def _notifies_of(attempts: list[PaymentAttempt]) -> QuerySet[NotifyLog]:
@@ -123,3 +123,4 @@ panels.add("payments.PaymentAttempt", target_panel)
 panels.add("payments.PaymentAttempt", notifies_panel)
 timelines.add("orders.Order", payments_of)
 timelines.add("payments.PaymentAttempt", acts_on)
+timelines.add("payments.NotifyLog", acts_on)

@@ -63,6 +63,7 @@ class BepusdtAccount:
 
 class BepusdtProvider(Provider):
     weak_signature = True
+    has_merchant_number = False
     can_refund = False
     accepted = Reply(200, "ok")
     # Any 200 counts as delivered, whatever its body says.

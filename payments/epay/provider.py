@@ -118,8 +118,17 @@ class EpayProvider(Provider):
     def query(self, number: str, *, ref: str = "") -> Queried:
         if not self.can_query:
             return Queried(state=PaymentState.UNKNOWN, reason="the gateway cannot be asked")
+        return self._query(number, {"out_trade_no": number})
+
+    def confirm_second(self, notice: Notice) -> Queried:
+        """Asked by the gateway's own number: by ours it could only tell of the first."""
+        if not self.can_query:
+            return self.query(notice.number)
+        return self._query(notice.number, {"trade_no": notice.provider_txn})
+
+    def _query(self, number: str, asked: dict[str, str]) -> Queried:
         try:
-            reply = self._ask("GET", "api.php", self._with_key({"act": "order", "out_trade_no": number}))
+            reply = self._ask("GET", "api.php", self._with_key({"act": "order", **asked}))
             return self._queried(reply, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))

@@ -78,8 +78,15 @@ class EpayV2Provider(RsaProvider):
         return read_notice(fields, self.account.pid)
 
     def query(self, number: str, *, ref: str = "") -> Queried:
+        return self._query(number, {"out_trade_no": number})
+
+    def confirm_second(self, notice: Notice) -> Queried:
+        """Asked by the gateway's own number: by ours it could only tell of the first."""
+        return self._query(notice.number, {"trade_no": notice.provider_txn})
+
+    def _query(self, number: str, asked: Mapping[str, str]) -> Queried:
         try:
-            said = self._ask("query", {"out_trade_no": number})
+            said = self._ask("query", asked)
             return self._queried(said, number)
         except (NoAnswer, Unreadable) as error:
             return Queried(state=PaymentState.UNKNOWN, reason=str(error))

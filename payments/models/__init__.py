@@ -1,7 +1,8 @@
 """Channels and attempts, what top-ups bring on top, and withdrawals."""
 
 from payments.models.bonuses import BonusGrant, BonusRule, TopUpRefund
-from payments.models.paying import Channel, NotifyLog, PaymentAttempt, PlatformCertificate, TopUp
+from payments.models.notifies import GatewayTransaction, NotifyLog
+from payments.models.paying import Channel, PaymentAttempt, PlatformCertificate, TopUp
 from payments.models.refunds import Refund, RefundMove
 from payments.models.withdrawals import PayoutAccount, Withdrawal, WithdrawalMove, WithdrawalRules
 from payments.reconciling.models import CaseMove, Reconciliation, ReconciliationCase
@@ -11,6 +12,7 @@ __all__ = [
     "BonusRule",
     "CaseMove",
     "Channel",
+    "GatewayTransaction",
     "NotifyLog",
     "PaymentAttempt",
     "PayoutAccount",

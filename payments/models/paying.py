@@ -1,4 +1,4 @@
-"""Channels to gateways, attempts to pay through them, and every notify that they sent."""
+"""Channels to gateways, and attempts to pay through them."""
 
 from typing import Any
 
@@ -282,7 +282,11 @@ class PaymentAttempt(models.Model):
     class Meta:
         verbose_name = _("支付单")
         verbose_name_plural = pgettext_lazy("plural", "支付单")
-        permissions = [("ask_gateway", _("向渠道查询")), ("confirm_payment", _("人工确认到账"))]
+        permissions = [
+            ("ask_gateway", _("向渠道查询")),
+            ("confirm_payment", _("人工确认到账")),
+            ("note_unpaid", _("登记未到账")),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["channel", "provider_txn"], name="attempt_provider_txn_once"),
             models.UniqueConstraint(
@@ -325,46 +329,3 @@ class PaymentAttempt(models.Model):
 
     def __str__(self) -> str:
         return self.number
-
-
-class NotifyLog(models.Model):
-    """What a gateway sent, kept as it came before anything was done with it."""
-
-    class Verdict(models.TextChoices):
-        RECEIVED = "received", _("已接收")
-        REJECTED = "rejected", _("已拒绝")
-        WAITING = "waiting", _("待确认")
-        APPLIED = "applied", _("已处理")
-        REPEATED = "repeated", _("重复")
-        IGNORED = "ignored", _("无需处理")
-
-    # The reason of one that waits for staff, because its gateway cannot be asked; the gateway has been heard.
-    FOR_STAFF = "for_staff"
-
-    id = models.BigAutoField(primary_key=True)
-    channel = models.ForeignKey(
-        Channel, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("支付渠道")
-    )
-    attempt_id = models.BigIntegerField(_("支付单编号"), null=True)
-    http_method = models.CharField(_("请求方法"), max_length=8)
-    raw = models.TextField(_("原文"))
-    # Those that its signature is over or in.
-    headers = models.JSONField(_("请求头"), default=dict, db_default={})
-    address = models.GenericIPAddressField(_("网络地址"), null=True)
-    received_at = models.DateTimeField(_("接收时间"))
-    verdict = models.CharField(_("结论"), max_length=10, choices=Verdict, default=Verdict.RECEIVED)
-    reason = models.CharField(_("原因"), max_length=120, blank=True)
-
-    class Meta:
-        verbose_name = _("支付通知")
-        verbose_name_plural = pgettext_lazy("plural", "支付通知")
-        permissions = [("assign_unclaimed", _("认领无主款项"))]
-        indexes = [
-            models.Index(fields=["channel", "-id"], name="notify_channel"),
-            models.Index(fields=["received_at"], name="notify_received"),
-            models.Index(fields=["attempt_id", "-id"], condition=Q(attempt_id__isnull=False), name="notify_attempt"),
-            models.Index(fields=["id"], condition=Q(verdict__in=["received", "waiting"]), name="notify_open"),
-        ]
-
-    def __str__(self) -> str:
-        return f"#{self.pk}"

@@ -1,5 +1,6 @@
 from payments.selectors.cases import case_workers, live_cases
 from payments.selectors.paying import (
+    GIVE_UP_AFTER,
     PayOption,
     attempt_for,
     audit_payments,
@@ -9,6 +10,7 @@ from payments.selectors.paying import (
     fee_of,
     fell_short,
     given_back_of,
+    held_notifies,
     is_open,
     is_payable_in,
     left_to_return,
@@ -29,6 +31,7 @@ from payments.selectors.paying import (
 from payments.selectors.withdrawals import Withdrawable, fee_for, payout_account_of, withdrawable, withdrawal_rules
 
 __all__ = [
+    "GIVE_UP_AFTER",
     "PayOption",
     "Withdrawable",
     "attempt_for",
@@ -41,6 +44,7 @@ __all__ = [
     "fee_for",
     "fee_of",
     "given_back_of",
+    "held_notifies",
     "is_open",
     "is_payable_in",
     "left_to_return",

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from common import crypto
 from common.clock import SHANGHAI
@@ -16,11 +16,21 @@ from common.registries import WayBack
 from orders.models import Order, OrderRefund
 from payments import rsa
 from payments.exceptions import AttemptNotFound
-from payments.gateways import WORKS_INSIDE, device_for, kind_of, most_of, provider_of
+from payments.gateways import (
+    WORKS_INSIDE,
+    device_for,
+    kind_of,
+    most_of,
+    protocols_without_merchants,
+    provider_of,
+)
 from payments.models import Channel, NotifyLog, PaymentAttempt, Refund, TopUp
 from payments.providers import Device
 from wallet.models import Account, Transfer
 from wallet.selectors import balance_of, credit_of_order
+
+# How long unanswered notifies are taken up again before they wait for staff.
+GIVE_UP_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -229,9 +239,20 @@ def parked_refunds() -> QuerySet[Refund]:
 def parked_attempts() -> QuerySet[PaymentAttempt]:
     """Attempts about which no gateway gave an answer and nobody asks any more, or whose gateway cannot be asked whether
     its notify is true: work for staff."""
-    told = NotifyLog.objects.filter(verdict=NotifyLog.Verdict.WAITING, reason=NotifyLog.FOR_STAFF)
-    silent = Q(state=PaymentAttempt.State.UNKNOWN, ask_at=None)
-    return PaymentAttempt.objects.filter(silent | Q(pk__in=told.values("attempt_id")))
+    state = PaymentAttempt.State
+    told = NotifyLog.objects.filter(verdict=NotifyLog.Verdict.HELD, reason=NotifyLog.FOR_STAFF)
+    silent = Q(state=state.UNKNOWN, ask_at=None)
+    return PaymentAttempt.objects.filter(silent | Q(pk__in=told.values("attempt_id"))).exclude(state=state.PAID)
+
+
+def held_notifies(at: datetime) -> QuerySet[NotifyLog]:
+    """Genuinely signed notifies of money that is not booked: work for staff. Those of an attempt that is parked itself are
+    told with it."""
+    verdict = NotifyLog.Verdict
+    given_up = Q(verdict__in=[verdict.RECEIVED, verdict.WAITING], received_at__lt=at - GIVE_UP_AFTER)
+    open_ = PaymentAttempt.objects.filter(pk=OuterRef("attempt_id")).exclude(state=PaymentAttempt.State.PAID)
+    told = Q(reason=NotifyLog.FOR_STAFF) & Exists(open_)
+    return NotifyLog.objects.filter(Q(verdict=verdict.HELD) & ~told | given_up & ~Exists(open_))
 
 
 def unclaimed_amount(transfer: Transfer) -> Decimal:
@@ -243,24 +264,46 @@ def audit_payments() -> dict[str, Findings]:
     """What is wrong between gateways' money and the ledger; empty findings where nothing is."""
     return {
         "paid_attempts_without_transfer": find(
-            "SELECT a.number FROM payments_paymentattempt a"
-            " LEFT JOIN wallet_transferref r ON r.ref = 'gw:' || a.channel_id || ':' || a.provider_txn"
-            " LEFT JOIN wallet_entry e ON e.transfer_id = r.transfer_id AND e.amount = -a.paid_amount"
-            " AND e.account_id IN (SELECT id FROM wallet_account WHERE purpose = 'clearing')"
-            " WHERE a.state = 'paid' AND e.id IS NULL"
+            "SELECT a.number FROM payments_paymentattempt a LEFT JOIN payments_gatewaytransaction g"
+            " ON g.attempt_id = a.id AND g.provider_txn = a.provider_txn AND g.amount = a.paid_amount"
+            " WHERE a.state = 'paid' AND g.id IS NULL"
         ),
         "gateway_money_without_attempt": find(
-            "SELECT t.ref FROM wallet_transfer t WHERE starts_with(t.ref, 'gw:') AND t.kind <> 'unclaimed'"
-            " AND NOT EXISTS (SELECT 1 FROM payments_paymentattempt a WHERE a.state = 'paid'"
-            " AND t.ref = 'gw:' || a.channel_id || ':' || a.provider_txn)"
+            "SELECT t.ref FROM wallet_transfer t LEFT JOIN payments_gatewaytransaction g ON g.transfer_id = t.id"
+            " LEFT JOIN payments_paymentattempt a ON a.id = g.attempt_id AND a.state = 'paid'"
+            " WHERE starts_with(t.ref, 'gw:') AND (g.id IS NULL OR (t.kind = 'unclaimed') <> (g.attempt_id IS NULL)"
+            " OR (g.attempt_id IS NOT NULL AND a.id IS NULL))"
         ),
+        "gateway_transactions_unlike_the_ledger": find(
+            "SELECT g.provider_txn, g.amount FROM payments_gatewaytransaction g"
+            " LEFT JOIN wallet_transfer t ON t.id = g.transfer_id AND t.ref = 'gw:' || g.channel_id || ':' || g.provider_txn"
+            " LEFT JOIN wallet_entry e ON e.transfer_id = t.id AND e.amount = -g.amount"
+            " AND e.account_id IN (SELECT id FROM wallet_account WHERE purpose = 'clearing') WHERE e.id IS NULL"
+        ),
+        # By the ledger alone, whatever the table of transactions says: several channels may lead to one merchant.
         "transactions_credited_twice": find(
-            "SELECT ref, count(*) FROM wallet_transfer WHERE starts_with(ref, 'gw:') GROUP BY ref HAVING count(*) > 1"
+            "SELECT gateway, merchant, txn, count(*) FROM (SELECT"
+            " regexp_replace(lower(substring(c.gateway_url from '://([^/?#]*)')), ':(443|80)$', '') AS gateway,"
+            " CASE WHEN c.provider = ANY(%s) THEN '' ELSE btrim(c.merchant_id) END AS merchant,"
+            " substr(t.ref, length('gw:' || c.id || ':') + 1) AS txn"
+            " FROM wallet_transfer t JOIN payments_channel c ON c.id::text = split_part(t.ref, ':', 2)"
+            " WHERE starts_with(t.ref, 'gw:')) AS told GROUP BY gateway, merchant, txn HAVING count(*) > 1",
+            protocols_without_merchants(),
+        ),
+        "unclaimed_money_given_as_another_sum": find(
+            "SELECT t.ref, out.amount, back.amount FROM wallet_transfer t"
+            " LEFT JOIN wallet_account a ON a.purpose = 'unclaimed'"
+            " LEFT JOIN wallet_entry out ON out.transfer_id = t.id AND out.account_id = a.id"
+            " LEFT JOIN wallet_transfer u ON t.ref = 'unclaimed:' || u.id AND u.kind = 'unclaimed'"
+            " LEFT JOIN wallet_entry back ON back.transfer_id = u.id AND back.account_id = a.id"
+            " WHERE starts_with(t.ref, 'unclaimed:')"
+            " AND (u.id IS NULL OR out.amount IS DISTINCT FROM -back.amount)"
         ),
         "top_ups_unlike_attempts": find(
-            "SELECT u.public_id, u.credited, COALESCE(SUM(a.paid_amount), 0) FROM payments_topup u"
+            "SELECT u.public_id, u.credited, COALESCE(SUM(g.amount), 0) FROM payments_topup u"
             " LEFT JOIN payments_paymentattempt a ON a.top_up_id = u.id AND a.state = 'paid'"
-            " GROUP BY u.id HAVING u.credited > COALESCE(SUM(a.paid_amount), 0)"
+            " LEFT JOIN payments_gatewaytransaction g ON g.attempt_id = a.id"
+            " GROUP BY u.id HAVING u.credited > COALESCE(SUM(g.amount), 0)"
             " OR (u.state = 'paid') <> (COUNT(a.id) > 0)"
         ),
         "refunds_beyond_payments": find(

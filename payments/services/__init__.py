@@ -1,7 +1,8 @@
-from payments.services.applying import apply_payment
+from payments.services.applying import apply_payment, apply_second
 from payments.services.asking import ask_attempt, ask_due_attempts, ask_parked_again, expect_news, recheck_attempt
 from payments.services.channels import channel_problems, save_channel
 from payments.services.closing import close_attempt, close_due_attempts
+from payments.services.held import book_held, dismiss_notify, note_unpaid
 from payments.services.keys import expect_keys, fetch_due_keys, fetch_keys
 from payments.services.notifies import forget_old_notifies, process_notify, receive_notify, sweep_notifies
 from payments.services.payout_accounts import (
@@ -33,6 +34,7 @@ from payments.services.withdrawing import (
 
 __all__ = [
     "apply_payment",
+    "apply_second",
     "approve_withdrawal",
     "ask_attempt",
     "ask_due_attempts",
@@ -42,6 +44,7 @@ __all__ = [
     "assign_to_member",
     "assign_to_order",
     "begin_refund",
+    "book_held",
     "cancel_withdrawal",
     "channel_problems",
     "close_attempt",
@@ -49,6 +52,7 @@ __all__ = [
     "close_due_top_ups",
     "confirm_payment",
     "confirm_withdrawal",
+    "dismiss_notify",
     "expect_keys",
     "expect_news",
     "fetch_due_keys",
@@ -56,6 +60,7 @@ __all__ = [
     "forget_old_notifies",
     "form_fields",
     "is_free",
+    "note_unpaid",
     "place_top_up",
     "process_notify",
     "push_due_refunds",

@@ -1,5 +1,6 @@
 """The one place where a gateway's money becomes ours."""
 
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -7,10 +8,13 @@ from django.db import transaction
 from common import clock
 from common.locks import lock_name, lock_one
 from payments.exceptions import TransactionTaken
-from payments.models import NotifyLog, PaymentAttempt
+from payments.gateways import merchant_of
+from payments.models import Channel, GatewayTransaction, NotifyLog, PaymentAttempt
 from payments.purposes import apply_money
+from wallet.models import Account, Transfer, TransferRef
+from wallet.services import receive_from_channel, shop_account
 
-State = PaymentAttempt.State
+State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
 
 
 def ledger_ref(channel_id: int, provider_txn: str) -> str:
@@ -21,9 +25,9 @@ def ledger_ref(channel_id: int, provider_txn: str) -> str:
 def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> bool:
     """Book confirmed money of a gateway for an attempt, in whatever state it is; returns False when that was done before.
 
-    Locks the attempt, the transaction's reference (advisory), then what its purpose locks: order or top-up, wallet, keys.
-    Raises TransactionTaken when the gateway's transaction was booked for something else, or this attempt was paid by
-    another transaction.
+    Locks the attempt, the transaction (advisory), then what its purpose locks: order or top-up, wallet, keys. Raises
+    TransactionTaken when the gateway's transaction was booked for something else, through whichever channel, or this
+    attempt was paid by another transaction.
     """
     with transaction.atomic():
         at = clock.now()
@@ -32,18 +36,101 @@ def apply_payment(*, attempt_id: int, provider_txn: str, amount: Decimal) -> boo
             if attempt.provider_txn != provider_txn:
                 raise TransactionTaken
             return False
-        ref = ledger_ref(attempt.channel_id, provider_txn)
-        _wait_for_others_with(ref)
-        attempt.outcome = apply_money(attempt, amount=amount, ref=ref, at=at)
+        attempt.outcome = _book(attempt, provider_txn, amount, at)
         attempt.state, attempt.paid_at, attempt.ask_at, attempt.close_at = State.PAID, at, None, None
         attempt.provider_txn, attempt.paid_amount, attempt.last_error = provider_txn, amount, ""
         facts = ["provider_txn", "paid_amount", "outcome", "last_error"]
         attempt.save(update_fields=["state", "paid_at", "ask_at", "close_at", *facts])
-        waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
-        waiting.update(verdict=NotifyLog.Verdict.APPLIED, reason="")
     return True
 
 
-def _wait_for_others_with(ref: str) -> None:
-    """One transaction may be told of two attempts at once: whoever comes second must see what the first has booked."""
-    lock_name(ref)
+def apply_second(*, attempt_id: int, provider_txn: str, amount: Decimal) -> bool:
+    """Book confirmed money under the number of an attempt, also where that was paid before by another transaction: its buyer
+    paid twice, and what paid for nothing is the buyer's. Returns False when it was booked before.
+
+    Locks like `apply_payment`. Raises TransactionTaken.
+    """
+    with transaction.atomic():
+        attempt = lock_one(PaymentAttempt.objects.select_related("channel").filter(pk=attempt_id))
+        if attempt.state != State.PAID or attempt.provider_txn == provider_txn:
+            return apply_payment(attempt_id=attempt_id, provider_txn=provider_txn, amount=amount)
+        if attempt.transactions.filter(provider_txn=provider_txn, channel_id=attempt.channel_id).exists():
+            return False
+        _book(attempt, provider_txn, amount, clock.now())
+    return True
+
+
+def book_unclaimed(*, channel: Channel, number: str, provider_txn: str, amount: Decimal) -> bool:
+    """Book money that nobody expected, until staff assign it; returns False when it was booked so before, through whichever
+    channel of the merchant. Locks the transaction (advisory). Raises TransactionTaken.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        known = _booked(channel, provider_txn)
+        if known is not None:
+            if known.attempt_id is not None or known.amount != amount:
+                raise TransactionTaken
+            return False
+        transfer, _new = receive_from_channel(
+            channel=channel.code,
+            to=shop_account(Account.Purpose.UNCLAIMED),
+            amount=amount,
+            kind=Transfer.Kind.UNCLAIMED,
+            ref=ledger_ref(channel.pk, provider_txn),
+            at=at,
+            memo=number[:200],
+        )
+        _note(channel, provider_txn, amount, transfer.pk, at)
+    return True
+
+
+def is_booked(channel: Channel, provider_txn: str) -> bool:
+    """Whether the transaction was booked through any channel of the same merchant."""
+    return _of_merchant(channel, provider_txn).exists()
+
+
+def _book(attempt: PaymentAttempt, provider_txn: str, amount: Decimal, at: datetime) -> str:
+    """Book it once, and close what was told of it; returns what became of the money. Raises TransactionTaken."""
+    if _booked(attempt.channel, provider_txn) is not None:
+        raise TransactionTaken
+    ref = ledger_ref(attempt.channel_id, provider_txn)
+    outcome = apply_money(attempt, amount=amount, ref=ref, at=at)
+    _note(attempt.channel, provider_txn, amount, TransferRef.objects.get(ref=ref).transfer_id, at, attempt)
+    told = NotifyLog.objects.filter(
+        attempt_id=attempt.pk, verdict__in=[Verdict.WAITING, Verdict.HELD], provider_txn__in=[provider_txn, ""]
+    )
+    told.filter(channel_id=attempt.channel_id).update(verdict=Verdict.APPLIED, reason="")
+    told.update(verdict=Verdict.REJECTED)
+    return outcome
+
+
+def _booked(channel: Channel, provider_txn: str) -> GatewayTransaction | None:
+    """Where the transaction was booked. One may be told of twice at once: whoever comes second waits for the first."""
+    lock_name("gw:" + ":".join([*merchant_of(channel), provider_txn]))
+    return _of_merchant(channel, provider_txn).first()
+
+
+def _of_merchant(channel: Channel, provider_txn: str):
+    gateway, merchant = merchant_of(channel)
+    return GatewayTransaction.objects.filter(gateway=gateway, merchant=merchant, provider_txn=provider_txn)
+
+
+def _note(
+    channel: Channel,
+    provider_txn: str,
+    amount: Decimal,
+    transfer_id: int,
+    at: datetime,
+    attempt: PaymentAttempt | None = None,
+) -> None:
+    gateway, merchant = merchant_of(channel)
+    GatewayTransaction.objects.create(
+        channel=channel,
+        gateway=gateway,
+        merchant=merchant,
+        provider_txn=provider_txn,
+        amount=amount,
+        attempt=attempt,
+        transfer_id=transfer_id,
+        booked_at=at,
+    )

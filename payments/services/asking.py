@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from common import clock
 from common.locks import lock_one
 from common.queue import send
 from payments.exceptions import TransactionTaken
-from payments.gateways import provider_of
+from payments.gateways import can_be_asked, provider_of
 from payments.models import NotifyLog, PaymentAttempt
 from payments.providers import PaymentState, Queried
 from payments.services.applying import apply_payment
@@ -57,6 +57,8 @@ def ask_attempt(*, attempt_id: int) -> PaymentState:
     attempt = PaymentAttempt.objects.select_related("channel").get(pk=attempt_id)
     if attempt.state == State.PAID:
         return PaymentState.PAID
+    if not can_be_asked(attempt.channel):
+        return _wait_out(attempt.pk)
     queried = provider_of(attempt.channel).query(attempt.number, ref=attempt.ref)
     if queried.state == PaymentState.PAID:
         try:
@@ -75,6 +77,36 @@ def _park_taken(attempt_id: int) -> None:
     mine = PaymentAttempt.objects.filter(pk=attempt_id).exclude(state=State.PAID)
     mine.update(ask_at=None, last_error=TransactionTaken.code)
     mine.filter(state__in=PaymentAttempt.LIVE).update(state=State.UNKNOWN)
+
+
+def end_of_waiting(attempt: PaymentAttempt) -> datetime:
+    """Until when an attempt may still be paid, where nobody can be asked whether it was."""
+    return attempt.expires_at + AFTER_UNPAID
+
+
+def _wait_out(attempt_id: int) -> PaymentState:
+    """A gateway that cannot be asked sends a notify, or nothing was paid: past its time the attempt is over. One whose notify
+    staff are looking at is theirs to close."""
+    with transaction.atomic():
+        at = clock.now()
+        attempt = lock_one(PaymentAttempt.objects.filter(pk=attempt_id))
+        over = at >= end_of_waiting(attempt)
+        if attempt.state == State.PAID or held_of(attempt).exists():
+            attempt.ask_at = None
+        elif not over:
+            attempt.ask_at = end_of_waiting(attempt)
+        else:
+            attempt.ask_at = attempt.close_at = None
+            attempt.state = State.CLOSED if attempt.state in PaymentAttempt.LIVE else attempt.state
+        attempt.save(update_fields=["ask_at", "close_at", "state"])
+    return PaymentState.CLOSED if attempt.state == State.CLOSED else PaymentState.UNKNOWN
+
+
+def held_of(attempt: PaymentAttempt) -> QuerySet[NotifyLog]:
+    """What the attempt's own channel told of it that staff have to look at."""
+    return NotifyLog.objects.filter(
+        attempt_id=attempt.pk, channel_id=attempt.channel_id, verdict=NotifyLog.Verdict.HELD
+    )
 
 
 def _note_answer(attempt_id: int, queried: Queried) -> None:

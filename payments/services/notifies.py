@@ -5,33 +5,37 @@ from contextlib import suppress
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
 
 from audit.services import Limit, has_left, take
 from common import clock
+from common.addresses import counted_as
 from common.exceptions import TooManyRequests
+from common.ids import is_payment_number
 from common.queue import send
 from payments.exceptions import TransactionTaken
 from payments.gateways import kind_of, provider_of
 from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Queried, RawNotify, Reply
-from payments.services.applying import apply_payment, ledger_ref
+from payments.selectors import GIVE_UP_AFTER
+from payments.services.applying import apply_second, book_unclaimed, is_booked
 from payments.services.asking import SHORTEST_GAP
 from payments.services.keys import expect_keys
-from wallet.exceptions import ReferenceReused
-from wallet.models import Account, Transfer
-from wallet.services import receive_from_channel, shop_account
 
 logger = logging.getLogger(__name__)
-Verdict = NotifyLog.Verdict
+State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
+# The reason of what staff found to be no money.
+DISMISSED = "dismissed"
 
 MAX_HEADER = 2000
-# Per address: so many that must not be believed are kept, then one a minute.
+# Per sender: so many that must not be believed are kept, then one a minute; and per channel, whoever sends them.
 FORGERIES = Limit("notify", burst=200, every=timedelta(minutes=1))
+FORGERIES_OF_ALL = Limit("notify-channel", burst=10_000, every=timedelta(seconds=10))
+# Characters of one that are kept: enough to see what it was.
+KEEP_OF_FORGED = 4096
 # A notify that is still "received" after this long lost its process between the two commits.
 ORPHANED_AFTER = timedelta(seconds=20)
-# How long unanswered ones are taken up again before they wait for staff.
-GIVE_UP_AFTER = timedelta(hours=1)
-KEEP_REJECTED, KEEP = timedelta(days=7), timedelta(days=180)
+KEEP_FORGED, KEEP = timedelta(days=7), timedelta(days=180)
 
 
 def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
@@ -40,7 +44,11 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     The raw text is committed before anything else happens. Anything but the accepting answer makes gateways repeat. Who
     sends one forgery after the other is not kept any more, unless it is signed.
     """
-    if not has_left(FORGERIES, subject=address, at=clock.now()) and not _is_signed(channel, raw):
+    at = clock.now()
+    kept = has_left(FORGERIES, subject=_sender(address), at=at) and has_left(
+        FORGERIES_OF_ALL, subject=channel.code, at=at
+    )
+    if not kept and not _is_signed(channel, raw):
         return provider_of(channel).refused
     kind = kind_of(channel)
     log = NotifyLog.objects.create(
@@ -53,8 +61,12 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     )
     provider = provider_of(channel)
     verdict = _process(log, channel, provider, raw)
-    done = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED) or log.reason == NotifyLog.FOR_STAFF
-    return provider.accepted if done else provider.refused
+    heard = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED, Verdict.HELD)
+    return provider.accepted if heard and log.reason != NotifyLog.ANOTHER_CHANNEL else provider.refused
+
+
+def _sender(address: str | None) -> str:
+    return counted_as(address) if address else ""
 
 
 def _is_signed(channel: Channel, raw: RawNotify) -> bool:
@@ -77,9 +89,9 @@ def sweep_notifies(*, limit: int = 100) -> int:
     """Finish what was left between the commits, and ask again for money that nobody expected; returns how many."""
     at = clock.now()
     left = NotifyLog.objects.filter(
+        # Notifies of an attempt that is not paid wait for the attempt to be asked.
+        Q(attempt_id=None) | Exists(PaymentAttempt.objects.filter(pk=OuterRef("attempt_id"), state=State.PAID)),
         verdict__in=[Verdict.RECEIVED, Verdict.WAITING],
-        # Notifies of a known attempt wait for the attempt to be asked.
-        attempt_id=None,
         received_at__range=(at - GIVE_UP_AFTER, at - ORPHANED_AFTER),
     ).order_by("pk")
     ids = list(left.values_list("pk", flat=True)[:limit])
@@ -93,12 +105,14 @@ def sweep_notifies(*, limit: int = 100) -> int:
 
 
 def forget_old_notifies(*, limit: int = 50_000) -> int:
-    """Delete notifies that no dispute will ask for any more; returns how many."""
+    """Delete notifies that no dispute will ask for any more; returns how many. What waits for staff is none of them."""
     at = clock.now()
+    # Whoever signed it is the gateway: also what was refused may have been money.
+    forged = NotifyLog.objects.filter(verdict=Verdict.REJECTED, provider_txn="", received_at__lt=at - KEEP_FORGED)
+    rest = NotifyLog.objects.exclude(verdict=Verdict.HELD).filter(received_at__lt=at - KEEP)
     forgotten = 0
-    for verdicts, keep in (([Verdict.REJECTED], KEEP_REJECTED), (Verdict.values, KEEP)):
-        old = NotifyLog.objects.filter(verdict__in=verdicts, received_at__lt=at - keep).order_by("pk")
-        ids = list(old.values_list("pk", flat=True)[:limit])
+    for old in (forged, rest):
+        ids = list(old.order_by("pk").values_list("pk", flat=True)[:limit])
         forgotten += NotifyLog.objects.filter(pk__in=ids).delete()[0]
     return forgotten
 
@@ -107,41 +121,86 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
     try:
         notice = provider.verify_notify(raw)
     except NotifyRefused as refusal:
-        logger.warning("notify %s of channel %s refused: %s", log.pk, channel.code, refusal.code)
-        if refusal.code == "serial":
-            expect_keys(channel)
-        with suppress(TooManyRequests):
-            take(FORGERIES, subject=log.address or "", at=clock.now())
-        return _conclude(log, Verdict.REJECTED, refusal.code)
-    attempt = PaymentAttempt.objects.filter(number=notice.number, channel=channel).first()
+        return _refuse(log, channel, refusal.code)
+    attempt = PaymentAttempt.objects.filter(number=notice.number).first()
+    own = attempt if attempt is not None and attempt.channel_id == channel.pk else None
     if not notice.paid:
-        return _conclude(log, Verdict.IGNORED, f"status {notice.status}", attempt)
-    if attempt is not None and attempt.state == PaymentAttempt.State.PAID:
-        return _conclude_repeat(log, attempt, notice)
+        return _conclude(log, Verdict.IGNORED, f"status {notice.status}", own)
+    log.number, log.provider_txn, log.amount = notice.number[:64], notice.provider_txn[:64], notice.amount
+    if own is not None and own.state == State.PAID:
+        if own.provider_txn == notice.provider_txn:
+            return _conclude_repeat(log, own, notice)
+        if own.transactions.filter(provider_txn=notice.provider_txn).exists():
+            return _conclude(log, Verdict.REPEATED, "", own)
+    if own is None and attempt is not None and is_booked(channel, notice.provider_txn):
+        return _conclude(log, Verdict.REJECTED, NotifyLog.ANOTHER_CHANNEL, attempt)
+    return _process_money(log, provider, attempt, notice)
+
+
+def _process_money(log: NotifyLog, provider: Provider, attempt: PaymentAttempt | None, notice: Notice) -> str:
+    """A payment of which we have not heard. The gateway is asked where an MD5 alone vouches for it, or where it would be the
+    second of its number; what passes is booked if it is ours to book, and else held."""
+    reason = _reason_to_hold(log, attempt, notice)
+    second = reason == NotifyLog.SECOND
     if provider.weak_signature and not provider.can_query:
-        return _leave_to_staff(log, attempt, notice)
-    queried = _confirmed(provider, channel, attempt, notice) if provider.weak_signature else _believed(notice)
+        return _leave_to_staff(log, attempt, reason)
+    queried = provider.confirm_second(notice) if second else _asked(provider, log.channel, attempt, notice)
     if queried.state == PaymentState.UNKNOWN:
         return _wait(log, attempt, queried)
-    reason = _contradiction(attempt, notice, queried)
-    if reason:
-        logger.error("notify %s of channel %s is signed but %s", log.pk, channel.code, reason)
-        return _conclude(log, Verdict.REJECTED, reason, attempt)
-    if attempt is not None and _is_another(attempt, notice):
-        logger.error("notify %s of channel %s pays %s by what was not put up for it", log.pk, channel.code, attempt)
-        return _leave_to_staff(log, attempt, notice)
-    return _apply(log, channel, attempt, notice)
+    contradiction = _contradiction(attempt, notice, queried)
+    if contradiction:
+        logger.error("notify %s of channel %s is signed but %s", log.pk, log.channel.code, contradiction)
+        if second and not provider.weak_signature:
+            return _hold(log, NotifyLog.SECOND, attempt)
+        return _conclude(log, Verdict.REJECTED, contradiction, attempt)
+    if reason in (NotifyLog.ANOTHER_CHANNEL, NotifyLog.STRANGE_NUMBER):
+        return _hold(log, reason, attempt)
+    if attempt is not None and not reason and _is_another(attempt, notice):
+        logger.error("notify %s of channel %s pays %s by what was not put up", log.pk, log.channel.code, attempt)
+        return _leave_to_staff(log, attempt, reason)
+    return _apply(log, attempt, notice)
 
 
-def _confirmed(provider: Provider, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> Queried:
-    others = PaymentAttempt.objects.filter(channel=channel, ref=notice.provider_txn)
-    if others.exclude(pk=attempt.pk if attempt else None).exists():
-        # What the gateway calls so was put up under a number of ours, and this is not that one.
-        return Queried(state=PaymentState.MISSING)
-    return provider.confirm(notice)
+def _reason_to_hold(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> str:
+    """What keeps money from being booked as a matter of course; "" where nothing does.
+
+    A number of ours without an attempt is owed to somebody, such as after a restore from a backup. A merchant may be shared
+    with another shop, whose numbers are none of ours. And a genuine notify may be handed to another channel's door.
+    """
+    if attempt is None:
+        return "" if is_payment_number(notice.number) else NotifyLog.STRANGE_NUMBER
+    if attempt.channel_id != log.channel_id:
+        return NotifyLog.ANOTHER_CHANNEL
+    return NotifyLog.SECOND if attempt.state == State.PAID else ""
 
 
-def _believed(notice: Notice) -> Queried:
+def _leave_to_staff(log: NotifyLog, attempt: PaymentAttempt | None, reason: str) -> str:
+    """Nobody can be asked whether it is true: staff compares it with the gateway's console."""
+    if attempt is not None and not reason:
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(ask_at=None)
+    return _hold(log, reason or NotifyLog.FOR_STAFF, attempt)
+
+
+def _refuse(log: NotifyLog, channel: Channel, code: str) -> str:
+    logger.warning("notify %s of channel %s refused: %s", log.pk, channel.code, code)
+    if code == "serial":
+        expect_keys(channel)
+    at = clock.now()
+    with suppress(TooManyRequests):
+        take(FORGERIES, subject=_sender(log.address), at=at)
+        take(FORGERIES_OF_ALL, subject=channel.code, at=at)
+    NotifyLog.objects.filter(pk=log.pk).update(raw=log.raw[:KEEP_OF_FORGED], headers={})
+    return _conclude(log, Verdict.REJECTED, code)
+
+
+def _asked(provider: Provider, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> Queried:
+    """What the gateway itself says; a strong signature is its word already."""
+    if provider.weak_signature:
+        others = PaymentAttempt.objects.filter(channel=channel, ref=notice.provider_txn)
+        if others.exclude(pk=attempt.pk if attempt else None).exists():
+            # What the gateway calls so was put up under a number of ours, and this is not that one.
+            return Queried(state=PaymentState.MISSING)
+        return provider.confirm(notice)
     return Queried(state=PaymentState.PAID, provider_txn=notice.provider_txn, amount=notice.amount)
 
 
@@ -164,65 +223,54 @@ def _is_another(attempt: PaymentAttempt, notice: Notice) -> bool:
     return bool(notice.ref) and (notice.ref != attempt.ref or attempt.currency_amount is None)
 
 
-def _apply(log: NotifyLog, channel: Channel, attempt: PaymentAttempt | None, notice: Notice) -> str:
+def _apply(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> str:
+    facts = {"provider_txn": notice.provider_txn, "amount": notice.amount}
     try:
-        if attempt is None:
-            return _book_unclaimed(log, channel, notice)
         with transaction.atomic():
-            new = apply_payment(attempt_id=attempt.pk, provider_txn=notice.provider_txn, amount=notice.amount)
-            return _conclude(log, Verdict.APPLIED if new else Verdict.REPEATED, "", attempt)
-    except (TransactionTaken, ReferenceReused):
+            if attempt is None:
+                logger.error("notify %s of channel %s pays the unknown number %s", log.pk, log.channel.code, log.number)
+                new = book_unclaimed(channel=log.channel, number=notice.number, **facts)
+            else:
+                # It may have been paid by another transaction since it was looked at.
+                new = apply_second(attempt_id=attempt.pk, **facts)
+            told = "unclaimed" if attempt is None else ""
+            return _conclude(log, Verdict.APPLIED if new else Verdict.REPEATED, told, attempt)
+    except TransactionTaken:
         logger.error("notify %s: transaction %s was booked before", log.pk, notice.provider_txn)
-        return _conclude(log, Verdict.REJECTED, "transaction_taken", attempt)
-
-
-def _book_unclaimed(log: NotifyLog, channel: Channel, notice: Notice) -> str:
-    """Money under a number that we do not know, such as after a restore from a backup: it is kept for staff to assign."""
-    with transaction.atomic():
-        _, new = receive_from_channel(
-            channel=channel.code,
-            to=shop_account(Account.Purpose.UNCLAIMED),
-            amount=notice.amount,
-            kind=Transfer.Kind.UNCLAIMED,
-            ref=ledger_ref(channel.pk, notice.provider_txn),
-            at=clock.now(),
-            memo=notice.number[:200],
-        )
-        logger.error("notify %s of channel %s pays the unknown number %s", log.pk, channel.code, notice.number)
-        return _conclude(log, Verdict.APPLIED if new else Verdict.REPEATED, "unclaimed")
+        return _conclude(log, Verdict.REJECTED, TransactionTaken.code, attempt)
 
 
 def _conclude_repeat(log: NotifyLog, attempt: PaymentAttempt, notice: Notice) -> str:
-    if attempt.provider_txn != notice.provider_txn:
-        reason = "another_transaction"
-    elif attempt.paid_amount != notice.amount:
-        reason = "another_amount"
-    else:
+    if attempt.paid_amount == notice.amount:
         return _conclude(log, Verdict.REPEATED, "", attempt)
-    logger.error("notify %s: attempt %s was paid before, but %s", log.pk, attempt.number, reason)
-    return _conclude(log, Verdict.REJECTED, reason, attempt)
+    logger.error("notify %s: attempt %s was paid before with another amount", log.pk, attempt.number)
+    return _conclude(log, Verdict.REJECTED, "booked_amount", attempt)
 
 
 def _wait(log: NotifyLog, attempt: PaymentAttempt | None, queried: Queried) -> str:
-    """The gateway did not confirm: the attempt is asked about again soon, also one that was closed."""
-    if attempt is not None:
-        PaymentAttempt.objects.filter(pk=attempt.pk).exclude(state=PaymentAttempt.State.PAID).update(
-            ask_at=clock.now() + SHORTEST_GAP, last_error=queried.reason
-        )
-        send("payments.tasks.ask_attempt", attempt.pk)
-    return _conclude(log, Verdict.WAITING, queried.reason[:120], attempt)
+    """The gateway did not confirm. An attempt of the channel is asked about again soon, also one that was closed; all else is
+    taken up again by the sweep."""
+    mine = attempt if attempt is not None and attempt.channel_id == log.channel_id else None
+    if mine is not None:
+        unpaid = PaymentAttempt.objects.filter(pk=mine.pk).exclude(state=State.PAID)
+        if unpaid.update(ask_at=clock.now() + SHORTEST_GAP, last_error=queried.reason):
+            send("payments.tasks.ask_attempt", mine.pk)
+    return _conclude(log, Verdict.WAITING, queried.reason, mine)
 
 
-def _leave_to_staff(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> str:
-    """Nobody can be asked whether it is true: staff compares it with the gateway's console and confirms it by hand."""
-    if attempt is not None:
-        PaymentAttempt.objects.filter(pk=attempt.pk).update(ask_at=None)
-    return _conclude(log, Verdict.WAITING, NotifyLog.FOR_STAFF, attempt)
+def _hold(log: NotifyLog, reason: str, attempt: PaymentAttempt | None) -> str:
+    """Only people can tell whether it is true, or whose it is: staff books it or dismisses it. What they have before them, or
+    decided, is not put before them again."""
+    same = {"channel": log.channel, "number": log.number, "provider_txn": log.provider_txn, "amount": log.amount}
+    decided = Q(verdict=Verdict.HELD) | Q(verdict=Verdict.REJECTED, reason=DISMISSED)
+    known = NotifyLog.objects.filter(decided, **same).exclude(pk=log.pk).exists()
+    logger.error("notify %s of channel %s about %s is for staff: %s", log.pk, log.channel.code, log.number, reason)
+    return _conclude(log, Verdict.REPEATED if known else Verdict.HELD, reason, attempt)
 
 
 def _conclude(log: NotifyLog, verdict: str, reason: str, attempt: PaymentAttempt | None = None) -> str:
     log.verdict, log.reason, log.attempt_id = verdict, reason[:120], attempt.pk if attempt else None
-    log.save(update_fields=["verdict", "reason", "attempt_id"])
+    log.save(update_fields=["verdict", "reason", "attempt_id", "number", "provider_txn", "amount"])
     return verdict
 
 

@@ -13,11 +13,12 @@ from common.ids import payment_number
 from common.locks import lock_one
 from orders.models import Order
 from payments.exceptions import GatewayRefused, GatewaySilent, MethodUnavailable, NotPayable
-from payments.gateways import device_for, foreign_of, kind_of, provider_of
+from payments.gateways import can_be_asked, device_for, foreign_of, kind_of, provider_of
 from payments.models import Channel, PaymentAttempt, TopUp
 from payments.providers import Charge, Created, Device, Outcome, Provider
 from payments.purposes import Payable, PayableState, payable, payable_of
 from payments.selectors import channel_takes, fee_of
+from payments.services.asking import AFTER_UNPAID
 
 State, Show = PaymentAttempt.State, PaymentAttempt.Show
 # The first question to the gateway, in case its notify never comes.
@@ -101,7 +102,7 @@ def _open(wanted: Payable, channel: Channel, provider: Provider, method: str, *,
             rate=foreign.rate if foreign else None,
             created_at=at,
             expires_at=fresh.deadline,
-            ask_at=at + FIRST_ASK,
+            ask_at=at + FIRST_ASK if can_be_asked(channel) else fresh.deadline + AFTER_UNPAID,
             close_at=fresh.deadline if kind_of(channel).can_close else None,
         )
     # Not under the order's lock: attempts are locked before orders.

@@ -63,6 +63,7 @@ class StripeAccount:
 
 class StripeProvider(Provider):
     weak_signature = False
+    has_merchant_number = False
     accepted = Reply(200, "ok")
     refused = Reply(400, "fail")
     signed_headers = (HEADER,)

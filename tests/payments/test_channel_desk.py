@@ -154,7 +154,7 @@ class TestWithoutQuery:
         till.sandbox.act(attempt.number, "pay_silently")
         # The gateway has been heard: it need not repeat what only a person can settle.
         assert till.send(channel, till.fields(attempt)) == "success"
-        assert verdicts(channel) == ["waiting for_staff"]
+        assert verdicts(channel) == ["held for_staff"]
         order.refresh_from_db()
         assert order.state == Order.State.UNPAID
         assert list(parked_attempts()) == [attempt]

@@ -4,7 +4,6 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import transaction
 
 from audit.models import AuditEntry
 from common import clock
@@ -22,12 +21,12 @@ from payments.services import (
     return_unclaimed,
     settle_refund,
 )
-from payments.services.applying import ledger_ref
+from payments.services.applying import book_unclaimed
 from tests.desk import Act, at_desk, staff
 from tests.shelf import books
 from wallet.models import Account, Entry, Transfer
 from wallet.selectors import balance_of, credit_of_order
-from wallet.services import receive_from_channel, shop_account
+from wallet.services import shop_account
 
 pytestmark = pytest.mark.django_db
 
@@ -66,16 +65,8 @@ def unclaimed(db) -> Transfer:
     channel = Channel.objects.create(
         code="epay-test", name="易支付", methods=["alipay"], gateway_url="https://pay.test/"
     )
-    with transaction.atomic():
-        return receive_from_channel(
-            channel=channel.code,
-            to=shop_account(Account.Purpose.UNCLAIMED),
-            amount=Decimal("10.00"),
-            kind=Transfer.Kind.UNCLAIMED,
-            ref=ledger_ref(channel.pk, "T1"),
-            at=clock.now(),
-            memo="P1",
-        )[0]
+    book_unclaimed(channel=channel, number="P1", provider_txn="T1", amount=Decimal("10.00"))
+    return Transfer.objects.get(kind=Transfer.Kind.UNCLAIMED)
 
 
 @pytest.fixture

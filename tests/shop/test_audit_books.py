@@ -268,6 +268,10 @@ DAMAGES = {
         "INSERT INTO wallet_transfer (ref, kind, at, memo) SELECT ref, kind, at, memo FROM wallet_transfer"
         f" WHERE id = {GATEWAY}"
     ],
+    "payments.gateway_transactions_unlike_the_ledger": ["UPDATE payments_gatewaytransaction SET amount = amount + 1"],
+    "payments.unclaimed_money_given_as_another_sum": [
+        "INSERT INTO wallet_transfer (ref, kind, at, memo) VALUES ('unclaimed:0', 'assigned', now(), '')"
+    ],
     "payments.top_ups_unlike_attempts": ["UPDATE payments_topup SET credited = credited + 1"],
     "payments.bonuses_unlike_the_ledger": ["UPDATE payments_bonusgrant SET amount = amount + 1"],
     "payments.unclaimed_money_given_twice": [

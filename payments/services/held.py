@@ -1,0 +1,102 @@
+"""What only people can settle: notifies that wait for staff, and payments of which nobody will ever tell."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from audit.services import record
+from common import clock
+from common.locks import lock_one
+from common.reasons import read_reason
+from payments.exceptions import NotifyDecided, TransactionTaken, WaitsForNobody
+from payments.gateways import can_be_asked
+from payments.models import NotifyLog, PaymentAttempt
+from payments.selectors import parked_attempts
+from payments.services.applying import apply_second, book_unclaimed
+from payments.services.asking import end_of_waiting, held_of
+from payments.services.notifies import DISMISSED
+
+State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
+BOOK, DISMISS, UNPAID = "payments.book_notify", "payments.dismiss_notify", "payments.note_unpaid"
+
+
+def book_held(*, log_id: int, reason: str, actor: User, address: str | None = None) -> PaymentAttempt | None:
+    """Book the money of a held notify that staff saw in the gateway's own console, with an audit entry: for the attempt whose
+    number it is, returned; or, None, as money that nobody expected, to be assigned.
+
+    Locks the attempt, the notify, then what `apply_second` or `book_unclaimed` lock. Raises ReasonNeeded, NotifyDecided,
+    TransactionTaken.
+    """
+    reason = read_reason(reason)
+    with transaction.atomic():
+        attempt, log = _locked(log_id)
+        facts = {"provider_txn": log.provider_txn, "amount": log.amount}
+        if attempt is not None:
+            new = apply_second(attempt_id=attempt.pk, **facts)
+        else:
+            new = book_unclaimed(channel=log.channel, number=log.number, **facts)
+        if not new:
+            raise TransactionTaken
+        told = "" if attempt is not None else "unclaimed"
+        NotifyLog.objects.filter(pk=log.pk).update(verdict=Verdict.APPLIED, reason=told)
+        detail = {"provider_txn": log.provider_txn, "amount": str(log.amount), "number": log.number, "reason": reason}
+        record(action=BOOK, at=clock.now(), actor=actor, target=log, detail=detail, address=address)
+    return attempt
+
+
+def dismiss_notify(*, log_id: int, reason: str, actor: User, address: str | None = None) -> None:
+    """A held notify that the gateway's console does not bear out: it is refused, with an audit entry. Money that turns up
+    later is booked all the same. Locks the attempt, the notify. Raises ReasonNeeded, NotifyDecided.
+    """
+    reason = read_reason(reason)
+    with transaction.atomic():
+        attempt, log = _locked(log_id)
+        _refuse(NotifyLog.objects.filter(pk=log.pk))
+        if attempt is not None and not held_of(attempt).exists():
+            _wait_on(attempt)
+        detail = {"provider_txn": log.provider_txn, "amount": str(log.amount), "number": log.number, "reason": reason}
+        record(action=DISMISS, at=clock.now(), actor=actor, target=log, detail=detail, address=address)
+
+
+def note_unpaid(*, attempt_id: int, reason: str, actor: User, address: str | None = None) -> None:
+    """Staff saw in the gateway's own console that nothing was paid: the attempt is closed, what told otherwise is refused, with
+    an audit entry. Money that turns up later is booked all the same.
+
+    Locks the attempt. Raises ReasonNeeded, WaitsForNobody.
+    """
+    reason = read_reason(reason)
+    with transaction.atomic():
+        attempt = lock_one(PaymentAttempt.objects.filter(pk=attempt_id))
+        if attempt.state == State.PAID or not parked_attempts().filter(pk=attempt.pk).exists():
+            raise WaitsForNobody
+        told = NotifyLog.objects.filter(attempt_id=attempt.pk, channel_id=attempt.channel_id)
+        _refuse(told.filter(verdict__in=[Verdict.WAITING, Verdict.HELD]))
+        if attempt.state in PaymentAttempt.LIVE:
+            attempt.state = State.CLOSED
+        attempt.ask_at = None
+        attempt.save(update_fields=["state", "ask_at"])
+        detail = {"number": attempt.number, "reason": reason}
+        record(action=UNPAID, at=clock.now(), actor=actor, target=attempt, detail=detail, address=address)
+
+
+def _locked(log_id: int) -> tuple[PaymentAttempt | None, NotifyLog]:
+    """The held notify, and the attempt of its channel whose number it is: attempts are locked before their notifies."""
+    known = NotifyLog.objects.get(pk=log_id)
+    mine = PaymentAttempt.objects.select_related("channel").filter(pk=known.attempt_id, channel_id=known.channel_id)
+    attempt = lock_one(mine) if mine.exists() else None
+    log = lock_one(NotifyLog.objects.select_related("channel").filter(pk=log_id))
+    if log.verdict != Verdict.HELD:
+        raise NotifyDecided
+    return attempt, log
+
+
+def _refuse(notifies: QuerySet[NotifyLog]) -> None:
+    notifies.update(verdict=Verdict.REJECTED, reason=DISMISSED)
+
+
+def _wait_on(attempt: PaymentAttempt) -> None:
+    """It goes on as if that notify had never come."""
+    if attempt.state in PaymentAttempt.LIVE and attempt.ask_at is None:
+        at = clock.now()
+        attempt.ask_at = at if can_be_asked(attempt.channel) else max(at, end_of_waiting(attempt))
+        attempt.save(update_fields=["ask_at"])
