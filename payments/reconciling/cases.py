@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -17,6 +17,7 @@ from payments.models import Channel
 from payments.reconciling.checking import PREVIEW_FOR, PreviewOld, RunMoved, from_json
 from payments.reconciling.comparing import Difference
 from payments.reconciling.models import CaseMove, Reconciliation, ReconciliationCase
+from payments.selectors import case_workers, live_cases
 
 RunState, State = Reconciliation.State, ReconciliationCase.State
 CONFIRM, DROP = "reconciliation.confirm", "reconciliation.drop"
@@ -46,6 +47,9 @@ def confirm_run(*, run_id: int, actor: User | None = None, address: str | None =
     """Make cases of what a comparison found. A difference that is a case already is brought up to date; cases of these days
     that the statement no longer shows are closed as explained, and earlier comparisons of these days are replaced.
 
+    Each case has an owner at once: whoever confirms, if they may work on cases; else who has the fewest. It stays open only
+    where nobody may.
+
     Locks the channel's reconciling, then the comparison, then cases. Raises RunMoved, PreviewOld.
     """
     with transaction.atomic():
@@ -59,7 +63,7 @@ def confirm_run(*, run_id: int, actor: User | None = None, address: str | None =
             raise PreviewOld(hours=int(PREVIEW_FOR.total_seconds() // 3600))
         earlier_of_days(run).update(state=RunState.REPLACED)
         differences = [from_json(one) for one in run.found]
-        _write_cases(run, differences, at)
+        _write_cases(run, differences, _worker(actor), at)
         _close_agreeing(run, differences, at)
         borders = {name: run.borders.get(name, []) for name in ("beyond", "waiting")}
         Reconciliation.objects.filter(pk=run.pk).update(
@@ -99,7 +103,7 @@ def _key(kind: str, aspect: str, reference: str) -> tuple[str, str, str]:
     return str(kind), str(aspect), reference
 
 
-def _write_cases(run: Reconciliation, differences: Sequence[Difference], at: datetime) -> None:
+def _write_cases(run: Reconciliation, differences: Sequence[Difference], owner: User | None, at: datetime) -> None:
     references = [one.reference for one in differences]
     known = {
         _key(case.kind, case.aspect, case.reference): case
@@ -109,17 +113,18 @@ def _write_cases(run: Reconciliation, differences: Sequence[Difference], at: dat
     for one in differences:
         key = _key(one.kind, one.aspect, one.reference)
         if key in known:
-            _update_case(known[key], one, run, at)
+            _update_case(known[key], one, run, owner, at)
         else:
-            known[key] = _new_case(one, run, at)
+            known[key] = _new_case(one, run, owner, at)
             fresh.append(known[key])
     ReconciliationCase.objects.bulk_create(fresh, batch_size=1000)
     CaseMove.objects.bulk_create(
-        [CaseMove(case=case, from_state="", to_state=case.state, at=at) for case in fresh], batch_size=1000
+        [CaseMove(case=case, from_state="", to_state=case.state, owner_id=case.owner_id, at=at) for case in fresh],
+        batch_size=1000,
     )
 
 
-def _new_case(one: Difference, run: Reconciliation, at: datetime) -> ReconciliationCase:
+def _new_case(one: Difference, run: Reconciliation, owner: User | None, at: datetime) -> ReconciliationCase:
     return ReconciliationCase(
         channel_id=run.channel_id,
         run=run,
@@ -133,21 +138,41 @@ def _new_case(one: Difference, run: Reconciliation, at: datetime) -> Reconciliat
         ours=one.ours,
         theirs=one.theirs,
         amount=one.amount,
+        state=State.ASSIGNED if owner else State.OPEN,
+        owner=owner,
         opened_at=at,
     )
 
 
-def _update_case(case: ReconciliationCase, one: Difference, run: Reconciliation, at: datetime) -> None:
-    """The newest statement's facts. A closed case is opened again when they are others than those it was closed with."""
+def _worker(*preferred: User | None) -> User | None:
+    """The first of these who may work on cases, else who has the fewest of them."""
+    for one in preferred:
+        if one is not None and may_work(one):
+            return one
+    busy = dict(live_cases().order_by().values_list("owner").annotate(count=Count("pk")))
+    return min(case_workers(), key=lambda one: (busy.get(one.pk, 0), one.pk), default=None)
+
+
+def may_work(user: User) -> bool:
+    return user.is_active and user.is_staff and user.has_perm(PERMISSION)
+
+
+def _update_case(
+    case: ReconciliationCase, one: Difference, run: Reconciliation, owner: User | None, at: datetime
+) -> None:
+    """The newest statement's facts. A closed case is opened again when they are others than those it was closed with, for
+    whoever had it."""
     changed = (case.amount, case.theirs, case.ours) != (one.amount, one.theirs, one.ours)
     before = case.state
     if changed and case.state not in ReconciliationCase.LIVE:
-        case.state, case.owner, case.closed_at = State.OPEN, None, None
+        case.owner = case.owner if case.owner and may_work(case.owner) else owner
+        case.state, case.closed_at = State.ASSIGNED if case.owner else State.OPEN, None
     case.run, case.line, case.transfer_id = run, one.line, one.transfer_id
     case.ours, case.theirs, case.amount = one.ours, one.theirs, one.amount
     case.save(update_fields=["state", "owner", "closed_at", "run", "line", "transfer_id", "ours", "theirs", "amount"])
     if case.state != before:
-        CaseMove.objects.create(case=case, from_state=before, to_state=case.state, note=CHANGED, at=at)
+        facts = {"owner_id": case.owner_id, "note": CHANGED, "at": at}
+        CaseMove.objects.create(case=case, from_state=before, to_state=case.state, **facts)
 
 
 def _close_agreeing(run: Reconciliation, differences: Sequence[Difference], at: datetime) -> None:
@@ -198,12 +223,14 @@ def assign_cases(*, case_ids: Iterable[int], owner: User, actor: User, address: 
 
     Raises NotAWorker, CaseMoved when one of them is closed.
     """
-    if not owner.is_active or not owner.is_staff or not owner.has_perm(PERMISSION):
+    if not may_work(owner):
         raise NotAWorker(name=owner.get_username())
     with transaction.atomic():
         at = clock.now()
         cases = lock(ReconciliationCase.objects.filter(pk__in=list(case_ids)))
         for case in cases:
+            if case.state not in ReconciliationCase.LIVE:
+                raise CaseMoved(case=f"#{case.pk}")
             _move(case, State.ASSIGNED, owner=owner, actor=actor, at=at)
             detail = {"owner": owner.get_username()}
             record(action=ASSIGN, at=at, actor=actor, target=case, detail=detail, address=address)
@@ -229,14 +256,17 @@ def close_case(*, case_id: int, state: str, note: str, actor: User, address: str
 
 
 def reopen_case(*, case_id: int, note: str, actor: User, address: str | None = None) -> None:
-    """Open a closed case again. Locks the case. Raises NoteNeeded, CaseMoved."""
+    """Open a closed case again, for whoever had it, else for `actor`. Locks the case. Raises NoteNeeded, CaseMoved."""
     note = note.strip()[:300]
     if not note:
         raise NoteNeeded
     with transaction.atomic():
         at = clock.now()
         case = lock_one(ReconciliationCase.objects.filter(pk=case_id))
-        _move(case, State.OPEN, actor=actor, note=note, at=at)
+        if case.state in ReconciliationCase.LIVE:
+            raise CaseMoved(case=f"#{case.pk}")
+        owner = _worker(case.owner, actor)
+        _move(case, State.ASSIGNED if owner else State.OPEN, owner=owner, actor=actor, note=note, at=at)
         record(action=REOPEN, at=at, actor=actor, target=case, detail={"note": note}, address=address)
 
 

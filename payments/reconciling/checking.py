@@ -64,6 +64,7 @@ def check_statement(
     statement = read_statement(
         file, form_for(chosen=form, protocol=channel.provider, settings=channel.settings), reading
     )
+    whole = period is None
     if period is None:
         period = statement.period()
     else:
@@ -71,7 +72,7 @@ def check_statement(
     # One picture of our side, however many queries it takes.
     with transaction.atomic():
         books = books_for(channel, period, statement.rows)
-    found = compare(statement.rows, books, period, comparing)
+    found = compare(statement.rows, books, period, comparing, whole=whole)
     if len(found.differences) > MAX_DIFFERENCES:
         raise TooManyDifferences(count=len(found.differences), limit=MAX_DIFFERENCES)
     with transaction.atomic():
@@ -134,6 +135,7 @@ def _counts(found: Compared) -> dict[str, Any]:
         "rows": found.rows,
         "matched": found.matched,
         "waiting": len(found.waiting),
+        "outside": found.outside,
         "their_amount": found.their_amount,
         "our_amount": found.our_amount,
         **{str(kind): kinds.count(kind) for kind in CaseKind},

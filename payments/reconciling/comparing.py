@@ -18,6 +18,7 @@ from payments.reconciling.models import ReconciliationCase
 from payments.reconciling.rows import Kind, Period, Row, State
 
 Aspect, CaseKind = ReconciliationCase.Aspect, ReconciliationCase.Kind
+YUAN = "CNY"
 # How far apart the gateway's time of a payment and ours may lie around midnight.
 TOLERANCE = timedelta(minutes=30)
 # Fees are rounded by the gateway per payment, per batch or not at all.
@@ -28,7 +29,10 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """A payment attempt. `amount` and `at` are what was booked and when; None while it is not paid."""
+    """A payment attempt. `amount` and `at` are what was booked and when; None while it is not paid.
+
+    `foreign` of `currency` is what the gateway was to ask for in place of `asked` yuan, at `rate` yuan for one.
+    """
 
     attempt_id: int
     number: str
@@ -37,10 +41,29 @@ class Ours:
     asked: Decimal = ZERO
     state: str = ""
     at: datetime | None = None
+    currency: str = ""
+    foreign: Decimal | None = None
+    rate: Decimal | None = None
 
     @property
     def is_paid(self) -> bool:
         return self.amount is not None
+
+    def booked_in(self, currency: str) -> Decimal | None:
+        """What was booked, in the currency of a statement; None where nobody ever said what it is worth in it."""
+        booked = self.amount or ZERO
+        if currency == YUAN:
+            return booked
+        if currency != self.currency.upper() or self.foreign is None:
+            return None
+        return round_money(self.foreign * booked / self.asked)
+
+    def in_yuan(self, amount: Decimal, currency: str) -> Decimal:
+        """An amount of a statement by the rate of this payment."""
+        if currency == YUAN or self.rate is None:
+            return amount
+        booked = self.booked_in(currency)
+        return (self.amount or ZERO) if amount == booked else round_money(amount * self.rate)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +88,8 @@ class Neighbour:
 class Books:
     """Our side of a comparison.
 
-    `unclaimed` finds the transfer that booked a gateway's transaction as money that nobody expected. `beyond` are attempts
+    `unclaimed` finds the transfer that booked a gateway's transaction as money that nobody expected; `second` what was booked
+    of a transaction whose number had been paid before. `beyond` are attempts
     that other statements showed outside their own days. `before` and `after` are the neighbours, None where none was
     compared yet. `fee_rate` zero: nobody said what the gateway takes, so fees are not compared.
     """
@@ -73,6 +97,7 @@ class Books:
     attempts: Sequence[Ours]
     refunds: Sequence[OurRefund] = ()
     unclaimed: Mapping[str, int] = field(default_factory=dict)
+    second: Mapping[str, Decimal] = field(default_factory=dict)
     beyond: Collection[int] = ()
     before: Neighbour | None = None
     after: Neighbour | None = None
@@ -95,7 +120,8 @@ class Difference:
 
 @dataclass
 class Compared:
-    """What came of it. `seen` are the attempts that the statement shows; `beyond` those of them outside its days."""
+    """What came of it. `seen` are the attempts that the statement shows; `beyond` those of them outside its days. `outside`
+    rows are of other days than were asked for, and were not compared."""
 
     rows: int = 0
     matched: int = 0
@@ -105,11 +131,15 @@ class Compared:
     seen: set[int] = field(default_factory=set)
     beyond: set[int] = field(default_factory=set)
     waiting: set[int] = field(default_factory=set)
+    outside: int = 0
 
 
-def compare(rows: Sequence[Row], books: Books, period: Period, progress: Progress | None = None) -> Compared:
-    """Every difference between a statement's rows and our books, within `period`."""
-    return _Comparison(books, period, progress).run(rows)
+def compare(
+    rows: Sequence[Row], books: Books, period: Period, progress: Progress | None = None, *, whole: bool = False
+) -> Compared:
+    """Every difference between a statement's rows and our books, within `period`. `whole`: nobody chose days of it, so that
+    rows beyond the days that it claims are compared, too."""
+    return _Comparison(books, period, progress, whole=whole).run(rows)
 
 
 def row_facts(row: Row) -> dict[str, str]:
@@ -122,14 +152,24 @@ def row_facts(row: Row) -> dict[str, str]:
         "at": row.at,
         "refunded": row.refunded or None,
         "refund_number": row.refund_number,
-        "currency": "" if row.currency == "CNY" else row.currency,
+        "currency": "" if row.currency == YUAN else row.currency,
     }
     return _texts(facts)
 
 
 def our_facts(ours: Ours) -> dict[str, str]:
     amount = ours.asked if ours.amount is None else ours.amount
-    return _texts({"number": ours.number, "txn": ours.txn, "amount": amount, "state": ours.state, "at": ours.at})
+    foreign = f"{ours.foreign.normalize():f} {ours.currency}" if ours.foreign is not None else ""
+    return _texts(
+        {
+            "currency": foreign,
+            "number": ours.number,
+            "txn": ours.txn,
+            "amount": amount,
+            "state": ours.state,
+            "at": ours.at,
+        }
+    )
 
 
 def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -142,8 +182,8 @@ def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
 
 
 class _Comparison:
-    def __init__(self, books: Books, period: Period, progress: Progress | None) -> None:
-        self.books, self.period, self.progress = books, period, progress
+    def __init__(self, books: Books, period: Period, progress: Progress | None, *, whole: bool) -> None:
+        self.books, self.period, self.progress, self.whole = books, period, progress, whole
         self.by_number = {one.number: one for one in books.attempts}
         self.by_txn = {one.txn: one for one in books.attempts if one.txn}
         self.found = Compared()
@@ -153,7 +193,7 @@ class _Comparison:
 
     def run(self, rows: Sequence[Row]) -> Compared:
         wanted = [row for row in rows if self._is_wanted(row)]
-        self.found.rows = len(wanted)
+        self.found.rows, self.found.outside = len(wanted), len(rows) - len(wanted)
         payments = [row for row in wanted if row.kind == Kind.PAYMENT]
         # Whose transaction we know goes first: of two payments with one number, the other one is the second.
         payments.sort(key=lambda row: row.txn not in self.by_txn)
@@ -170,16 +210,20 @@ class _Comparison:
 
     def _is_wanted(self, row: Row) -> bool:
         """Rows of other days are another comparison's; near the border they help this one."""
-        if row.at is None:
-            return True
-        return self.period.start - TOLERANCE <= row.at < self.period.end + TOLERANCE
+        return self.whole or self._is_near(row)
 
-    def _is_of_period(self, row: Row) -> bool:
-        return row.at is None or self.period.holds(row.at)
+    def _is_near(self, row: Row) -> bool:
+        return row.at is None or self.period.start - TOLERANCE <= row.at < self.period.end + TOLERANCE
+
+    def _is_of_period(self, row: Row, ours: Ours | None) -> bool:
+        if row.at is None or self.period.holds(row.at):
+            return True
+        # Near the border, what we know is the neighbour's; a statement's other rows are in no other one.
+        return self.whole and (ours is None or not self._is_near(row))
 
     def _payment(self, row: Row, known_rows: dict[tuple, int]) -> None:
         ours = (self.by_txn.get(row.txn) if row.txn else None) or self.by_number.get(row.number)
-        if not self._is_of_period(row):
+        if not self._is_of_period(row, ours):
             # Its facts are for the statement of its own day; here it only shows that the payment is not missing.
             if ours is not None and row.state != State.UNPAID:
                 self._see(ours)
@@ -187,17 +231,20 @@ class _Comparison:
         if row.state == State.UNPAID:
             self._unpaid(row, ours)
             return
-        self.found.their_amount += row.amount
+        amount = ours.in_yuan(row.amount, row.currency) if ours else row.amount
+        self.found.their_amount += amount
         key = (row.txn, row.number if not row.txn else "")
         known_rows[key] += 1
         if known_rows[key] > 1:
-            self._add_row(CaseKind.DUPLICATE, Aspect.ROW, row, row.amount, again=known_rows[key])
+            self._add_row(CaseKind.DUPLICATE, Aspect.ROW, row, amount, again=known_rows[key])
         elif ours is None:
-            self._add_row(CaseKind.EXTRA, Aspect.UNKNOWN, row, row.amount)
+            self._add_row(CaseKind.EXTRA, Aspect.UNKNOWN, row, amount)
         elif not ours.is_paid:
-            self._add_row(CaseKind.EXTRA, Aspect.UNPAID, row, row.amount, ours)
+            self._add_row(CaseKind.EXTRA, Aspect.UNPAID, row, amount, ours)
+        elif row.txn != ours.txn and self.books.second.get(row.txn) == amount:
+            self.found.matched += 1
         elif ours.attempt_id in self.compared:
-            self._add_row(CaseKind.DUPLICATE, Aspect.TWICE, row, row.amount, ours)
+            self._add_row(CaseKind.DUPLICATE, Aspect.TWICE, row, amount, ours)
         else:
             self.compared.add(ours.attempt_id)
             self._see(ours)
@@ -221,17 +268,19 @@ class _Comparison:
     def _facts(self, row: Row, ours: Ours) -> None:
         """What both sides say of a payment that both know."""
         before = len(self.found.differences)
-        booked = ours.amount or ZERO
-        if row.currency != "CNY":
+        booked = ours.booked_in(row.currency)
+        if booked is None:
             self._add_row(CaseKind.DIFFERENT, Aspect.CURRENCY, row, ZERO, ours)
         elif row.amount != booked:
-            self._add_row(CaseKind.DIFFERENT, Aspect.AMOUNT, row, row.amount - booked, ours)
+            differs = ours.in_yuan(row.amount, row.currency) - (ours.amount or ZERO)
+            self._add_row(CaseKind.DIFFERENT, Aspect.AMOUNT, row, differs, ours)
         if (row.number and row.number != ours.number) or (row.txn and row.txn != ours.txn):
             self._add_row(CaseKind.DIFFERENT, Aspect.NUMBER, row, ZERO, ours)
         if row.fee is not None and self.books.fee_rate:
             expected = round_money(row.amount * self.books.fee_rate)
             if abs(row.fee - expected) > FEE_TOLERANCE:
-                self._add_row(CaseKind.DIFFERENT, Aspect.FEE, row, row.fee - expected, ours, fee=expected)
+                differs = ours.in_yuan(row.fee - expected, row.currency)
+                self._add_row(CaseKind.DIFFERENT, Aspect.FEE, row, differs, ours, fee=expected)
         self._refunded(row, ours)
         if len(self.found.differences) == before:
             self.found.matched += 1
@@ -244,7 +293,9 @@ class _Comparison:
         if told is None:
             return
         own = sum((one.amount for one in self.books.refunds if one.payment == ours.number), ZERO)
-        if told != own:
+        told = ours.in_yuan(told, row.currency)
+        # A part of foreign money is rounded to its own cents.
+        if abs(told - own) > (ZERO if row.currency == YUAN or ours.rate is None else ours.rate * CENT):
             self._add_row(CaseKind.DIFFERENT, Aspect.REFUND, row, own - told, ours, refunded=own)
 
     def _refunds(self, rows: Sequence[Row]) -> None:
@@ -263,7 +314,7 @@ class _Comparison:
             known.add(key)
             match = _match(row, left[payment])
             if match is None:
-                if self._is_of_period(row):
+                if self._is_of_period(row, ours):
                     self._add_row(CaseKind.EXTRA, Aspect.REFUND, row, -row.amount, ours, refund=True)
                 continue
             left[payment].remove(match)

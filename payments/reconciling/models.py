@@ -41,6 +41,7 @@ class Reconciliation(models.Model):
     different = models.PositiveIntegerField(_("内容不同"), default=0)
     duplicate = models.PositiveIntegerField(_("重复"), default=0)
     waiting = models.PositiveIntegerField(_("等待相邻账单"), default=0)
+    outside = models.PositiveIntegerField(_("其他日期的行（未核对）"), default=0, db_default=0)
     their_amount = models.DecimalField(_("渠道收款合计"), max_digits=14, decimal_places=2, default=0)
     our_amount = models.DecimalField(_("我方收款合计"), max_digits=14, decimal_places=2, default=0)
     # What was found, until it is confirmed; and which attempts lie near its borders (payments.reconciling.comparing).
@@ -108,8 +109,8 @@ class ReconciliationCase(models.Model):
     MOVES = {
         State.OPEN: {State.ASSIGNED, State.EXPLAINED, State.SETTLED},
         State.ASSIGNED: {State.ASSIGNED, State.EXPLAINED, State.SETTLED},
-        State.EXPLAINED: {State.OPEN},
-        State.SETTLED: {State.OPEN},
+        State.EXPLAINED: {State.OPEN, State.ASSIGNED},
+        State.SETTLED: {State.OPEN, State.ASSIGNED},
     }
     LIVE = (State.OPEN, State.ASSIGNED)
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from itertools import islice
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
-from payments.models import Channel, PaymentAttempt, Refund
+from payments.models import Channel, GatewayTransaction, PaymentAttempt, Refund
 from payments.reconciling.comparing import TOLERANCE, Books, Neighbour, OurRefund, Ours
 from payments.reconciling.models import Reconciliation
 from payments.reconciling.rows import Period, Row
@@ -15,6 +16,7 @@ from wallet.models import Transfer
 
 CHUNK = 5_000
 FIELDS = ("pk", "number", "provider_txn", "paid_amount", "amount", "state", "paid_at")
+FOREIGN = ("currency", "currency_amount", "rate")
 # A payment that we hear of days late is still found in the statement of its own day.
 OTHER_DAYS = timedelta(days=7)
 
@@ -64,6 +66,7 @@ def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
         attempts=list(found.values()),
         refunds=our_refunds(channel, period, numbers | {one.number for one in found.values()}),
         unclaimed=_unclaimed(channel, txns),
+        second=_second(channel, txns),
         beyond=_beyond(runs, period),
         before=_neighbour(runs.filter(first_day__lt=period.first, last_day__gte=period.first - timedelta(days=1))),
         after=_neighbour(runs.filter(last_day__gt=period.last, first_day__lte=period.last + timedelta(days=1))),
@@ -72,8 +75,20 @@ def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
 
 
 def _attempts(found) -> Iterator[Ours]:
-    for pk, number, txn, paid, asked, state, at in found.values_list(*FIELDS).iterator(chunk_size=CHUNK):
-        yield Ours(attempt_id=pk, number=number, txn=txn or "", amount=paid, asked=asked, state=state, at=at)
+    for row in found.values_list(*FIELDS, *FOREIGN).iterator(chunk_size=CHUNK):
+        pk, number, txn, paid, asked, state, at, currency, foreign, rate = row
+        yield Ours(
+            attempt_id=pk,
+            number=number,
+            txn=txn or "",
+            amount=paid,
+            asked=asked,
+            state=state,
+            at=at,
+            currency=currency,
+            foreign=foreign,
+            rate=rate,
+        )
 
 
 def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
@@ -90,6 +105,16 @@ def _unclaimed(channel: Channel, txns: Iterable[str]) -> dict[str, int]:
         refs = [start + txn for txn in some]
         rows = Transfer.objects.filter(ref__in=refs, kind=Transfer.Kind.UNCLAIMED).values_list("ref", "pk")
         found.update((ref.removeprefix(start), pk) for ref, pk in rows)
+    return found
+
+
+def _second(channel: Channel, txns: Iterable[str]) -> dict[str, Decimal]:
+    """What was booked, by the gateway's transaction, of numbers that were paid twice."""
+    mine = GatewayTransaction.objects.filter(channel=channel, attempt__isnull=False)
+    found: dict[str, Decimal] = {}
+    for some in _chunks(txns):
+        further = mine.filter(provider_txn__in=some).exclude(provider_txn=F("attempt__provider_txn"))
+        found.update(further.values_list("provider_txn", "amount"))
     return found
 
 

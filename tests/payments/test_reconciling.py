@@ -4,7 +4,7 @@ import io
 import random
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -13,12 +13,13 @@ from django.core.management import CommandError, call_command
 from audit.models import AuditEntry
 from common import clock
 from common.clock import SHANGHAI
-from payments.models import PaymentAttempt, ReconciliationCase
+from payments.models import Channel, PaymentAttempt, ReconciliationCase
 from payments.reconciling import cases, ours
 from payments.reconciling.checking import TooManyDifferences, check_statement, forget_unconfirmed
 from payments.reconciling.comparing import OurRefund
 from payments.reconciling.models import CaseMove, Reconciliation
 from payments.reconciling.rows import Period, StatementError
+from payments.services import apply_second
 from tests.desk import staff
 from tests.payments.statements import (
     DAY,
@@ -26,6 +27,7 @@ from tests.payments.statements import (
     NOON,
     WRITERS,
     Entry,
+    alipay,
     entry_of,
     epay,
     make_channel,
@@ -284,8 +286,8 @@ def test_a_corrected_file_updates_and_closes_what_agrees_now(channel, paid, olga
     corrected = [replace(entries[0], amount=entries[0].amount + 2), *entries[1:]]
     reconcile(channel, epay(corrected))
     differs, missing = ReconciliationCase.objects.order_by("pk")
-    assert (differs.amount, differs.state) == (Decimal("2.00"), State.OPEN)
-    assert (missing.state, missing.note, missing.owner) == (State.EXPLAINED, cases.AGREES, None)
+    assert (differs.amount, differs.state) == (Decimal("2.00"), State.ASSIGNED)
+    assert (missing.state, missing.note, missing.owner) == (State.EXPLAINED, cases.AGREES, olga)
 
 
 def test_a_closed_case_stays_closed_unless_the_facts_change(channel, paid, olga):
@@ -298,7 +300,7 @@ def test_a_closed_case_stays_closed_unless_the_facts_change(channel, paid, olga)
     assert (case.state, case.owner) == (State.SETTLED, olga)
     reconcile(channel, epay([replace(entries[0], amount=entries[0].amount + 5), *entries[1:]]))
     case.refresh_from_db()
-    assert (case.state, case.owner, case.amount) == (State.OPEN, None, Decimal("5.00"))
+    assert (case.state, case.owner, case.amount) == (State.ASSIGNED, olga, Decimal("5.00"))
 
 
 def test_a_case_of_an_unpaid_attempt_ends_when_it_turns_out_to_be_paid(channel, charlie, paid):
@@ -313,6 +315,70 @@ def test_a_case_of_an_unpaid_attempt_ends_when_it_turns_out_to_be_paid(channel, 
     assert ReconciliationCase.objects.get().state == State.EXPLAINED
 
 
+def test_a_row_beyond_the_days_that_the_file_claims_is_told(channel, paid):
+    """A gateway's file of one day that holds a payment of eight days later: nobody else would look for it."""
+    later = NOON + timedelta(days=8)
+    mine = [entry_of(one) for one in paid]
+    reconcile(channel, alipay([*mine, Entry("P-NONE", "T-LATE", Decimal("5.00"), at=later)]), form="alipay")
+    assert found(channel) == [("extra", "unknown", "T-LATE")]
+    assert ReconciliationCase.objects.get().day == later.date()
+
+
+def test_rows_of_days_that_nobody_asked_for_are_counted(channel, paid):
+    mine = [entry_of(one) for one in paid]
+    data = alipay([*mine, Entry("P-NONE", "T-LATE", Decimal("5.00"), at=NOON + timedelta(days=8))])
+    run = check(channel, data, form="alipay", period=Period(DAY, DAY))
+    assert (run.outside, run.extra, run.rows) == (1, 0, len(mine))
+
+
+class TestForeignMoney:
+    """Stripe asked for dollars: 72 yuan at 7.2."""
+
+    @pytest.fixture
+    def dollars(self, channel, paid):
+        one = paid[0]
+        foreign = {"currency": "USD", "currency_amount": Decimal("10.00"), "rate": Decimal("7.2")}
+        PaymentAttempt.objects.filter(pk=one.pk).update(amount=72, paid_amount=72, **foreign)
+        PaymentAttempt.objects.exclude(pk=one.pk).delete()
+        Channel.objects.update(fee_rate=0)
+        channel.refresh_from_db()
+        return PaymentAttempt.objects.get()
+
+    @staticmethod
+    def bill(attempt, amount: str = "10.00", back: str = "0.00", currency: str = "usd") -> bytes:
+        names = "id,Created date (UTC),Amount,Amount Refunded,Currency,Status,Fee,number (metadata)"
+        day = f"{NOON.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+        row = f"{attempt.provider_txn},{day},{amount},{back},{currency},Paid,0.59,{attempt.number}"
+        return f"{names}\n{row}\n".encode()
+
+    def test_what_both_know_is_no_difference(self, channel, dollars):
+        run = check(channel, self.bill(dollars), form="stripe")
+        assert (run.differences, run.matched, run.their_amount) == (0, 1, Decimal("72.00"))
+
+    def test_a_wrong_amount_is_told_in_yuan(self, channel, dollars):
+        reconcile(channel, self.bill(dollars, amount="1.00"), form="stripe")
+        case = ReconciliationCase.objects.get()
+        assert (case.aspect, case.amount) == ("amount", Decimal("-64.80"))
+        assert (case.ours["currency"], case.theirs["currency"]) == ("10 USD", "USD")
+
+    def test_so_is_a_refund_that_we_do_not_know(self, channel, dollars):
+        reconcile(channel, self.bill(dollars, back="2.50"), form="stripe")
+        case = ReconciliationCase.objects.get()
+        assert (case.aspect, case.amount) == ("refund", Decimal("-18.00"))
+
+    def test_money_that_nobody_asked_for_is_another_currency(self, channel, dollars):
+        reconcile(channel, self.bill(dollars, currency="eur"), form="stripe")
+        assert ReconciliationCase.objects.get().aspect == "currency"
+
+
+@pytest.mark.damages_books
+def test_a_second_payment_that_was_credited_is_known(channel, paid):
+    first = paid[0]
+    apply_second(attempt_id=first.pk, provider_txn="SECOND", amount=first.amount)
+    data = epay([*(entry_of(one) for one in paid), replace(entry_of(first), txn="SECOND")])
+    assert check(channel, data).differences == 0
+
+
 @pytest.mark.damages_books
 def test_money_that_nobody_expected_leads_to_its_transfer(channel, paid):
     transfer = Transfer.objects.create(ref=f"gw:{channel.pk}:T-STRANGE", kind="unclaimed", at=NOON)
@@ -324,9 +390,35 @@ def test_money_that_nobody_expected_leads_to_its_transfer(channel, paid):
 # Who works on it
 
 
+def test_whoever_confirms_has_the_cases(channel, paid, olga):
+    fay = staff("fay", "payments.work_case")
+    run = check(channel, epay([entry_of(one) for one in paid[1:]]))
+    cases.confirm_run(run_id=run.pk, actor=fay)
+    case = ReconciliationCase.objects.get()
+    assert (case.state, case.owner) == (State.ASSIGNED, fay)
+    assert CaseMove.objects.get().owner_id == fay.pk
+
+
+def test_else_it_is_who_has_the_fewest_of_those_with_the_right(db):
+    lars = staff("lars", "payments.reconcile_channel")
+    fay, gus = staff("fay", "payments.work_case"), staff("gus", "payments.work_case")
+    for owner in (fay, gus, fay):
+        channel = make_channel()
+        run = check(channel, epay([Entry("P-NONE", "T-NONE", Decimal("5.00"))]))
+        cases.confirm_run(run_id=run.pk, actor=lars)
+        assert ReconciliationCase.objects.get(channel=channel).owner == owner
+
+
+def test_where_nobody_has_the_right_a_case_waits(channel, paid):
+    reconcile(channel, epay([entry_of(one) for one in paid[1:]]))
+    case = ReconciliationCase.objects.get()
+    assert (case.state, case.owner) == (State.OPEN, None)
+
+
 def test_a_case_goes_from_hand_to_hand_with_its_history(channel, paid, olga):
     reconcile(channel, epay([entry_of(one) for one in paid[1:]]))
     case = ReconciliationCase.objects.get()
+    assert (case.state, case.owner) == (State.ASSIGNED, olga)
     fay = staff("fay", "payments.work_case")
     with pytest.raises(cases.NotAWorker):
         cases.assign_cases(case_ids=[case.pk], owner=staff("lars"), actor=olga)
@@ -344,13 +436,13 @@ def test_a_case_goes_from_hand_to_hand_with_its_history(channel, paid, olga):
             act()
     cases.reopen_case(case_id=case.pk, note="又查了一次", actor=fay)
     case.refresh_from_db()
-    assert (case.state, case.owner) == (State.OPEN, None)
+    assert (case.state, case.owner) == (State.ASSIGNED, fay)
     moves = list(CaseMove.objects.values_list("from_state", "to_state", "actor_id"))
     assert moves == [
-        ("", "open", None),
-        ("open", "assigned", olga.pk),
+        ("", "assigned", None),
+        ("assigned", "assigned", olga.pk),
         ("assigned", "explained", fay.pk),
-        ("explained", "open", fay.pk),
+        ("explained", "assigned", fay.pk),
     ]
     told = AuditEntry.objects.filter(target_type="payments.ReconciliationCase").values_list("action", flat=True)
     assert sorted(told) == ["case.assign", "case.close", "case.reopen"]

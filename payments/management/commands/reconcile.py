@@ -74,6 +74,8 @@ class Command(BaseCommand):
         counts = {name: getattr(run, name) for name in names}
         self.stdout.write(told % {**counts, "first": run.first_day, "last": run.last_day})
         amounts = {"theirs": run.their_amount, "ours": run.our_amount}
+        if run.outside:
+            self.stdout.write(_("账单里另有 %(count)s 行属于其他日期，没有核对") % {"count": run.outside})
         self.stdout.write(_("渠道收款合计 ¥%(theirs)s，我方收款合计 ¥%(ours)s") % amounts)
         for one in run.found[:SHOWN]:
             aspect = ReconciliationCase.Aspect(one["aspect"]).label
