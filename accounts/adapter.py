@@ -4,14 +4,15 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
 from accounts.desk_door import AT_DESK
+from accounts.exceptions import PuzzleNeeded
 from accounts.models import SignInTry, User
 from accounts.names import plain_name
+from accounts.services.doors import refused
 from audit.services import record
 from common import clock
 from common.exceptions import TooManyRequests
@@ -49,17 +50,22 @@ class AccountAdapter(DefaultAccountAdapter):
         return request.client_address
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
+        address = request.client_address
         try:
-            services.count_try(name=_name(credentials), address=request.client_address)
-        except TooManyRequests as error:
-            raise ValidationError(str(error), code=error.code, params=error.params) from error
+            if request.user.is_authenticated:
+                services.count_again(user=request.user, address=address)
+            else:
+                services.count_try(name=_name(credentials), address=address, answer=request.POST.get("puzzle", ""))
+        except (TooManyRequests, PuzzleNeeded) as error:
+            raise refused(error) from error
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> User | None:
         user = super().authenticate(request, **credentials)
-        if user is not None:
-            services.forgive_try(
-                name=_name(credentials), address=request.client_address, door=_door(request), user=user
-            )
+        address = request.client_address
+        if user is not None and request.user.is_authenticated:
+            services.forgive_again(user=request.user, address=address)
+        elif user is not None:
+            services.forgive_try(name=_name(credentials), address=address, door=SignInTry.Door.SHOP, user=user)
         return user
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:

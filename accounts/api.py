@@ -12,7 +12,7 @@ from rest_framework.response import Response
 
 from accounts import services
 from accounts.authentication import TokenAuthentication
-from accounts.exceptions import SecondFactorNeeded, WrongPassword
+from accounts.exceptions import PuzzleNeeded, SecondFactorNeeded, SolvePuzzle, WrongPassword
 from accounts.models import SignInTry
 from accounts.names import plain_name
 from accounts.selectors import usable_tokens
@@ -37,6 +37,12 @@ class TokenWish(StrictSerializer):
     password = StrictCharField(max_length=200, write_only=True)
     code = StrictCharField(
         max_length=20, default="", write_only=True, help_text=_("开启了两步验证的账户必填：验证器的验证码或恢复码")
+    )
+    puzzle = StrictCharField(
+        max_length=2000,
+        default="",
+        write_only=True,
+        help_text=_("仅在返回 puzzle_needed 后填写：params.puzzle 的解，格式同 ALTCHA 第一版"),
     )
     name = StrictCharField(max_length=60, default="API", help_text=_("令牌的名称，便于日后识别"))
 
@@ -74,12 +80,19 @@ class Tokens(PrivateView):
         summary=_("用用户名和密码换取令牌"),
         auth=[],
         request=TokenWish,
-        responses={201: NewToken, 401: OpenApiResponse(description=_("用户名或密码不正确"))},
+        responses={
+            201: NewToken,
+            401: OpenApiResponse(description=_("用户名或密码不正确")),
+            429: OpenApiResponse(description=_("操作太频繁；puzzle_needed 时先解 params.puzzle，或到期后再试")),
+        },
     )
     def post(self, request: Request) -> Response:
         wish = read_body(TokenWish, request)
         address = request.client_address
-        services.count_try(name=wish["username"], address=address)
+        try:
+            services.count_try(name=wish["username"], address=address, answer=wish["puzzle"])
+        except PuzzleNeeded as error:
+            raise SolvePuzzle(error) from error
         user = authenticate(request, username=plain_name(wish["username"]), password=wish["password"])
         if user is None:
             services.note_wrong_try(name=wish["username"], address=address, door=SignInTry.Door.API)

@@ -5,11 +5,29 @@ Not in accounts.admin: unfold reads it while Django is still putting the admin t
 
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
-from unfold.forms import AuthenticationForm
+from unfold.forms import AdminOwnPasswordChangeForm, AuthenticationForm
 
+from accounts.exceptions import PuzzleNeeded, SolveElsewhere
 from accounts.models import SignInTry
-from accounts.services import count_try, forgive_try, note_wrong_try
-from common.exceptions import TooManyRequests
+from accounts.services import check_password_again, count_try, forgive_try, note_wrong_try
+from accounts.services.doors import refused
+from common.exceptions import DomainError, TooManyRequests
+
+
+class OwnPasswordForm(AdminOwnPasswordChangeForm):
+    """The old password counts with all doors at which it can be guessed."""
+
+    def __init__(self, *args, address: str, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.address = address
+
+    def clean_old_password(self) -> str:
+        typed = self.cleaned_data["old_password"]
+        try:
+            check_password_again(user=self.user, password=typed, address=self.address)
+        except DomainError as error:
+            raise refused(error) from error
+        return typed
 
 
 class SignInForm(AuthenticationForm):
@@ -22,8 +40,10 @@ class SignInForm(AuthenticationForm):
         name, address = self.cleaned_data.get("username", ""), self.request.client_address
         try:
             count_try(name=name, address=address)
+        except PuzzleNeeded as error:
+            raise refused(SolveElsewhere(error)) from error
         except TooManyRequests as error:
-            raise ValidationError(str(error), code=error.code, params=error.params) from error
+            raise refused(error) from error
         try:
             cleaned = super().clean()
         except ValidationError:

@@ -97,6 +97,25 @@ class PuzzleNeeded(DomainError):
         self.puzzle = puzzle
 
 
+class SolveElsewhere(PuzzleNeeded):
+    """The same at the admin's door, which shows no puzzles."""
+
+    message = _("这个账户最近有许多失败的登录：请从商城的登录页登录后再进入后台，或 %(seconds)s 秒后再试")
+
+    def __init__(self, asked: PuzzleNeeded) -> None:
+        super().__init__(asked.params["seconds"], asked.puzzle)
+
+
+class SolvePuzzle(PuzzleNeeded):
+    """The same, told to a program."""
+
+    message = _("这个账户最近有许多失败的登录：请解出 params.puzzle，填入 puzzle 后重试，或 %(seconds)s 秒后重试")
+
+    def __init__(self, asked: PuzzleNeeded) -> None:
+        super().__init__(asked.params["seconds"], asked.puzzle)
+        self.params["puzzle"] = asked.puzzle
+
+
 class ErasureRefused(Conflict):
     """Something is still open; `reasons` says what."""
 

@@ -9,12 +9,14 @@ from allauth.account.forms import LoginForm as BaseLogin
 from allauth.account.forms import ResetPasswordForm as BaseReset
 from allauth.account.forms import SignupForm as BaseSignup
 from allauth.core import context
+from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts import services
+from accounts.exceptions import PuzzleNeeded
 from accounts.names import plain_name
-from accounts.services.doors import REGISTER, RESET, SIGN_IN, AtDoor, refused
-from audit.services import Limit, give_back, take
+from accounts.services.doors import REGISTER, RESET, AtDoor, refused
+from audit.services import Limit, take
 from common import clock
 from common.addresses import counted_as
 from common.exceptions import DomainError
@@ -35,12 +37,12 @@ class LoginForm(AtDoor, BaseLogin):
         return plain_name(self.cleaned_data["login"])
 
     def clean(self) -> dict:
-        name = self.cleaned_data.get("login", "").casefold()
-        if not self.errors:
-            self.go_through(SIGN_IN, name)
-        cleaned = super().clean()
-        give_back(SIGN_IN.freely, subject=name)
-        return cleaned
+        try:
+            return super().clean()
+        except ValidationError as error:
+            if isinstance(error.__cause__, PuzzleNeeded):
+                self.puzzle = error.__cause__.puzzle
+            raise
 
 
 class SignupForm(AtDoor, BaseSignup):

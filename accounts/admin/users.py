@@ -47,6 +47,7 @@ act_names.update(
         "user.block": _("停用账户"),
         "user.unblock": _("启用账户"),
         "user.reset_password": _("设置临时密码"),
+        "user.own_password": _("本人修改密码"),
         "user.rights": _("更改员工权限"),
         "user.create_staff": _("新建员工"),
         "user.desk_sign_in": _("登录后台"),
@@ -58,6 +59,7 @@ act_names.update(
         "factor.lifted": _("客服移除两步验证"),
         "factor.removed": _("移除两步验证"),
         "factor.reset": _("重新生成恢复码"),
+        "token.end": _("停用全部 API 令牌"),
         "token.issue": _("签发 API 令牌"),
         "token.revoke": _("吊销 API 令牌"),
     }

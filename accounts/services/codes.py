@@ -12,6 +12,7 @@ from allauth.mfa import app_settings
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from allauth.mfa.utils import decrypt
+from django.db.models import QuerySet
 
 from accounts.exceptions import WrongCode
 from accounts.models import User
@@ -27,9 +28,14 @@ SPENT = Limit("code of an app", burst=1, every=timedelta(minutes=3))
 NEIGHBOURS = (0, -1, 1)
 
 
+def factors_of(user: User) -> QuerySet[Authenticator]:
+    """What signing in takes beside the password: any one of these."""
+    return Authenticator.objects.filter(user_id=user.pk, type__in=[Type.TOTP, Type.WEBAUTHN])
+
+
 def has_second_factor(user: User) -> bool:
     """Whether signing in as this user takes more than the password."""
-    return Authenticator.objects.filter(user_id=user.pk, type__in=[Type.TOTP, Type.WEBAUTHN]).exists()
+    return factors_of(user).exists()
 
 
 def has_typed_factor(user: User) -> bool:

@@ -21,12 +21,6 @@ RESET = Door(
     freely=Limit("reset mail", burst=5, every=timedelta(minutes=5)),
     solved=Limit("reset mail, solved", burst=20, every=timedelta(minutes=2)),
 )
-# After wrong tries on one name from many addresses each further one costs its sender work; its owner is not kept out.
-SIGN_IN = Door(
-    "sign in",
-    freely=Limit("sign in, name, freely", burst=20, every=timedelta(minutes=3)),
-    solved=Limit("sign in, name, solved", burst=100, every=timedelta(seconds=36)),
-)
 
 
 class AtDoor:

@@ -1,7 +1,7 @@
 """What became of tries to sign in, and doors that stay shut after too many wrong ones.
 
-The limits of accounts.services.signing_in slow guessing down; this ends it. A door is shut for a name from one network
-address, never for the name everywhere: or a stranger could keep its owner out. A name that nobody has is shut alike, so
+The limits of accounts.services.signing_in slow guessing down; this ends it. A door is shut for an account from one network
+address, never for the account everywhere: or a stranger could keep its owner out. A name that nobody has is shut alike, so
 that the answer does not tell which names there are; what was typed is kept as a fingerprint only, as people type
 passwords into the field of the name.
 """
@@ -9,11 +9,11 @@ passwords into the field of the name.
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Q
 
 from accounts.exceptions import LockoutNotFound, SignInLocked
 from accounts.models import Lockout, SignInTry, User
 from accounts.names import plain_name
+from accounts.selectors import whoever_is_named
 from audit.services import record
 from common import clock
 from common.addresses import counted_as
@@ -27,18 +27,19 @@ KEEP = timedelta(days=90)
 Door = SignInTry.Door
 
 
-def check_unlocked(*, name: str, address: str, at: datetime) -> None:
-    """Raises SignInLocked while this name is shut out from this address."""
-    shut = _open(at).filter(mark=mark_of(name), address=counted_as(address)).first()
+def check_unlocked(*, key: str, address: str, at: datetime) -> None:
+    """Raises SignInLocked while what `account_key` stands for is shut out from this address."""
+    shut = _open(at).filter(mark=_mark(key), address=counted_as(address)).first()
     if shut is not None:
         raise SignInLocked(shut.until - at)
 
 
 def note_try(*, name: str, address: str, door: str, user: User | None) -> None:
     """Keep a try; `user` is who came in, None for a wrong password. Too many wrong ones shut the door."""
-    at, mark, counted = clock.now(), mark_of(name), counted_as(address)
+    at, counted, meant = clock.now(), counted_as(address), whoever_is_named(name)
+    mark = _mark(_key(name, meant))
     with transaction.atomic():
-        known = user or _meant(name)
+        known = user or meant
         SignInTry.objects.create(
             user=known, mark=mark, address=address, counted=counted, door=door, right=user is not None, at=at
         )
@@ -81,9 +82,18 @@ def forget_old_tries() -> int:
         return SignInTry.objects.filter(at__lt=long_ago).delete()[0]
 
 
-def mark_of(name: str) -> str:
-    """What stands for a name that was typed at a door, in either case of its letters."""
-    return fingerprint(plain_name(name).casefold(), "sign-in").hex()
+def account_key(name: str) -> str:
+    """Under what tries at this name are counted: the account, by name or mail alike, else the name itself, in either case of
+    its letters."""
+    return _key(name, whoever_is_named(name))
+
+
+def _key(name: str, meant: User | None) -> str:
+    return f"user {meant.pk}" if meant is not None else f"name {plain_name(name).casefold()}"
+
+
+def _mark(key: str) -> str:
+    return fingerprint(key, "sign-in").hex()
 
 
 def _open(at: datetime):
@@ -97,10 +107,3 @@ def _wrong_ones(mark: str, counted: str, at: datetime) -> int:
     opened = Lockout.objects.filter(mark=mark, address=counted, ended_at__isnull=False).order_by("-ended_at").first()
     since = max(filter(None, [last, opened.ended_at if opened else None]), default=None)
     return tries.filter(right=False, **({"at__gt": since} if since else {})).count()
-
-
-def _meant(name: str) -> User | None:
-    name = plain_name(name)
-    return User.objects.filter(
-        Q(username__iexact=name) | Q(email__iexact=name, email_verified_at__isnull=False)
-    ).first()

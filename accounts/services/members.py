@@ -4,6 +4,7 @@ from django.db import transaction
 
 from accounts.models import User
 from accounts.names import plain_name
+from audit.services import record
 from common import clock
 from events.contracts import UserRegistered
 from events.services import emit
@@ -26,6 +27,12 @@ def register(*, user: User, storefront_id: int, invite_code: str = "") -> User:
         told = UserRegistered(user_id=user.pk, storefront_id=storefront_id, registered_at=at, invite_code=code)
         emit(told, at=at)
     return user
+
+
+def note_own_password(*, user: User, address: str | None = None) -> None:
+    """Write down that an account's owner has chosen its password: from then on it is nobody else's."""
+    with transaction.atomic():
+        record(action="user.own_password", at=clock.now(), actor=user, target=user, address=address)
 
 
 def create_member(

@@ -55,6 +55,16 @@ def revoke_token(*, user: User, public_id: str, address: str | None = None) -> N
         record(action="token.revoke", at=at, actor=user, target=token, address=address)
 
 
+def end_tokens(*, user: User, address: str | None = None) -> int:
+    """End all of a member's tokens: what was made with the password alone does not outlive its sufficing. Returns how many."""
+    with transaction.atomic():
+        at = clock.now()
+        ended = usable_tokens(user).update(revoked_at=at)
+        if ended:
+            record(action="token.end", at=at, actor=user, target=user, detail={"count": ended}, address=address)
+    return ended
+
+
 def live_token(text: str) -> ApiToken | None:
     """The token with whom it speaks for; None for one that is unknown or revoked, whose owner is blocked or has changed the
     password. Notes the use now and then.

@@ -45,7 +45,7 @@ def _refusal(error: DomainError) -> Response:
     field = params.pop("field", None)
     fields = {f"fields.{field}": [str(error)]} if field else None
     response = Response(error_body(error.code, error, fields, params), status=error.status)
-    if isinstance(error, TooManyRequests):
+    if error.status == TooManyRequests.status and "seconds" in error.params:
         response["Retry-After"] = str(error.params["seconds"])
     return response
 

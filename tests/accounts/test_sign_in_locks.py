@@ -15,8 +15,9 @@ from django.test import Client, override_settings
 
 from accounts.models import Lockout, SignInTry, User
 from accounts.services import locking
-from accounts.services.doors import REGISTER, SIGN_IN
+from accounts.services.doors import REGISTER
 from accounts.services.puzzles import LIFE, is_solved, puzzle_for
+from accounts.services.signing_in import BY_NAME_AND_ADDRESS, FREELY, IN_SESSION, SIGN_IN
 from audit.models import Allowance, AuditEntry
 from common import clock
 from tests.desk import Act, at_desk, staff
@@ -184,13 +185,88 @@ def test_a_puzzle_opens_its_own_door_for_a_while(alice):
 
 @override_settings(PUZZLE_NUMBERS=300)
 def test_a_name_that_is_tried_from_everywhere_costs_its_guessers_work(alice):
-    for number in range(SIGN_IN.freely.burst):
-        Client(REMOTE_ADDR=f"198.51.100.{number}").post("/account/login/", {"login": "alice", "password": "guess"})
-    owner = Client(REMOTE_ADDR=HERE)
-    refused = owner.post("/account/login/", {"login": "alice", "password": PASSWORD})
-    assert refused.status_code == 429
+    """Each address has one more try, and then does a sum; the account's other name helps nobody."""
+    alice.email = "alice@example.com"
+    alice.save()
+    besiege("alice")
+    guesser = Client(REMOTE_ADDR=ELSEWHERE)
+    typed = {"login": "alice@example.com", "password": "guess"}
+    assert guesser.post("/account/login/", typed).status_code == 200
+    refused = guesser.post("/account/login/", {"login": "alice", "password": PASSWORD})
+    assert refused.status_code == 429 and 0 < int(refused["Retry-After"]) <= 600
     typed = {"login": "alice", "password": PASSWORD, "puzzle": solve(asked(refused))}
-    assert owner.post("/account/login/", typed).status_code == 302
+    assert guesser.post("/account/login/", typed).status_code == 302
+
+
+def besiege(name: str) -> None:
+    """Wrong passwords for this name from many addresses, through the door that needs no browser."""
+    for number in range(FREELY.burst // BY_NAME_AND_ADDRESS.burst + 1):
+        for _ in range(BY_NAME_AND_ADDRESS.burst):
+            ask_token(name, "guess", f"198.51.100.{number}")
+
+
+def ask_token(name: str, password: str, address: str, **more):
+    wish = {"username": name, "password": password, **more}
+    return Client(REMOTE_ADDR=address).post("/api/tokens/", wish, content_type="application/json")
+
+
+@pytest.mark.parametrize("door", ["/account/login/", "/admin/login/", "/api/tokens/"])
+def test_strangers_keep_no_owner_out(olga, door):
+    """Whatever they try elsewhere: the right password from an address of its own comes in, at every door, without scripts."""
+    besiege("olga")
+    if door == "/api/tokens/":
+        assert ask_token("olga", PASSWORD, HERE).status_code == 201
+    else:
+        field = "login" if door == "/account/login/" else "username"
+        answer = Client(REMOTE_ADDR=HERE).post(door, {field: "olga", "password": PASSWORD})
+        assert answer.status_code == 302
+
+
+@override_settings(PUZZLE_NUMBERS=300)
+def test_a_program_is_told_what_to_solve(alice):
+    besiege("alice")
+    ask_token("alice", "mistyped", HERE)
+    refused = ask_token("alice", PASSWORD, HERE)
+    error = refused.json()["error"]
+    assert (refused.status_code, error["code"]) == (429, "puzzle_needed") and 0 < int(refused["Retry-After"]) <= 600
+    solved = solve(error["params"]["puzzle"])
+    assert ask_token("alice", PASSWORD, HERE, puzzle=solved).status_code == 201
+    for _ in range(2):
+        ask_token("alice", "mistyped", HERE)
+    assert ask_token("alice", PASSWORD, HERE, puzzle=solved).status_code == 429, "used twice"
+
+
+def test_the_admins_door_says_where_the_puzzle_is(olga):
+    besiege("olga")
+    for _ in range(2):
+        refused = Client(REMOTE_ADDR=HERE).post("/admin/login/", {"username": "olga", "password": "guess"})
+    assert refused.status_code == 429 and "请从商城的登录页登录" in refused.content.decode()
+
+
+def test_name_and_mail_of_an_account_are_counted_as_one(alice):
+    alice.email = "alice@example.com"
+    alice.save()
+    client = Client(REMOTE_ADDR=HERE)
+    for typed in ("alice", "ALICE@example.com", "alice@example.com", "ａｌｉｃｅ", "alice"):
+        assert client.post("/account/login/", {"login": typed, "password": "guess"}).status_code == 200
+    for typed in ("alice", "alice@example.com"):
+        assert client.post("/account/login/", {"login": typed, "password": "guess"}).status_code == 429
+    assert set(SignInTry.objects.values_list("user", flat=True)) == {alice.pk}
+    assert SignInTry.objects.values("mark").distinct().count() == 1
+
+
+def test_a_name_that_only_the_database_takes_for_another_is_not_that_one(alice):
+    """The dotless i is I in capitals, for PostgreSQL too."""
+    assert try_in("al\u0131ce", PASSWORD).status_code == 200
+    assert SignInTry.objects.get().user is None
+
+
+def test_a_stolen_session_guesses_no_faster_from_many_addresses(alice):
+    client = at_desk(alice)
+    for number in range(IN_SESSION.burst):
+        client.post("/account/reauthenticate/", {"password": "guess"}, REMOTE_ADDR=f"198.51.100.{number}")
+        cache.clear()
+    assert client.post("/account/reauthenticate/", {"password": PASSWORD}, REMOTE_ADDR=HERE).status_code == 429
 
 
 def test_the_password_cannot_be_guessed_where_it_is_changed(alice):
