@@ -1,8 +1,10 @@
 """What django-allauth asks us."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +18,17 @@ from accounts.services.doors import refused
 from audit.services import record
 from common import clock
 from common.exceptions import TooManyRequests
+
+# allauth's name for being asked for the password again.
+ASKED_AGAIN = "reauthenticate"
+
+
+@dataclass(frozen=True)
+class Site:
+    """The shop as allauth's mails name it."""
+
+    name: str
+    domain: str
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -70,6 +83,16 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def authentication_failed(self, request: HttpRequest, **credentials: Any) -> None:
         services.note_wrong_try(name=_name(credentials), address=request.client_address, door=_door(request))
+
+    def get_reauthentication_methods(self, user: User) -> list[dict]:
+        """Whoever has a second factor shows it: it is there for the case that somebody else knows the password."""
+        ways = super().get_reauthentication_methods(user)
+        if not services.has_second_factor(user):
+            return ways
+        shown = [way for way in ways if way["id"] != ASKED_AGAIN]
+        # Of a passkey's owner the only typed codes are those for emergencies.
+        has_app = services.factors_of(user).filter(type=Authenticator.Type.TOTP).exists()
+        return shown if has_app else shown[::-1]
 
     def post_login(self, request: HttpRequest, user: User, *, signal_kwargs: dict | None = None, **kwargs: Any):
         if (signal_kwargs or {}).get(AT_DESK):

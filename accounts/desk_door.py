@@ -1,16 +1,17 @@
-"""The door of the admin, as an address of its own: the admin's own view signs in after the password, whatever else the
-account asks for."""
+"""The door of the admin, and the change of the password behind it, as addresses of their own: the admin's own views sign in
+after the password, whatever else the account asks for, and count no guesses at it."""
 
 from allauth.account.internal.flows.login import perform_login, record_authentication
 from allauth.account.models import Login
 from django.contrib import admin
 from django.contrib.auth import REDIRECT_FIELD_NAME
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from accounts.desk_sign_in import SignInForm
+from accounts.desk_sign_in import OwnPasswordForm, SignInForm
+from accounts.services import note_own_password
 
 # Told to the adapter when signing in is done, after a second factor too.
 AT_DESK = "at_desk"
@@ -45,3 +46,23 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         context[REDIRECT_FIELD_NAME] = reverse("admin:index")
     request.current_app = site.name
     return DeskDoor.as_view(extra_context=context)(request)
+
+
+class OwnPassword(PasswordChangeView):
+    form_class = OwnPasswordForm
+
+    def get_success_url(self) -> str:
+        return reverse("admin:password_change_done")
+
+    def get_form_kwargs(self) -> dict:
+        return {**super().get_form_kwargs(), "address": self.request.client_address}
+
+    def form_valid(self, form: OwnPasswordForm) -> HttpResponse:
+        answer = super().form_valid(form)
+        note_own_password(user=self.request.user, address=self.request.client_address)
+        return answer
+
+
+def change_password(request: HttpRequest) -> HttpResponse:
+    request.current_app = admin.site.name
+    return OwnPassword.as_view(extra_context=admin.site.each_context(request))(request)

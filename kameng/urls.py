@@ -1,7 +1,9 @@
+from allauth.account.views import password_change
 from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts import desk_door
+from accounts.factors import factor_first
 from common.admin import AutocompleteView
 from common.api.views import NoSuchEndpoint
 from insights.views import fairness_csv, fairness_rows, fairness_view
@@ -35,7 +37,14 @@ urlpatterns = [
     path("admin/fairness/<slug:table>/csv/", admin.site.admin_view(fairness_csv), name="fairness_csv"),
     # As above: the admin's own view asks for a password only.
     path("admin/login/", desk_door.sign_in, name="desk_sign_in"),
+    path(
+        "admin/password_change/",
+        admin.site.admin_view(factor_first(desk_door.change_password), cacheable=True),
+        name="desk_password_change",
+    ),
     path("admin/", admin.site.urls),
+    # As the next line's, for whoever has a second factor after showing it.
+    path("account/password/change/", factor_first(password_change), name="account_change_password"),
     path("account/", include("allauth.account.urls")),
     path("account/security/", include("allauth.mfa.urls")),
     path("member/", include("membership.urls")),

@@ -1,6 +1,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from common.exceptions import BadInput, Conflict, NotFound
+from wallet.exceptions import ConfirmationNeeded
 
 
 class AttemptNotFound(NotFound):
@@ -138,6 +139,12 @@ class WithdrawalMoved(Conflict):
 
     code = "withdrawal_moved"
     message = _("状态已经变化，请刷新后再看")
+
+
+class WithdrawalUnconfirmed(ConfirmationNeeded):
+    """The member wants to be asked before money leaves the wallet, and whoever asks here cannot be."""
+
+    message = _("你开启了余额支付验证，请在网站的提现页申请这笔提现")
 
 
 class FourEyes(Conflict):

@@ -45,7 +45,7 @@ class TopUpForm(forms.Form):
 
 
 class PasswordForm(forms.Form):
-    """What moves money out of the shop asks for the password again."""
+    """What moves money out of the shop asks for the password again, of whoever has no second factor to show."""
 
     password = forms.CharField(
         label=_("登录密码"),
@@ -53,6 +53,11 @@ class PasswordForm(forms.Form):
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
+
+    def __init__(self, *args, asks: bool = True, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if not asks:
+            del self.fields["password"]
 
 
 class WithdrawForm(PasswordForm):

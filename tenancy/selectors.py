@@ -2,6 +2,8 @@
 
 import time
 
+from django.conf import settings
+
 from tenancy.models import MAIN_ID, Storefront
 
 KEEP_SECONDS = 10.0
@@ -16,6 +18,14 @@ def storefront_for_host(host: str) -> Storefront:
     """The storefront that owns `host` (port allowed), else the main shop."""
     name = host.rsplit(":", 1)[0].lower() if not host.endswith("]") else host.lower()
     return _remembered(name, lambda: Storefront.objects.filter(host=name).first() or main_storefront())
+
+
+def address_of(storefront: Storefront) -> str:
+    """Where a storefront is found, like https://shop.example: for links that leave the shop. A request's Host is what its
+    sender claims."""
+    if storefront.is_main:
+        return settings.PUBLIC_URL
+    return f"{settings.PUBLIC_URL.partition('://')[0]}://{storefront.host}"
 
 
 def forget() -> None:

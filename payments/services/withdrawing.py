@@ -29,21 +29,42 @@ from payments.exceptions import (
     WithdrawalMoved,
     WithdrawalNotFound,
     WithdrawalsClosed,
+    WithdrawalUnconfirmed,
 )
 from payments.models import PayoutAccount, Withdrawal, WithdrawalMove
 from payments.selectors import fee_for, payout_account_of, withdrawable, withdrawal_rules
+from wallet.exceptions import ConfirmationNeeded
 from wallet.models import Account, Transfer
-from wallet.services import Posting, lock_wallet, post, shop_account, user_hold, user_wallet
+from wallet.services import (
+    Agreement,
+    Posting,
+    agree,
+    is_guarded,
+    lock_wallet,
+    post,
+    shop_account,
+    use_agreement,
+    user_hold,
+    user_wallet,
+)
 
 State = Withdrawal.State
 Kind = Transfer.Kind
 ASK, APPROVE, PAY, REJECT, CANCEL = (f"withdrawal.{act}" for act in ("ask", "approve", "pay", "reject", "cancel"))
 
 
-def ask_withdrawal(*, user: User, amount: Decimal, idempotency_key: str, address: str | None = None) -> Withdrawal:
+def ask_withdrawal(
+    *,
+    user: User,
+    amount: Decimal,
+    idempotency_key: str,
+    agreement: Agreement | None = None,
+    address: str | None = None,
+) -> Withdrawal:
     """Ask for `amount` yuan, once per (user, key); it waits outside the wallet from now on. Locks the wallet. Audited.
 
-    Raises WithdrawalsClosed, BadWithdrawalAmount, NoPayoutAccount, Cooling, NotWithdrawable, WithdrawalLimit, KeyReused.
+    `agreement` is the yes of a member who wants to be asked before money leaves the wallet. Raises WithdrawalsClosed,
+    BadWithdrawalAmount, NoPayoutAccount, Cooling, NotWithdrawable, WithdrawalLimit, WithdrawalUnconfirmed, KeyReused.
     """
     with transaction.atomic():
         at = clock.now()
@@ -53,12 +74,12 @@ def ask_withdrawal(*, user: User, amount: Decimal, idempotency_key: str, address
             key=idempotency_key,
             request={"amount": str(amount)},
             at=at,
-            run=lambda: _ask(user, amount, at, address).pk,
+            run=lambda: _ask(user, amount, agreement, at, address).pk,
         )
         return Withdrawal.objects.select_related("account").get(pk=made)
 
 
-def _ask(user: User, amount: Decimal, at: datetime, address: str | None) -> Withdrawal:
+def _ask(user: User, amount: Decimal, agreement: Agreement | None, at: datetime, address: str | None) -> Withdrawal:
     rules = withdrawal_rules()
     if not rules.is_open:
         raise WithdrawalsClosed
@@ -81,12 +102,23 @@ def _ask(user: User, amount: Decimal, at: datetime, address: str | None) -> With
     made = Withdrawal.objects.create(
         number=withdrawal_number(at), user=user, account=account, amount=amount, fee=fee, asked_at=at
     )
+    _check_agreed(made, agreement, at)
     legs = [Posting(user_wallet(user.pk), -amount, restricted=ZERO), Posting(user_hold(user.pk), amount)]
     post(ref=hold_ref(made.pk), kind=Kind.WITHDRAWAL, postings=legs, at=at, memo=made.number, actor=user)
     WithdrawalMove.objects.create(withdrawal=made, to_state=State.ASKED, at=at, actor_id=user.pk)
     _tell(made, at)
     record(action=ASK, at=at, actor=user, target=made, detail={"amount": str(amount)}, address=address)
     return made
+
+
+def _check_agreed(made: Withdrawal, agreement: Agreement | None, at: datetime) -> None:
+    ref = hold_ref(made.pk)
+    if agreement is not None and is_guarded(user=made.user, amount=made.amount):
+        agree(user=made.user, ref=ref, agreement=agreement, at=at)
+    try:
+        use_agreement(user=made.user, ref=ref, amount=made.amount, at=at)
+    except ConfirmationNeeded as error:
+        raise WithdrawalUnconfirmed from error
 
 
 def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None = None) -> Withdrawal:

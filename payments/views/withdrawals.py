@@ -1,5 +1,7 @@
 """Withdrawing: how much may go, where it goes, and what became of what was asked for."""
 
+from urllib.parse import urlencode
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
@@ -9,7 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts.services import check_password_again
+from accounts.factors import ask_factor, factor_first, factor_missing, shown_lately
+from accounts.services import check_password_again, has_second_factor
 from common import clock
 from common.exceptions import DomainError
 from common.ids import public_id as new_token
@@ -18,6 +21,8 @@ from payments.forms import PasswordForm, PayoutForm, WithdrawForm
 from payments.models import Withdrawal
 from payments.selectors import payout_account_of, withdrawable, withdrawal_rules
 from payments.services import ask_withdrawal, cancel_withdrawal, save_payout_account
+from wallet.models import PayConfirmation
+from wallet.services import Agreement
 
 ON_A_PAGE = 20
 TONES = {
@@ -32,12 +37,17 @@ TONES = {
 @login_required
 def withdrawals(request: HttpRequest) -> HttpResponse:
     """What may be withdrawn, the form, and what was asked for before."""
-    form = WithdrawForm(request.POST or None)
+    asks = not has_second_factor(request.user)
+    form = WithdrawForm(request.POST or None, asks=asks, initial={"amount": request.GET.get("amount", "")[:12]})
+    if request.method == "POST" and form.is_valid() and factor_missing(request):
+        return ask_factor(request, f"{request.path}?{urlencode({'amount': form.cleaned_data['amount']})}")
     if request.method == "POST" and form.is_valid() and _is_owner(request, form):
+        method = PayConfirmation.Method(shown_lately(request)) if not asks else PayConfirmation.Method.PASSWORD
         try:
             ask_withdrawal(
                 user=request.user,
                 amount=form.cleaned_data["amount"],
+                agreement=Agreement(form.cleaned_data["amount"], method),
                 idempotency_key=request.POST.get("token", ""),
                 address=request.client_address,
             )
@@ -63,9 +73,10 @@ def withdrawals(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @login_required
+@factor_first
 def payout_account(request: HttpRequest) -> HttpResponse:
     """Where withdrawals go; another account takes the place of the one before."""
-    form = PayoutForm(request.POST or None)
+    form = PayoutForm(request.POST or None, asks=not has_second_factor(request.user))
     if request.method == "POST" and form.is_valid() and _is_owner(request, form):
         data = form.cleaned_data
         try:
@@ -99,7 +110,9 @@ def cancel(request: HttpRequest, public_id: str) -> HttpResponse:
 
 
 def _is_owner(request: HttpRequest, form: PasswordForm) -> bool:
-    """Whether the password is right; tries are counted as those to sign in are."""
+    """Whether the password, where it is asked for, is right; tries are counted as those to sign in are."""
+    if "password" not in form.fields:
+        return True
     try:
         check_password_again(user=request.user, password=form.cleaned_data["password"], address=request.client_address)
     except DomainError as refusal:

@@ -5,6 +5,7 @@ from django.test import Client
 
 from accounts.services.signing_in import BY_NAME_AND_ADDRESS as NARROW
 from audit.models import AuditEntry
+from common import clock
 
 pytestmark = pytest.mark.django_db
 DOOR = "/admin/login/"
@@ -45,6 +46,19 @@ def test_guessing_ends_and_even_the_right_password_waits(olga):
         assert shut.status_code == 429 and "操作太频繁" in shut.content.decode()
         assert 0 < int(shut["Retry-After"]) <= 60
     assert not AuditEntry.objects.filter(action="user.desk_sign_in").exists()
+
+
+def test_the_old_password_is_not_guessed_where_it_is_changed(olga, client):
+    client.force_login(olga)
+    new = {"new_password1": "new-tea-9-keys", "new_password2": "new-tea-9-keys"}
+    for _ in range(NARROW.burst):
+        assert client.post("/admin/password_change/", {"old_password": "guess", **new}).status_code == 200
+    assert client.post("/admin/password_change/", {"old_password": PASSWORD, **new}).status_code == 429
+    assert knock("olga").status_code == 429, "counted with the door"
+    with clock.travel(clock.now() + NARROW.every):
+        assert client.post("/admin/password_change/", {"old_password": PASSWORD, **new}).status_code == 302
+    assert client.get("/admin/password_change/done/").status_code == 200
+    assert AuditEntry.objects.get(action="user.own_password").actor == "olga"
 
 
 def test_coming_in_often_uses_up_nothing(olga):

@@ -5,16 +5,22 @@ import re
 from datetime import timedelta
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from allauth.mfa.totp.internal.auth import format_hotp_value, hotp_value
 from django.core.cache import cache
+from django.template.loader import render_to_string
 from django.test import Client, TestCase, override_settings
 
+from accounts.models import User
+from accounts.services import issue_token
 from accounts.services.codes import BY_USER, SPENT
 from audit.models import AuditEntry
 from common import clock
 from tests.desk import Act, at_desk, staff
 from tests.passkeys import SoftKey
+from wallet.models import PayGuard
+from wallet.services import set_guard
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "tea-and-keys-9"
@@ -54,6 +60,7 @@ class App:
         with TestCase.captureOnCommitCallbacks(execute=True):
             answer = client.post(f"{SECURITY}totp/activate/", {"code": code_of(self.secret)})
         assert answer.status_code == 302, answer.content.decode()
+        self.told = " ".join(str(message) for message in answer.wsgi_request._messages)
         self.recovery = re.findall(r"\b[0-9]{8}\b", client.get(answer["Location"]).content.decode())
 
     def code(self, step: int = 1) -> str:
@@ -137,6 +144,54 @@ def test_a_found_session_changes_no_door(alice):
     assert "reauthenticate" in answer["Location"]
 
 
+def thief(name: str, **extra) -> Client:
+    """A session that was found open, and the password to it."""
+    client = Client(**extra)
+    client.force_login(User.objects.get(username=name))
+    client.post("/account/reauthenticate/", {"password": PASSWORD})
+    return client
+
+
+def test_session_and_password_undo_no_second_factor(alice):
+    """With the app's code the very same acts go through."""
+    app = App(signed_in("alice"))
+    client = thief("alice")
+    assert client.get("/account/reauthenticate/")["Location"] == f"{SECURITY}reauthenticate/"
+    new = {"oldpassword": PASSWORD, "password1": "new-tea-9-keys", "password2": "new-tea-9-keys"}
+    before = set(Authenticator.objects.values_list("pk", flat=True))
+    acts = [
+        (f"{SECURITY}totp/deactivate/", {}),
+        (f"{SECURITY}recovery-codes/generate/", {}),
+        ("/account/email/", {"action_add": "", "email": "thief@example.com"}),
+        ("/account/pay-guard/", {"wanted": "on"}),
+        ("/account/password/change/", new),
+        ("/account/privacy/erase/", {}),
+    ]
+    for path, sent in acts:
+        assert client.post(path, sent)["Location"].startswith(f"{SECURITY}reauthenticate/"), path
+    assert set(Authenticator.objects.values_list("pk", flat=True)) == before
+    assert not EmailAddress.objects.exists() and not PayGuard.objects.exists()
+    assert User.objects.get(pk=alice.pk).check_password(PASSWORD)
+    assert client.post(f"{SECURITY}reauthenticate/", {"code": app.code(), "next": SECURITY})["Location"] == SECURITY
+    client.post("/account/pay-guard/", {"wanted": "on"})
+    assert PayGuard.objects.exists()
+    client.post(f"{SECURITY}totp/deactivate/")
+    assert not Authenticator.objects.exists()
+
+
+def test_session_and_password_do_not_pass_for_a_passkey(alice):
+    _client, key = with_passkey("alice")
+    set_guard(user=alice, above=0)
+    client = thief("alice", **SAFE)
+    to = client.post("/account/pay-guard/", {})["Location"]
+    assert to.startswith(f"{SECURITY}webauthn/reauthenticate/"), "not for a code, which nobody with a passkey types"
+    assert PayGuard.objects.exists()
+    page = client.get(to)
+    client.post(to, {"credential": key.get(page.context["js_data"]["request_options"])})
+    client.post("/account/pay-guard/", {})
+    assert not PayGuard.objects.exists()
+
+
 def test_what_is_added_and_removed_is_in_the_audit_log(alice):
     app = App(signed_in("alice"))
     app.client.post(f"{SECURITY}totp/deactivate/")
@@ -157,6 +212,30 @@ def test_tokens_ask_for_the_code_too(alice, client):
     code = app.code()
     assert ask(code=code).status_code == 201
     assert ask(code=code).status_code == 401
+
+
+def works(token: str) -> bool:
+    return Client(headers={"authorization": f"Bearer {token}"}).get("/api/me/").status_code == 200
+
+
+def test_tokens_of_the_password_alone_end_with_the_first_factor(alice, bob):
+    tokens = [issue_token(user=user, name="x").text for user in (alice, bob)]
+    assert all(works(token) for token in tokens)
+    assert "1 个 API 令牌已停用" in App(signed_in("alice")).told
+    assert [works(token) for token in tokens] == [False, True]
+    with_passkey("bob")
+    assert not works(tokens[1])
+    for kind in ("totp_activated", "webauthn_added"):
+        assert "API 令牌不能再用" in render_to_string(f"mfa/email/{kind}_message.txt")
+    ended = AuditEntry.objects.filter(action="token.end").values_list("actor_id", "detail__count")
+    assert set(ended) == {(alice.pk, 1), (bob.pk, 1)}
+
+
+def test_tokens_made_with_a_code_outlive_another_factor(alice):
+    client, _key = with_passkey("alice")
+    token = issue_token(user=alice, name="x").text
+    App(client)
+    assert works(token)
 
 
 class Desk:
@@ -230,12 +309,17 @@ SAFE = {"HTTP_HOST": "testserver", "wsgi.url_scheme": "https"}
 
 
 def with_passkey(name: str) -> tuple[Client, SoftKey]:
-    client, key = sure(signed_in(name, **SAFE)), SoftKey()
+    client = sure(signed_in(name, **SAFE))
+    return client, add_passkey(client)
+
+
+def add_passkey(client: Client) -> SoftKey:
+    key = SoftKey()
     page = client.get(f"{SECURITY}webauthn/add/")
     made = key.create(page.context["js_data"]["creation_options"])
     answer = client.post(f"{SECURITY}webauthn/add/", {"name": "", "credential": made, "passwordless": "on"})
     assert answer.status_code == 302, answer.content.decode()
-    return client, key
+    return key
 
 
 def come_in(key: SoftKey, **changes: str) -> Client:

@@ -1,19 +1,23 @@
 """Members who want to be asked before their wallet pays: by passkey, by code, by password. And those who do not."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from allauth.core import context
 from django.core.cache import cache
 from django.test import Client
 
-from accounts.services import passkeys
+from accounts.services import issue_token, passkeys
+from common import clock
 from orders.models import Order
 from orders.services import pay_from_wallet
-from tests.accounts.test_second_factor import App, signed_in, sure, with_passkey
+from payments.models import Withdrawal
+from tests.accounts.test_second_factor import App, signed_in, sure, thief, with_passkey
+from tests.payments.withdrawals import open_withdrawals, verified_account
 from tests.people import Visitor
 from wallet.exceptions import ConfirmationNeeded
-from wallet.guarding import Agreement
+from wallet.guarding import FRESH, Agreement, agree, use_agreement
 from wallet.models import PayConfirmation, PayGuard
 from wallet.selectors import balance_of
 from wallet.services import set_guard
@@ -135,6 +139,62 @@ def test_no_way_around_the_question(guarded, shelf, client):
     answer = browser.post(f"/api/orders/{order.public_id}/pay/", {"method": "wallet"}, content_type="application/json")
     assert (answer.status_code, answer.json()["error"]["code"]) == (403, "confirmation_needed")
     assert state_of(order) == "unpaid" and not PayConfirmation.objects.exists()
+
+
+def test_a_yes_grows_old(guarded, shelf):
+    order, _to = buy(signed_in("alice"), shelf)
+    at = clock.now()
+    agree(user=guarded, ref="order:x", agreement=Agreement(order.total, "code"), at=at - FRESH - timedelta(seconds=1))
+    with pytest.raises(ConfirmationNeeded):
+        use_agreement(user=guarded, ref="order:x", amount=order.total, at=at)
+    agree(user=guarded, ref="order:x", agreement=Agreement(order.total, "code"), at=at - FRESH)
+    use_agreement(user=guarded, ref="order:x", amount=order.total, at=at)
+
+
+@pytest.fixture
+def withdrawing(guarded):
+    open_withdrawals()
+    verified_account(guarded)
+    set_guard(user=guarded, above=0)
+    return guarded
+
+
+def withdraw(client: Client, **more):
+    return client.post("/wallet/withdraw/", {"amount": "50", "token": "one", **more})
+
+
+def test_a_program_takes_no_guarded_money_out(withdrawing):
+    """A token pays nothing above the limit; so it does not carry the money to a bank either."""
+    token = issue_token(user=withdrawing, name="x").text
+    answer = Client(headers={"authorization": f"Bearer {token}", "idempotency-key": "k" * 16}).post(
+        "/api/wallet/withdrawals/", {"amount": "50.00"}, content_type="application/json"
+    )
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (403, "confirmation_needed") and "提现页" in error["message"]
+    assert not Withdrawal.objects.exists() and balance_of(withdrawing) == 1000
+
+
+def test_the_password_lets_a_withdrawal_go_where_there_is_nothing_else(withdrawing):
+    client = signed_in("alice")
+    assert withdraw(client, password="wrong").status_code == 200
+    assert withdraw(client, password=PASSWORD).status_code == 302
+    assert Withdrawal.objects.get().amount == 50
+    assert PayConfirmation.objects.get().method == "password"
+
+
+def test_whoever_has_a_factor_shows_it_before_money_leaves(withdrawing):
+    app = App(signed_in("alice"))
+    client = thief("alice")
+    to = withdraw(client, password=PASSWORD)["Location"]
+    assert to.startswith("/account/security/reauthenticate/") and not Withdrawal.objects.exists()
+    account = client.get("/wallet/withdraw/account/")["Location"]
+    assert account.startswith("/account/security/reauthenticate/")
+    back = client.post(to, {"code": app.code(), "next": "/wallet/withdraw/?amount=50.00"})["Location"]
+    form = client.get(back).context["form"]
+    assert form["amount"].value() == "50.00" and "password" not in form.fields
+    assert withdraw(client).status_code == 302
+    assert (Withdrawal.objects.get().amount, PayConfirmation.objects.get().method) == (50, "code")
+    assert client.get("/wallet/withdraw/account/").status_code == 200
 
 
 def test_strangers_do_not_learn_of_the_order(guarded, bob, shelf):

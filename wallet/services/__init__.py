@@ -1,5 +1,5 @@
 from wallet.allowing import left_today, set_allowance, spend_allowance
-from wallet.guarding import Agreement, agree, is_guarded, set_guard
+from wallet.guarding import Agreement, agree, is_guarded, set_guard, use_agreement
 from wallet.services.batches import (
     approve_codes,
     ask_codes,
@@ -102,6 +102,7 @@ __all__ = [
     "take_codes_for_stock",
     "tend_credit_lines",
     "unfreeze_line",
+    "use_agreement",
     "user_hold",
     "user_wallet",
     "void_cards",
