@@ -39,6 +39,20 @@ class AccountAdapter(DefaultAccountAdapter):
 
     error_messages = {**DefaultAccountAdapter.error_messages, "username_taken": _("这个用户名已被使用")}
 
+    def render_mail(self, template_prefix: str, email: Any, context: dict, headers: dict | None = None) -> EmailMessage:
+        """Links in mails lead to the shop, whatever host the request named."""
+        request = current.request
+        named, ours = request.build_absolute_uri("/"), f"{address_of(request.storefront)}/"
+        told = {
+            key: ours + value.removeprefix(named) if isinstance(value, str) and value.startswith(named) else value
+            for key, value in context.items()
+        }
+        told["current_site"] = Site(request.storefront.name, ours.partition("://")[2].rstrip("/"))
+        return super().render_mail(template_prefix, email, told, headers)
+
+    def format_email_subject(self, subject: str) -> str:
+        return f"[{current.request.storefront.name}] {subject}"
+
     def new_user(self, request: HttpRequest) -> User:
         user = super().new_user(request)
         user.home_storefront = request.storefront

@@ -8,6 +8,7 @@ from accounts.models import User
 from audit.services import Limit, take
 from catalog.selectors import any_coming
 from common import clock
+from common.addresses import counted_as
 from common.device import device_of
 from membership.selectors import Holding, Perks, holding_of, perks_for, perks_of_tier
 from orders.models import Cart, Order
@@ -17,6 +18,8 @@ from orders.services import Buyer, merge_carts
 _GRANTED = "granted_orders"
 # How often one visitor may have keys opened in a list or sent as a file: enough for a shop, too few for whoever took a session.
 _OPENING = Limit("open_keys", burst=120, every=timedelta(seconds=30))
+# Guests behind one address, a company's or a carrier's, share this.
+_OPENING_FROM = Limit("open_keys: address", burst=600, every=timedelta(seconds=6))
 _MOST_GRANTED = 50
 
 
@@ -24,10 +27,15 @@ def member(request: HttpRequest) -> User | None:
     return request.user if request.user.is_authenticated else None
 
 
-def opens_keys(request: HttpRequest) -> None:
-    """Count one opening of keys. Raises TooManyRequests."""
-    user = member(request)
-    take(_OPENING, subject=f"user:{user.pk}" if user else f"device:{device_of(request)}", at=clock.now())
+def opens_keys(request: HttpRequest, found: Order | None = None) -> None:
+    """Count one opening of keys, a guest's by what no visitor can choose: the order and the address. Raises TooManyRequests."""
+    user, at = member(request), clock.now()
+    if user is not None:
+        take(_OPENING, subject=f"user:{user.pk}", at=at)
+        return
+    take(_OPENING_FROM, subject=counted_as(request.client_address), at=at)
+    if found is not None:
+        take(_OPENING, subject=f"order:{found.pk}", at=at)
 
 
 def buyer(request: HttpRequest, *, contact: str = "", device: str = "") -> Buyer:

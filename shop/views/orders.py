@@ -129,7 +129,7 @@ def download(request: HttpRequest, public_id: str, ending: str) -> HttpResponse:
     """Everything that was delivered, as text (exact, one a line) or CSV."""
     found = visitor.order(request, public_id)
     try:
-        visitor.opens_keys(request)
+        visitor.opens_keys(request, found)
     except TooManyRequests as refusal:
         messages.error(request, str(refusal))
         return redirect("shop:order", public_id)

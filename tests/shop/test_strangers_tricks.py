@@ -2,16 +2,26 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from django.core.cache import cache
+from django.db import transaction
 from django.test import Client, override_settings
 
 from accounts.services.signing_in import BY_NAME_AND_ADDRESS
+from audit.services import take
+from common import clock
+from common.ids import public_id
 from orders.models import Order
+from orders.selectors import order_secret
+from orders.services import receive_payment
+from shop import visitor
 from shop.orders import table
 from shop.views import violations
 from shop.views.lookup import LIMIT
+from tenancy.models import Storefront
+from tenancy.selectors import forget
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "tea-and-keys-9"
@@ -86,6 +96,50 @@ def test_a_forged_host_is_refused_before_anything_is_mailed(alice, host, mailout
     )
     assert forwarded.status_code == 302
     assert all(host not in mail.body for mail in mailoutbox)
+
+
+def test_mails_lead_to_the_shop_whatever_port_a_stranger_names(alice, settings, mailoutbox):
+    """A host that is ours, with a port that is not: the link would carry the owner's reset to whoever listens there."""
+    settings.ALLOWED_HOSTS, settings.PUBLIC_URL = ["shop.example"], "https://shop.example"
+    alice.email = "alice@example.com"
+    alice.save()
+    Client().post("/account/password/reset/", {"email": alice.email}, HTTP_HOST="shop.example:6666")
+    told = f"{mailoutbox[0].subject} {mailoutbox[0].body}"
+    assert "6666" not in told and "https://shop.example/account/password/reset/key/" in told
+
+
+def test_mails_of_a_sub_site_lead_to_the_sub_site(alice, settings, mailoutbox):
+    settings.PUBLIC_URL = "https://shop.example"
+    Storefront.objects.create(host="tea.example", name="茶叶分站")
+    forget()
+    alice.email = "alice@example.com"
+    alice.save()
+    Client().post("/account/password/reset/", {"email": alice.email}, HTTP_HOST="tea.example")
+    assert "https://tea.example/account/password/reset/key/" in mailoutbox[0].body
+    assert mailoutbox[0].subject.startswith("[茶叶分站] ")
+
+
+def test_a_guest_opens_no_more_keys_with_another_cookie(shelf):
+    """The browser's name is the visitor's own choice; the order and the address are not."""
+    sku = shelf.sku("1.00", keys=1)
+    order = shelf.buy(None, (sku, 1))
+    with transaction.atomic():
+        receive_payment(order_id=order.pk, amount=order.total, channel="epay", ref="t:1", at=clock.now())
+    guest, secret = Client(), order_secret(order)
+    guest.post("/orders/find/", {"contact": "guest@example.com", "secret": secret})
+    at = clock.now()
+    for _ in range(visitor._OPENING.burst - 1):
+        take(visitor._OPENING, subject=f"order:{order.pk}", at=at)
+    path = f"/orders/{order.public_id}/keys.txt"
+    with clock.travel(at):
+        for wanted in (200, 302):
+            guest.cookies["device"] = public_id()
+            assert guest.get(path, REMOTE_ADDR=f"198.51.100.{wanted % 99}").status_code == wanted
+    for _ in range(visitor._OPENING_FROM.burst):
+        take(visitor._OPENING_FROM, subject="203.0.113.7", at=at + timedelta(hours=2))
+    with clock.travel(at + timedelta(hours=2)):
+        assert guest.get(path, REMOTE_ADDR="203.0.113.7").status_code == 302
+        assert guest.get(path, REMOTE_ADDR="203.0.113.8").status_code == 200
 
 
 def test_a_claimed_address_neither_frees_nor_burdens(alice):
