@@ -1,10 +1,14 @@
 """Whatever goes wrong, the answer has one shape, in the caller's language, and is never a 500."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import OperationalError
 from django.test import Client
 
-from common.api import throttles
+from audit import throttles
+from common import clock
+from common.breaker import redis_breaker
 
 
 def is_error(body: dict) -> bool:
@@ -172,6 +176,18 @@ def test_too_many_calls(nobody, as_alice, settings, monkeypatch):
     assert as_alice.get("/me/")[0] == 200
     monkeypatch.setattr(throttles.time, "time", lambda: 1_000_000_080.0)
     assert nobody.get("/products/")[0] == 200
+
+
+def test_too_many_calls_while_redis_is_down(nobody, as_alice, settings, monkeypatch):
+    """The cache forgives and lets everybody pass; the database counts instead."""
+    settings.API_CALLS_PER_MINUTE = 3
+    monkeypatch.setattr(type(redis_breaker), "is_open", True)
+    assert [nobody.raw("GET", "/products/").status_code for _ in range(4)] == [200, 200, 200, 429]
+    answer = nobody.raw("GET", "/products/")
+    assert answer.json()["error"]["code"] == "throttled" and 0 < int(answer["Retry-After"]) <= 20
+    assert as_alice.get("/me/")[0] == 200
+    with clock.travel(clock.now() + timedelta(seconds=20)):
+        assert nobody.get("/products/")[0] == 200
 
 
 class TestOutages:
