@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 
 from accounts.exceptions import PuzzleNeeded, SignInLocked
@@ -34,6 +35,19 @@ class SignInLimitMiddleware:
                 if error.code in TOO_OFTEN:
                     response.status_code = TooManyRequests.status
                     response["Retry-After"] = str(error.params["seconds"])
+        return response
+
+
+class PrivateAccountMiddleware:
+    """What the account pages show is kept by no cache, not even the browser's; allauth says so for some of them only."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.path_info.startswith(settings.ACCOUNT_PATH):
+            patch_cache_control(response, no_store=True, private=True)
         return response
 
 

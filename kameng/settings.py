@@ -123,6 +123,7 @@ MIDDLEWARE = [
     "common.middleware.AdminPolicyMiddleware",
     "tenancy.middleware.StorefrontMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "accounts.middleware.PrivateAccountMiddleware",
     "accounts.middleware.SignInLimitMiddleware",
     "accounts.middleware.DeskFactorMiddleware",
     "shop.middleware.NulMiddleware",
@@ -288,6 +289,7 @@ CELERY_TIMEZONE = TIME_ZONE
 
 API_PATH = "/api/"
 ADMIN_PATH = "/admin/"
+ACCOUNT_PATH = "/account/"
 # For each member, or each address of strangers; 0 for any number.
 API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", 600)
 SECURE_CONTENT_TYPE_NOSNIFF = True

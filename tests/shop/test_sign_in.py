@@ -7,6 +7,7 @@ from django.core import mail
 from django.core.cache import cache
 
 from accounts.models import User
+from tests.architecture.test_urls import ADDRESSES
 
 pytestmark = pytest.mark.django_db
 PASSWORD = "tea-and-keys-9"
@@ -100,6 +101,14 @@ def test_an_unknown_address_is_answered_alike(guest):
 
 def test_a_used_link_says_so(guest):
     assert "已经用过或过期" in guest.see("/account/password/reset/key/1-abc-def/")
+
+
+def test_no_cache_keeps_what_an_account_page_shows(as_member, alice):
+    browser = as_member(alice)
+    pages = [one.path for one in ADDRESSES if one.path.startswith("/account/") and "(" not in one.path]
+    assert len(pages) > 15
+    kept = {path: browser.get(path).get("Cache-Control", "") for path in pages}
+    assert {path: said for path, said in kept.items() if not {"no-store", "private"} <= set(said.split(", "))} == {}
 
 
 def test_addresses_are_added_and_confirmed(as_member, alice):
