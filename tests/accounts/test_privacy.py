@@ -7,6 +7,8 @@ from datetime import date, timedelta
 
 import pytest
 from django.apps import apps
+from django.contrib.sessions.backends.db import SessionStore
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -21,6 +23,7 @@ from membership.services import tell_birthday
 from notifications.models import Mail
 from orders.models import Order
 from orders.services import cancel
+from tests.desk import at_desk
 from tests.opinions import ticket_of
 from tests.shelf import books
 from wallet.selectors import balance_of
@@ -181,6 +184,18 @@ def leave(user: User) -> None:
 
 def spend_all(user: User, olga) -> None:
     adjust(user=user, amount=-balance_of(user), ref="canary:out", at=clock.now(), memo="paid out", actor=olga)
+
+
+def test_sessions_of_the_erased_are_gone_and_nobody_elses(charlie, alice):
+    """Also one that gave the password and still owes the second factor: it names its user in another place."""
+    clients = [at_desk(charlie), at_desk(charlie), at_desk(alice)]
+    kept = SessionStore()
+    kept["account_authentication_methods_user"] = str(charlie.pk)
+    kept.save()
+    keys = [one.session.session_key for one in clients] + [kept.session_key]
+    leave(charlie)
+    left = set(Session.objects.filter(pk__in=keys).values_list("pk", flat=True))
+    assert left == {clients[2].session.session_key}
 
 
 def test_afterwards_nothing_leads_to_the_canary_and_the_books_are_whole(canary, olga):
