@@ -29,6 +29,15 @@ class SamePerson(Conflict):
     message = _("申请人不能复核自己的申请，需要另一位员工")
 
 
+class NotIndependent(SamePerson):
+    """Two accounts of which one person may hold both."""
+
+    code = "not_independent"
+    message = _(
+        "两个账户中的一个由另一个新建或重置过，还不能互相复核：%(days)s 天后、且本人修改过密码后才可以，或请其他员工复核"
+    )
+
+
 class OnlyTheAsker(Conflict):
     """What was granted was granted to one person."""
 

@@ -11,6 +11,7 @@ from django.db import transaction
 from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, SamePerson
 from audit.models import Approval
 from audit.services import record
+from audit.services.persons import check_two_persons
 from common import clock
 from common.locks import lock_one
 from common.reasons import read_reason
@@ -53,13 +54,13 @@ def approve(
 ) -> Approval:
     """Grant it: it may be done after `delay`, for as long as `window`. Locks the approval.
 
-    Raises SamePerson for who asked, ApprovalMoved for one that was decided or has lapsed.
+    Raises SamePerson for who asked, NotIndependent for who has that account in hand, ApprovalMoved for one that was decided
+    or has lapsed.
     """
     with transaction.atomic():
         at = clock.now()
         approval = _locked(approval_id, State.APPROVED, at)
-        if approval.asked_by_id == actor.pk:
-            raise SamePerson
+        check_two_persons(approval.asked_by_id, actor, at=at)
         approval.usable_from, approval.ends_at = at + delay, at + delay + window
         _decide(approval, State.APPROVED, actor, at)
         _record(approval, "approval.approve", actor, at, address)

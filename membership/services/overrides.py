@@ -11,6 +11,7 @@ from django.db.models import F
 
 from accounts.models import User
 from audit.services import record
+from audit.services.persons import check_two_persons
 from common.locks import lock_one
 from membership.exceptions import OverrideRefused, OverrideTooLong, SamePerson
 from membership.models import MemberTier, Override, TierDecision
@@ -58,6 +59,7 @@ def approve_override(*, override_id: int, approver: User, at: datetime) -> TierD
     with transaction.atomic():
         member, override = _locked(override_id)
         _decidable(override, approver)
+        check_two_persons(override.proposer_id, approver, at=at)
         until = override.expires_at
         _check(member, override.kind, override.rank, until, override.reason, at, until=until)
         override.status, override.decider = Status.APPROVED, approver

@@ -9,7 +9,9 @@ from django.db.models import Max
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from audit.exceptions import NotIndependent
 from audit.services import record
+from audit.services.persons import check_two_persons
 from common import clock
 from common.clock import start_of_day
 from common.locks import lock_one
@@ -231,10 +233,21 @@ def approval_problems(
         found.append(("", _("作者不能批准自己的草稿，请由另一位同事发布")))
     elif version.editors.filter(pk=approver.pk).exists():
         found.append(("", _("你修改过这个草稿，请由没有修改过它的同事批准")))
+    else:
+        found += _not_independent(version, approver)
     missing = missing_what_if(version=version, policy=policy, policy_until=policy_until, at=clock.now())
     if missing is not None:
         found.append(("", missing))
     return found
+
+
+def _not_independent(version: RuleSetVersion, approver: User) -> list[tuple[str, Any]]:
+    try:
+        for writer in [version.author_id, *version.editors.values_list("pk", flat=True)]:
+            check_two_persons(writer, approver, at=clock.now())
+    except NotIndependent as refusal:
+        return [("", str(refusal))]
+    return []
 
 
 def _problems(version: RuleSetVersion, starts: datetime, at: datetime) -> Iterable[tuple[str, Any]]:

@@ -11,6 +11,7 @@ from django.db import transaction
 
 from accounts.models import User
 from audit.services import record, run_once
+from audit.services.persons import check_two_persons
 from common import clock
 from common.ids import withdrawal_number
 from common.locks import lock_one
@@ -143,6 +144,7 @@ def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: 
         row = _locked(withdrawal_id, State.PAID, actor)
         if row.approved_by_id == actor.pk:
             raise FourEyes
+        check_two_persons(row.approved_by_id, actor, at=at)
         row.paid_by, row.paid_at, row.proof, row.closed_at = actor, at, proof, at
         _move(row, State.PAID, ["paid_by", "paid_at", "proof", "closed_at"], at=at, actor=actor, note=proof)
         legs = [

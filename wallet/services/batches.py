@@ -13,6 +13,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from audit.services import record
+from audit.services.persons import check_two_persons
 from common import clock
 from common.locks import lock, lock_one
 from common.reasons import read_reason
@@ -79,6 +80,7 @@ def review_batch(*, batch_id: int, actor: User, address: str | None = None) -> C
     with transaction.atomic():
         at = clock.now()
         batch = _waiting(batch_id, actor)
+        check_two_persons(batch.created_by_id, actor, at=at)
         batch.state, batch.issued_at, batch.decided_by, batch.decided_at = State.ISSUED, at, actor, at
         batch.save(update_fields=["state", "issued_at", "decided_by", "decided_at"])
         _make_codes(batch)
@@ -144,6 +146,8 @@ def _decide(batch_id: int, state: str, act: str, actor: User, address: str | Non
         release = _open_release(batch_id, Release.ASKED)
         if release.asked_by_id == actor.pk:
             raise SamePerson
+        if state == Release.APPROVED:
+            check_two_persons(release.asked_by_id, actor, at=at)
         release.state, release.decided_by, release.decided_at = state, actor, at
         release.save(update_fields=["state", "decided_by", "decided_at"])
         record(action=act, at=at, actor=actor, target=release.batch, address=address)

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from audit.services import record
+from audit.services.persons import check_two_persons
 from common import clock
 from common.locks import lock_one
 from common.reasons import read_reason
@@ -87,6 +88,8 @@ def _decide(terms_id: int, state: str, act: str, actor: User, address: str | Non
         raise Moved
     if actor.pk in (terms.asked_by_id, terms.user_id):
         raise SamePerson
+    if state == CreditTerms.State.GRANTED:
+        check_two_persons(terms.asked_by_id, actor, at=at)
     terms.state, terms.decided_by, terms.decided_at = state, actor, at
     terms.save(update_fields=["state", "decided_by", "decided_at"])
     record(action=act, at=at, actor=actor, target=terms, detail={"amount": str(terms.limit)}, address=address)

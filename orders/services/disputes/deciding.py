@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from audit.services import record
+from audit.services.persons import check_two_persons
 from catalog.exceptions import KeysMoved, OutOfStock
 from catalog.models import Key
 from catalog.services.stock import replace_keys
@@ -100,6 +101,8 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
         dispute = locked_dispute(dispute_id)
         _check_turn(dispute, actor.pk, at)
         second = dispute.state == State.APPEALED
+        if second:
+            check_two_persons(dispute.decided_by_id, actor, at=at)
         says = {"verdict": conceal_keys(reason, dispute.line)}
         alone = decides_alone(dispute, actor.pk)
         who = {"appeal_decided_by_id": actor.pk, "is_alone": alone}
