@@ -3,7 +3,7 @@ from django.contrib import admin
 from django.urls import include, path, re_path
 
 from accounts import desk_door
-from accounts.factors import factor_first
+from accounts.services.factors import factor_first
 from common.admin import AutocompleteView
 from common.api.views import NoSuchEndpoint
 from insights.views import fairness_csv, fairness_rows, fairness_view

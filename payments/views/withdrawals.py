@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
-from accounts.factors import ask_factor, factor_first, factor_missing, shown_lately
 from accounts.services import check_password_again, has_second_factor
+from accounts.services.factors import ask_factor, factor_first, factor_missing, shown_lately
 from common import clock
 from common.exceptions import DomainError
 from common.ids import public_id as new_token

@@ -25,6 +25,7 @@ POLICY = {
     "account_signup": PUBLIC,
     "admin:*": STAFF,
     "desk_sign_in": PUBLIC,
+    "desk_password_change": STAFF,
     "mfa_activate_totp": MEMBER,
     "mfa_add_webauthn": MEMBER,
     # For whoever has given the right password; tests/accounts/test_second_factor.py has the rest.

@@ -15,7 +15,7 @@ from allauth.account.internal.flows.login import get_authentication_records
 from allauth.mfa.models import Authenticator
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
-from accounts.services import has_second_factor
+from accounts.services.codes import has_second_factor
 
 CODE, PASSKEY = "code", "passkey"
 
