@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db
 
 PARTS_OF_TEXT = ["startswith", "istartswith", "contains", "regex", "endswith", "iexact", "gt__startswith"]
 # Everybody on the staff has these to themselves.
-OWN = {"admin:index", "admin:search", "admin:password_change", "admin:password_change_done"}
+OWN = {"admin:index", "admin:search", "admin:password_change", "admin:password_change_done", "desk_password_change"}
 
 
 @pytest.mark.parametrize("model", sorted(admin.site._registry, key=str), ids=str)
