@@ -39,7 +39,7 @@ urlpatterns = [
     path("admin/login/", desk_door.sign_in, name="desk_sign_in"),
     path(
         "admin/password_change/",
-        admin.site.admin_view(factor_first(desk_door.change_password), cacheable=True),
+        admin.site.admin_view(factor_first(desk_door.change_password)),
         name="desk_password_change",
     ),
     path("admin/", admin.site.urls),
