@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core import context as current
 from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.core.mail import EmailMessage
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
@@ -18,6 +20,7 @@ from accounts.services.doors import refused
 from audit.services import record
 from common import clock
 from common.exceptions import TooManyRequests
+from tenancy.selectors import address_of
 
 # allauth's name for being asked for the password again.
 ASKED_AGAIN = "reauthenticate"
