@@ -1,7 +1,6 @@
 """Operating-system processes, each with a Django and a database connection of its own, that do things at the same moment."""
 
 import multiprocessing
-import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -11,7 +10,6 @@ import django
 from django.db import connection
 
 PATIENCE = 60.0
-# Between what one has read and what it writes, a naive twin does what a shop does there: some work.
 Act = tuple[Callable[..., Any], tuple]
 
 
@@ -89,19 +87,3 @@ def _serve(pipe: Connection, barrier: Any) -> None:
             answer = f"!{type(error).__name__}"
         pipe.send(answer)
     connection.close()
-
-
-def naive(reads: str, writes: str, arguments: dict[str, Any]) -> bool:
-    """What a shop does that reads first and writes later, without a lock, a constraint or a comparison.
-
-    Runs `reads`; where it finds a row, `writes` with that row's columns as %(c0)s, %(c1)s beside the arguments. Returns
-    whether it wrote.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(reads, arguments)
-        row = cursor.fetchone()
-        if row is None:
-            return False
-        time.sleep(0.004)
-        cursor.execute(writes, {**arguments, **{f"c{number}": value for number, value in enumerate(row)}})
-    return True

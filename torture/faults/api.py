@@ -76,7 +76,7 @@ def _fuzz(url: str, folder: Path, seed: int, budget: Budget, report: Report) -> 
     if done.returncode or broken:
         report.violation(f"seed {seed}, {broken} answers 5xx:\n{_failures(done.stdout)}")
     elif not statuses:
-        report.note(f"Schemathesis sent nothing within {SHORTEST} s")
+        report.violation(f"seed {seed}: Schemathesis sent nothing, so nothing was tried:\n{done.stdout[-1800:]}")
     budget.use(sum(statuses.values()))
 
 

@@ -1,1 +1,1 @@
-"""Races over what is scarce. Each has a naive twin on a table of its own, which must lose before the shop may run."""
+"""Races over what is scarce. Each is first lost by the shop made naive, and its own judge must see that."""

@@ -3,64 +3,24 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from django.db import connection
+from torture.crowd import Act, Crowd
+from torture.races.naive import CRASHED, naive_shop, naively
 
-from torture.crowd import Act, Crowd, naive
-
-# So often the twin may try to lose.
-TRIES = 60
-
-
-@dataclass(frozen=True)
-class Twin:
-    """The same thing done naively: `begin` fills the scratch table, `reads` and `writes` are what each process does, and
-    `broken` finds a row when more happened than may happen."""
-
-    begin: str
-    reads: str
-    writes: str
-    broken: str
-
-
-# The commonest mistake: read that it is free, then take it.
-_ONE = "INSERT INTO naive.thing VALUES (1, 'free', 100, NULL)"
-_TAKE = (
-    "UPDATE naive.thing SET state = 'taken', holder = %(who)s WHERE id = %(c0)s;"
-    " INSERT INTO naive.gain VALUES (%(c0)s, 1, %(who)s)"
-)
-_TWICE = "SELECT id FROM naive.gain GROUP BY id HAVING COUNT(*) > 1"
-TAKEN_TWICE = Twin(_ONE, "SELECT id FROM naive.thing WHERE state = 'free'", _TAKE, _TWICE)
-SPENT_TWICE = Twin(
-    _ONE,
-    "SELECT amount FROM naive.thing WHERE amount >= 60",
-    "UPDATE naive.thing SET amount = %(c0)s - 60; INSERT INTO naive.gain VALUES (1, 60, %(who)s)",
-    "SELECT 1 FROM naive.gain HAVING SUM(amount) > 100",
-)
-# Once per reference: looks whether it is there, and writes it when it is not.
-WRITTEN_TWICE = Twin(
-    "SELECT 1",
-    "SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM naive.gain WHERE id = 1)",
-    "INSERT INTO naive.gain VALUES (1, 1, %(who)s)",
-    _TWICE,
-)
-# One half of the racers ends the thing, the other pays for it; both have seen it open.
-ENDED_AND_PAID = Twin(
-    _ONE,
-    "SELECT id FROM naive.thing WHERE state = 'free'",
-    "UPDATE naive.thing SET state = CASE WHEN %(who)s %% 2 = 0 THEN 'closed' ELSE 'paid' END;"
-    " INSERT INTO naive.gain VALUES (%(who)s %% 2, 1, %(who)s)",
-    "SELECT 1 FROM naive.gain HAVING COUNT(DISTINCT id) > 1",
-)
+# So often the naive shop may try to lose, each time with a longer pause (seconds) between reading and writing.
+TRIES = 12
+PAUSE = 0.02
+# Where two do different things, one must be slow for the other to come between: every second time one of them is.
+SLOW = 6
 
 
 class Race(ABC):
     """One kind of race, between as many processes as `acts` has entries; told apart by `name`."""
 
     name: str
-    twin: Twin
+    # Functions by which the shop looks whether a thing was done before, and which the naive one does not ask.
+    unasked: Sequence[str] = ()
 
     def __init__(self, width: int) -> None:
         self.width = width
@@ -78,31 +38,42 @@ class Race(ABC):
         """What is wrong with how it ended; "" when it ended well."""
 
 
-def make_scratch() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("CREATE SCHEMA IF NOT EXISTS naive")
-        cursor.execute("CREATE TABLE IF NOT EXISTS naive.thing (id int, state text, amount numeric, holder int)")
-        cursor.execute("CREATE TABLE IF NOT EXISTS naive.gain (id int, amount numeric, who int)")
+def proof(race: Race, crowd: Crowd) -> tuple[int, str]:
+    """Whether the race can be lost: (rounds until its own judge found damage in the naive shop, why it proves nothing or "").
 
-
-def drop_scratch() -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA IF EXISTS naive CASCADE")
-
-
-def rounds_until_broken(race: Race, crowd: Crowd) -> int | None:
-    """How many rounds the naive twin of a race held; None when it never broke, so that the race proves nothing."""
+    One after the other its acts must end well there: it is the race that does the damage, not what was taken out.
+    """
+    made, acts = _begin(race)
+    alone = [crowd.together([_naive(race, act, 0.0)])[0] for act in acts]
+    found = _crashed(alone) or race.judge(made, [answer for answer, _ in alone])
+    if found:
+        return 0, f"the naive shop is wrong without a race: {found}"
+    if not all(taken for _, taken in alone):
+        return 0, "one of its acts passes no guard at all"
+    found = ""
     for number in range(1, TRIES + 1):
-        with connection.cursor() as cursor:
-            cursor.execute("TRUNCATE naive.thing, naive.gain")
-            cursor.execute(race.twin.begin)
-        width = max(2, min(race.width, len(crowd)))
-        crowd.together([(naive, (race.twin.reads, race.twin.writes, {"who": who})) for who in range(1, width + 1)])
-        with connection.cursor() as cursor:
-            cursor.execute(race.twin.broken)
-            if cursor.fetchone():
-                return number
-    return None
+        made, acts = _begin(race)
+        slow = (number // 2 - 1) % len(acts) if number % 2 == 0 else None
+        pauses = [PAUSE * number * (SLOW if place == slow else 1) for place in range(len(acts))]
+        answers = crowd.together([_naive(race, *one) for one in zip(acts, pauses, strict=True)])
+        found = _crashed(answers)
+        if not found and race.judge(made, [answer for answer, _ in answers]):
+            return number, ""
+    return TRIES, f"its judge found nothing wrong with the naive shop in {TRIES} rounds{f' ({found})' if found else ''}"
+
+
+def _begin(race: Race) -> tuple[Any, Sequence[Act]]:
+    with naive_shop():
+        made = race.begin()
+        return made, race.acts(made)
+
+
+def _naive(race: Race, act: Act, pause: float) -> Act:
+    return naively, (*act, pause, tuple(race.unasked))
+
+
+def _crashed(answers: Sequence[tuple[Any, int]]) -> str:
+    return next((answer for answer, _ in answers if str(answer).startswith(CRASHED)), "")
 
 
 def wrong(answers: Sequence[Any], good: str, count: int, *refusals: str) -> str:

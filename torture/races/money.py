@@ -17,13 +17,12 @@ from tenancy.models import MAIN_ID
 from torture import scene
 from torture.crowd import Act
 from torture.races import acts
-from torture.races.base import SPENT_TWICE, WRITTEN_TWICE, Race, wrong
+from torture.races.base import Race, wrong
 from wallet.selectors import balance_of, credit_of_order
 
 
 class DoubleSpend(Race):
     name = "wallet spent twice"
-    twin = SPENT_TWICE
 
     def begin(self) -> Any:
         return scene.sku("60.00", keys=self.width), scene.member("100.00")
@@ -38,7 +37,6 @@ class DoubleSpend(Race):
 
 class ParallelRefunds(Race):
     name = "parallel refunds"
-    twin = SPENT_TWICE
 
     def ref(self, order: Order, number: int) -> str:
         return f"refund-{order.pk}-{number}"
@@ -58,7 +56,6 @@ class ParallelRefunds(Race):
 
 class SameRefund(ParallelRefunds):
     name = "one refund twice"
-    twin = WRITTEN_TWICE
 
     def ref(self, order: Order, number: int) -> str:
         return f"refund-{order.pk}"
@@ -71,7 +68,6 @@ class SameRefund(ParallelRefunds):
 
 class PointsTwice(Race):
     name = "points spent twice"
-    twin = SPENT_TWICE
 
     def begin(self) -> Any:
         member = scene.member()
@@ -92,7 +88,8 @@ class PointsTwice(Race):
 
 class RewardTwice(Race):
     name = "one reward twice"
-    twin = WRITTEN_TWICE
+    # The points' own reference is a second guard, behind the row of the referral that this race is about.
+    unasked = ("membership.services.points._known",)
 
     def begin(self) -> Any:
         inviter, friend = scene.member(), scene.member()
@@ -115,7 +112,6 @@ class RewardTwice(Race):
 
 class CreditTwice(Race):
     name = "a guest's credit claimed twice"
-    twin = SPENT_TWICE
 
     def begin(self) -> Any:
         order = scene.order(None, scene.sku("10.00", keys=1))

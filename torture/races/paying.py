@@ -11,7 +11,7 @@ from tenancy.selectors import main_storefront
 from torture import scene
 from torture.crowd import Act
 from torture.races import acts
-from torture.races.base import ENDED_AND_PAID, TAKEN_TWICE, WRITTEN_TWICE, Race, wrong
+from torture.races.base import Race, wrong
 from wallet.selectors import balance_of
 
 
@@ -19,7 +19,6 @@ class CancelAgainstPay(Race):
     """Two racers: whoever ends it, and the gateway's money."""
 
     name = "cancel against pay"
-    twin = ENDED_AND_PAID
 
     def begin(self) -> Any:
         member = scene.member("5.00")
@@ -57,7 +56,6 @@ class ExpireAgainstPay(CancelAgainstPay):
 
 class WalletAgainstGateway(CancelAgainstPay):
     name = "wallet against gateway"
-    twin = WRITTEN_TWICE
 
     def ending(self, order: Order) -> Act:
         return acts.pay_from_wallet, (order.buyer_id, order.pk)
@@ -92,7 +90,6 @@ def attempt_of(target: Any) -> PaymentAttempt:
 
 class SameNotify(Race):
     name = "one callback twice"
-    twin = WRITTEN_TWICE
     # The one that booked it answers True; these do what they should with the others.
     others: Sequence[str] = ()
 
@@ -154,7 +151,6 @@ class TopUpTwice(SameNotify):
 
 class OneTransactionTwoOrders(Race):
     name = "one transaction for two orders"
-    twin = TAKEN_TWICE
 
     def begin(self) -> Any:
         member, goods = scene.member(), scene.sku("1.00", keys=self.width)
