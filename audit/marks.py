@@ -1,11 +1,11 @@
-"""What only the shop can make of an entry: an HMAC of all that it says, under a key that is not in the database."""
+"""What only the shop can make: HMACs under a key that is not in the database, of what an entry says, of how far a check is."""
 
 import ipaddress
 import json
 from datetime import UTC
 from typing import Any
 
-from audit.models import AuditEntry
+from audit.models import AuditEntry, ChainCheck
 from common.crypto import fingerprint
 
 
@@ -26,7 +26,19 @@ def content_of(entry: AuditEntry) -> str:
 
 
 def mark_of(entry: AuditEntry) -> bytes:
+    """Of all that an entry says and of its id, so that a genuine one is no pattern for a second."""
+    return fingerprint(f"{entry.pk}|{content_of(entry)}", "audit-entry-by-id")
+
+
+def mark_without_id(entry: AuditEntry) -> bytes:
+    """The mark as it was before ids were in it."""
     return fingerprint(content_of(entry), "audit-entry")
+
+
+def mark_of_check(check: ChainCheck) -> bytes:
+    """Of how far a check has come and what it found; who forged it would have the rest of the check look away."""
+    parts = [check.pk, check.started_at.timestamp(), check.position, check.era, check.faults, check.findings]
+    return fingerprint(json.dumps(parts, sort_keys=True, separators=(",", ":")), "audit-check")
 
 
 def _plain(value: Any) -> Any:

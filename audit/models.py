@@ -106,6 +106,10 @@ class ChainCheck(models.Model):
     # Dictionaries of audit.services.chain.Finding, the first few hundred; `faults` counts all.
     findings = models.JSONField(_("发现的问题"), default=list)
     faults = models.PositiveIntegerField(_("问题数"), default=0)
+    # Of the entries up to `position`, how they were marked (audit.services.chain.Era), and what only the shop can make of
+    # how far this is (audit.marks).
+    era = models.PositiveSmallIntegerField(default=0, editable=False)
+    mark = models.BinaryField(_("防伪标记"), max_length=32, null=True, editable=False)
 
     class Meta:
         verbose_name = _("审计链核对")

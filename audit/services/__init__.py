@@ -17,6 +17,7 @@ from common import clock
 from common.crypto import fingerprint
 from common.exceptions import TooManyRequests
 from common.locks import LockOutsideTransaction
+from common.sql import fetch
 
 KEEP = timedelta(days=7)
 
@@ -39,6 +40,7 @@ def record(
     if target is not None:
         target_type, target_id = target._meta.label, target.pk
     entry = AuditEntry(
+        id=fetch("SELECT nextval(pg_get_serial_sequence('audit_auditentry', 'id'))", [])[0][0],
         at=at,
         actor_id=getattr(actor, "pk", None),
         actor=_named(actor),

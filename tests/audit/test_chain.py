@@ -8,11 +8,12 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
 
+from audit.marks import mark_without_id
 from audit.models import AuditEntry, ChainAnchor, ChainCheck, ChainLink, PendingEntry
 from audit.selectors import chain_state
 from audit.services import anchoring, record
 from audit.services.anchoring import anchor, read_anchors
-from audit.services.chain import seal, verify
+from audit.services.chain import GONE_ON_WITH, seal, verify
 from audit.tasks import anchor_chain, seal_chain, verify_chain
 from common import clock
 from tests.desk import Act, at_desk, staff, text_of
@@ -112,6 +113,37 @@ def test_an_entry_does_not_pass_for_one_that_is_older_than_the_chain(log, by_han
     assert found() == [("put_in", forged.pk)]
 
 
+COPIED = "at, actor_id, actor, action, target_type, target_id, detail, address, mark"
+
+
+def copy_first_entry() -> int:
+    """The id of a copy of the first entry, put in by somebody who leaves the triggers alone."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO audit_auditentry ({COPIED}) SELECT {COPIED} FROM audit_auditentry ORDER BY id LIMIT 1 RETURNING id"
+        )
+        return cursor.fetchone()[0]
+
+
+def test_a_copy_of_a_genuine_entry_is_no_second_one(log):
+    copied = copy_first_entry()
+    seal()
+    assert found() == [("put_in", copied)]
+
+
+def test_entries_that_are_older_than_ids_in_marks_are_ours_but_no_new_ones_are(monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("audit.services.mark_of", mark_without_id)
+        for _ in range(3):
+            record(action="test.act", at=clock.now())
+    record(action="test.act", at=clock.now())
+    seal()
+    assert found(chunk=2) == []
+    copied = copy_first_entry()
+    seal()
+    assert found(chunk=2) == [("put_in", copied)]
+
+
 def test_entries_that_changed_places_are_named(log, by_hand):
     one, other = log[2], log[7]
     by_hand("UPDATE audit_auditentry SET id = -1 WHERE id = %s", one.pk)
@@ -165,6 +197,37 @@ def test_a_check_that_was_killed_goes_on_and_forgets_nothing(log, by_hand):
     assert chain_state(at=clock.now()).faults == 1, "what is known already is told"
     assert found(chunk=3) == [("changed", log[1].pk), ("changed", log[9].pk)]
     assert ChainCheck.objects.get().pk == left.pk
+
+
+def test_a_check_that_somebody_else_began_does_not_count(log, by_hand):
+    by_hand("UPDATE audit_auditentry SET actor = 'x' WHERE id = %s", log[1].pk)
+    ChainCheck.objects.create(started_at=clock.now(), position=ChainLink.objects.count(), mark=bytes(32))
+    assert found() == [("changed", log[1].pk)]
+
+
+@pytest.mark.parametrize("change", [{"position": 12}, {"faults": 0, "findings": []}, {"era": 0}])
+def test_an_unfinished_check_that_was_altered_begins_anew(log, by_hand, change):
+    by_hand("UPDATE audit_auditentry SET actor = 'x' WHERE id = %s", log[1].pk)
+    verify(chunk=4, stop_after=timedelta(0))
+    assert ChainCheck.objects.get().faults == 1
+    ChainCheck.objects.update(**change)
+    assert found() == [("changed", log[1].pk)]
+
+
+def test_an_old_unfinished_check_that_is_put_back_hides_nothing_from_the_next_nights(log, by_hand):
+    verify(chunk=4, stop_after=timedelta(0))
+    by_hand("UPDATE audit_auditentry SET actor = 'x' WHERE id = %s", log[1].pk)
+    with clock.travel(clock.now() + GONE_ON_WITH + timedelta(minutes=1)):
+        assert found() == [("changed", log[1].pk)]
+
+
+def test_what_the_night_does_not_finish_goes_on_at_once(log, monkeypatch):
+    sent = []
+    monkeypatch.setattr("audit.tasks.VERIFY_FOR", timedelta(0))
+    monkeypatch.setattr("audit.tasks.send", sent.append)
+    verify_chain()
+    assert sent == ["audit.tasks.verify_chain"] and ChainCheck.objects.get().finished_at is None
+    assert found() == []
 
 
 def test_what_is_older_than_marks_is_taken_in_as_it_is(by_hand):
