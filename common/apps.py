@@ -17,7 +17,7 @@ class CommonConfig(AppConfig):
         # A missing or known master key must stop the start, not the first sale.
         master_keys()
         register_converter(PublicIdConverter, "public_id")
-        autodiscover_modules("privacy")
+        autodiscover_modules("privacy", "concealing")
         if settings.FAILPOINTS:
             # By name, so that a shop never loads what tests kill it with.
             import_module("common.failpoints").install(Path(settings.FAILPOINTS))

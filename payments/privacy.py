@@ -5,11 +5,12 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from common.privacy import belongs, hinders, nobodys
+from orders.selectors import of_person
 from payments.models import NotifyLog, PaymentAttempt, Withdrawal
 
 
 def of_payer(user: Any) -> Q:
-    return Q(order__buyer=user) | Q(top_up__user=user)
+    return of_person("order__")(user) | Q(top_up__user=user)
 
 
 nobodys(
@@ -65,14 +66,14 @@ belongs("payments.BonusGrant", of="user")
 belongs("payments.TopUpRefund", of="top_up__user", keep=["ref"], blank={"reason": "–"})
 belongs(
     "payments.Refund",
-    of=lambda user: Q(attempt__order__buyer=user) | Q(attempt__top_up__user=user),
+    of=lambda user: of_person("attempt__order__")(user) | Q(attempt__top_up__user=user),
     keep=["number", "ref", "provider_refund", "paid_number", "paid_txn"],
     blank={"reason": "", "last_error": ""},
     secret=["last_error"],
 )
 belongs(
     "payments.RefundMove",
-    of=lambda user: Q(refund__attempt__order__buyer=user) | Q(refund__attempt__top_up__user=user),
+    of=lambda user: of_person("refund__attempt__order__")(user) | Q(refund__attempt__top_up__user=user),
     keep=["from_state"],
     blank={"note": ""},
     secret=["note"],

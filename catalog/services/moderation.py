@@ -15,6 +15,7 @@ from catalog.models.reviews import MAX_TEXT
 from catalog.services.ratings import refresh_ratings
 from catalog.services.reviews import stop_counting
 from common import clock
+from common.concealing import conceal
 from common.locks import lock, lock_one
 from events.contracts import ReviewPublished, ReviewRejected
 from events.services import emit
@@ -58,7 +59,7 @@ def reject_reviews(*, seen: Mapping[int, int], reason: str, note: str = "", acto
     reason, note = _told_reason(reason, note)
 
     def reject(review: Review, at: datetime) -> None:
-        review.state, review.reason, review.reason_note = State.REJECTED, reason, note
+        review.state, review.reason, review.reason_note = State.REJECTED, reason, _concealed(note, review)
         stop_counting(review, at=at, cause="rejected")
         told = ReviewRejected(
             review_id=review.pk,
@@ -81,7 +82,7 @@ def remove_reviews(*, review_ids: Iterable[int], reason: str, note: str = "", ac
     reason, note = _told_reason(reason, note)
 
     def remove(review: Review, at: datetime) -> None:
-        review.state, review.reason, review.reason_note = State.REMOVED, reason, note
+        review.state, review.reason, review.reason_note = State.REMOVED, reason, _concealed(note, review)
         stop_counting(review, at=at, cause="removed")
 
     return _decide(dict.fromkeys(review_ids), remove, to=State.REMOVED, action="review.remove", actor=actor)
@@ -95,6 +96,10 @@ def _told_reason(reason: str, note: str) -> tuple[Review.Reason, str]:
     if reason == Review.Reason.OTHER and not note:
         raise BadReview("bad_reason", _("请写明原因，作者会看到"))
     return Review.Reason(reason), note
+
+
+def _concealed(text: str, review: Review, *, most: int = 200) -> str:
+    return conceal(text, lines=[review.ticket.line_id], products=[review.product_id])[:most]
 
 
 def _decide(
@@ -132,6 +137,7 @@ def reply_to_review(*, review_id: int, text: str, actor: User | None) -> Review:
         review = lock_one(Review.objects.filter(pk=review_id))
         if review.state in {State.WITHDRAWN, State.REMOVED}:
             raise ReviewMoved
+        text = _concealed(text, review, most=MAX_TEXT)
         if review.reply == text:
             return review
         record(action="review.reply", at=at, actor=actor, target=review, detail={"was": review.reply, "reply": text})

@@ -18,6 +18,7 @@ from catalog.models.reviews import MAX_TEXT, MIN_TEXT
 from catalog.selectors.reviews import is_open
 from catalog.services.ratings import refresh_ratings
 from common import clock
+from common.concealing import conceal
 from common.ids import public_id
 from common.locks import lock_one
 from common.sql import run
@@ -86,6 +87,7 @@ def write_review(*, ticket_id: str, user: User, stars: int, text: str, is_anonym
             ticket = lock_one(ReviewTicket.objects.filter(public_id=ticket_id, user=user))
         except ReviewTicket.DoesNotExist as error:
             raise ReviewNotFound from error
+        text = _concealed(text, ticket)
         known = Review.objects.filter(ticket=ticket).first()
         if known is not None:
             if (known.stars, known.text, known.is_anonymous) == (stars, text, is_anonymous):
@@ -118,12 +120,14 @@ def edit_review(*, review_id: str, user: User, stars: int, text: str, is_anonymo
     with transaction.atomic():
         at, rules = clock.now(), ReviewRules.objects.get()
         review = _own(review_id, user)
+        text = _concealed(text, review.ticket)
         if (review.stars, review.text, review.is_anonymous) == (stars, text, is_anonymous):
             return review
         move(review, State.PENDING)
         _check_open(review.ticket, rules.window_days, at)
         was_shown = review.state == State.PUBLISHED
-        was = f"{'★' * review.stars} {review.text}"
+        # The words themselves go when their author goes, and nothing can be taken out of the log.
+        detail = {"was": "★" * review.stars, "before": len(review.text), "length": len(text)}
         flags = wording.flags_of(text, rules.words.splitlines())
         review.state, review.stars, review.text, review.is_anonymous = State.PENDING, stars, text, is_anonymous
         review.flags, review.is_flagged = flags, bool(flags)
@@ -131,7 +135,7 @@ def edit_review(*, review_id: str, user: User, stars: int, text: str, is_anonymo
         review.edited_at = review.waiting_since = at
         review.reason = review.reason_note = ""
         review.save()
-        record(action="review.edit", at=at, actor=user, target=review, detail={"was": was, "facts": _facts(review)})
+        record(action="review.edit", at=at, actor=user, target=review, detail={**detail, "facts": _facts(review)})
         if was_shown:
             refresh_ratings(product_ids=[review.product_id])
     return review
@@ -193,6 +197,10 @@ def stop_counting(review: Review, *, at: datetime, cause: str) -> None:
         cause=cause,
     )
     emit(told, at=at)
+
+
+def _concealed(text: str, ticket: ReviewTicket) -> str:
+    return conceal(text, lines=[ticket.line_id], products=[ticket.product_id])[:MAX_TEXT]
 
 
 def _facts(review: Review) -> dict:

@@ -5,7 +5,7 @@ constant, because under a generic plan a parameter could not use a partial index
 may hold rows that they give back, so one bounded blocking retry goes before "out of stock".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from django.db import OperationalError, connection, transaction
@@ -147,13 +147,10 @@ def _require_transaction() -> None:
         raise LockOutsideTransaction("keys are claimed in the transaction that needs them")
 
 
-def keys_of_lines(line_ids: list[int]) -> list[Key]:
-    """Sold keys of these lines with their data keys, in a stable order."""
-    return list(
-        Key.objects.filter(line_id__in=line_ids, state=Key.State.SOLD)
-        .select_related("data_key")
-        .order_by("line_id", "id")
-    )
+def keys_of_lines(line_ids: Collection[int], *, most: int | None = None) -> list[Key]:
+    """Sold keys of these lines with their data keys, in a stable order; all of them, or the first `most`."""
+    held = Key.objects.filter(line_id__in=line_ids, state=Key.State.SOLD).select_related("data_key")
+    return list(held.order_by("line_id", "id")[:most])
 
 
 def count_by_sku(line_id: int) -> dict[int, int]:

@@ -1,14 +1,16 @@
 """ModelAdmin for every room: no slow counts, nothing deleted, every change in the audit log, CSV export, contributed inlines."""
 
+import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from django.contrib.admin.options import IncorrectLookupParameters, ShowFacets
 from django.contrib.admin.utils import flatten
+from django.contrib.admin.views.main import SEARCH_VAR
 from django.db import transaction
 from django.db.models import DecimalField, Model
 from django.db.models.constants import LOOKUP_SEP
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin as UnfoldAdmin
@@ -21,6 +23,7 @@ from common.admin.export import csv_response
 from common.admin.paging import BoundedPaginator, UncountedList
 from common.admin.telling import told
 from common.forms import PlainDecimalField
+from common.privacy import is_nobodys
 from common.registries import admin_inlines, panels_of, record_act, timeline_of
 
 # Where there is nothing; Django's own is a hyphen, which stands for nothing else here.
@@ -56,10 +59,25 @@ def compares(lookup: str, field: str) -> bool:
     return last in COMPARISONS and target in ([], ["id"], ["pk"])
 
 
+# A number of ours, a choice, a day; what else is asked for may be somebody's name, address or phone.
+NOBODYS_VALUE = re.compile(r"\d{1,9}|[a-z_]{1,20}|\d{4}-\d\d-\d\d")
+
+
+def told_filters(asked: QueryDict) -> str:
+    """What an address filters by, for a log that forgets nothing: of searches, and of values that may tell of somebody,
+    only how long they are."""
+    told = (
+        f"{name}={value}" if name != SEARCH_VAR and NOBODYS_VALUE.fullmatch(value) else f"{name}:{len(value)}"
+        for name, value in asked.items()
+    )
+    return "&".join(told)[:500]
+
+
 class ModelAdmin(UnfoldAdmin):
     """Nothing with history is deleted: an admin that may delete says `deletable = True`.
 
-    `export_columns` (names as in list_display) puts a CSV button on the list; it exports what the list shows, whole.
+    `export_columns` (names as in list_display) puts a CSV button on the list; it exports what the list shows, whole. Lists
+    that are about people name the right to take them along in `export_right`; of others whoever sees them may.
 
     A list answers for the fields of its filters and for `linked_lookups`, which other pages link to, and for nothing else.
     Django would compare every column with what an address asks, so that whoever may see the list could spell out a
@@ -81,6 +99,7 @@ class ModelAdmin(UnfoldAdmin):
     change_form_outer_after_template = "common/admin/beside.html"
     deletable = False
     export_columns: Sequence[str] = ()
+    export_right = ""
     linked_lookups: Sequence[str] = ()
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
@@ -98,7 +117,8 @@ class ModelAdmin(UnfoldAdmin):
         return self.deletable and super().has_delete_permission(request, obj)
 
     def has_export_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return bool(self.export_columns) and self.has_view_permission(request)
+        may = not self.export_right or request.user.has_perm(self.export_right)
+        return may and bool(self.export_columns) and self.has_view_permission(request)
 
     def get_inlines(self, request: HttpRequest, obj: Model | None) -> list[type]:
         contributed = admin_inlines.of(self.model._meta.label) if obj is not None else []
@@ -159,7 +179,7 @@ class ModelAdmin(UnfoldAdmin):
                 at=clock.now(),
                 actor=request.user,
                 target_type=self.model._meta.label,
-                detail={"filters": request.GET.urlencode()[:500]},
+                detail={"filters": told_filters(request.GET)},
                 address=getattr(request, "client_address", None),
             )
         filename = f"{self.model._meta.model_name}-{timezone.localtime(clock.now()):%Y%m%d-%H%M}.csv"
@@ -186,7 +206,8 @@ class ModelAdmin(UnfoldAdmin):
         return super().log_deletions(request, queryset)
 
     def _record(self, request: HttpRequest, name: str, obj: Model, message: Any) -> None:
-        detail = {"name": str(obj)[:200]}
+        # The name of what belongs to somebody may be theirs; its number stands in the entry anyway.
+        detail = {"name": str(obj)[:200]} if is_nobodys(obj._meta.label) else {}
         if message:
             detail["what"] = message
         record_act(

@@ -38,7 +38,6 @@ class WithdrawalMoved(Contract):
     user_id: int
     state: str
     amount: Decimal
-    account: str
     reason: str
     moved_at: datetime
 
@@ -50,6 +49,5 @@ class PayoutAccountDecided(Contract):
     account_id: int
     user_id: int
     verified: bool
-    account: str
     reason: str
     decided_at: datetime

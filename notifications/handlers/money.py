@@ -8,6 +8,7 @@ from events.contracts import CreditNoticed, PayoutAccountDecided, RebatePaid, Wa
 from events.registry import subscribe
 from notifications import services
 from notifications.models import Kind
+from payments.models import PayoutAccount, Withdrawal
 
 
 @subscribe(WalletToppedUp, "notifications.topped_up")
@@ -43,11 +44,13 @@ WITHDRAWAL_KINDS = {
 
 @subscribe(WithdrawalMoved, "notifications.withdrawal_moved")
 def withdrawal_moved(event: WithdrawalMoved, *, at: datetime) -> None:
+    # Events are kept as they were told; the account's name and number would outlast its owner there.
+    row = Withdrawal.objects.select_related("account").get(pk=event.withdrawal_id)
     services.tell(
         ref=f"withdrawal:{event.withdrawal_id}:{event.state}",
         user_id=event.user_id,
         kind=WITHDRAWAL_KINDS[event.state],
-        params={"amount": str(event.amount), "account": event.account, "reason": event.reason},
+        params={"amount": str(event.amount), "account": str(row.account), "reason": event.reason},
         link=reverse("payments:withdrawals"),
         at=at,
     )
@@ -55,11 +58,12 @@ def withdrawal_moved(event: WithdrawalMoved, *, at: datetime) -> None:
 
 @subscribe(PayoutAccountDecided, "notifications.payout_account_decided")
 def payout_account_decided(event: PayoutAccountDecided, *, at: datetime) -> None:
+    account = PayoutAccount.objects.get(pk=event.account_id)
     services.tell(
         ref=f"payout:{event.account_id}:{event.decided_at.isoformat()}",
         user_id=event.user_id,
         kind=Kind.PAYOUT_VERIFIED if event.verified else Kind.PAYOUT_REFUSED,
-        params={"account": event.account, "reason": event.reason},
+        params={"account": str(account), "reason": event.reason},
         link=reverse("payments:withdrawals"),
         at=at,
     )

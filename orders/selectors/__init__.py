@@ -48,6 +48,7 @@ from orders.selectors.orders import (
     with_order_names,
     with_settling,
 )
+from orders.selectors.persons import of_person
 
 __all__ = [
     "CAUSES",
@@ -75,6 +76,7 @@ __all__ = [
     "lines_of",
     "link_token",
     "may_report",
+    "of_person",
     "order_for",
     "order_secret",
     "orders_by_id",

@@ -11,6 +11,7 @@ from common.money import ZERO
 from common.reasons import read_reason
 from orders.exceptions import CreditTooSmall, IllegalMove, OwnOrder
 from orders.models import Order
+from orders.services.concealing import conceal_of_order
 from orders.services.moves import note_act
 from orders.services.paying import lock_order
 from wallet.models import Account, Transfer
@@ -51,11 +52,11 @@ def give_credit(
     if user_id == actor.pk:
         raise OwnOrder
     user = User.objects.get(pk=user_id)
-    detail = {"amount": str(amount), "reason": read_reason(reason, most=150), "member": user.get_username()}
+    detail = {"amount": str(amount), "reason": _read(reason, order_id), "member": user.pk}
     with transaction.atomic():
         order = _locked_guests(order_id)
         if _post(order, user_wallet(user.pk), Transfer.Kind.CREDIT_CLAIMED, amount, ref, actor):
-            note = f"¥{amount} → {user.get_username()}：{detail['reason']}"
+            note = f"¥{amount} → #{user.pk}：{detail['reason']}"
             _tell(order, GIVE, note, detail, actor, address)
 
 
@@ -67,11 +68,15 @@ def pay_out_credit(
     Locks the order, then the account. Raises OrderNotFound, IllegalMove for a member's order, ReasonNeeded,
     CreditTooSmall.
     """
-    detail = {"amount": str(amount), "reason": read_reason(reason, most=150)}
+    detail = {"amount": str(amount), "reason": _read(reason, order_id)}
     with transaction.atomic():
         order = _locked_guests(order_id)
         if _post(order, shop_account(Account.Purpose.PAYOUT), Transfer.Kind.PAID_OUT, amount, ref, actor):
             _tell(order, PAY_OUT, f"¥{amount}：{detail['reason']}", detail, actor, address)
+
+
+def _read(reason: str, order_id: int) -> str:
+    return conceal_of_order(read_reason(reason, most=150), order_id)[:150]
 
 
 def _post(order: Order, to: Account, kind: str, amount: Decimal, ref: str, actor: User) -> bool:

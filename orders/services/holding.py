@@ -8,6 +8,7 @@ from common import clock
 from common.reasons import read_reason
 from orders.exceptions import IllegalMove, OrderNotFound
 from orders.models import OrderLine
+from orders.services.concealing import conceal_of_order
 from orders.services.delivering import finish_delivery, start_delivery
 from orders.services.moves import move_line, note_act
 from orders.services.paying import lock_order
@@ -30,6 +31,7 @@ def hold_line(*, line_id: int, reason: str, actor: User, address: str | None = N
         line = _locked_line(line_id)
         if line.state not in WAITING_FOR_GOODS:
             raise IllegalMove
+        reason = conceal_of_order(reason, line.order_id)[:MAX_REASON]
         move_line(line, OrderLine.State.HELD, hold_reason=reason)
         detail = {"order": line.order.number, "reason": reason}
         record(action=HOLD, at=at, actor=actor, target=line, detail=detail, address=address)

@@ -15,6 +15,7 @@ from events.contracts import OrderRefunded, RefundedLine, RefundRequested
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
 from orders.models import Order, OrderLine, OrderRefund
+from orders.services.concealing import conceal_of_order
 from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
 from orders.services.dispute_moves import end_for_refunded
@@ -65,8 +66,10 @@ def refund(
             return known
         if order.paid_at is None:
             raise IllegalMove
-        if actor is not None and not by_buyer:
-            refuse_own(order, actor.pk)
+        if actor is not None:
+            reason = conceal_of_order(reason, order_id)
+            if not by_buyer:
+                refuse_own(order, actor.pk)
         lines = {line.pk: line for line in order.lines.select_related("sku__product__category")}
         waited = {line.pk for line in lines.values() if line.state in OPEN}
         told = [_refund_line(lines, line_id, amount, at) for line_id, amount in sorted(amounts.items())]

@@ -10,6 +10,7 @@ from common.reasons import read_reason
 from orders.exceptions import OrderNotFound
 from orders.models import Order
 from orders.selectors import Delivered, delivered_of
+from orders.services.concealing import conceal_of_order
 from orders.services.paying import lock_order
 
 REVEAL = "order.reveal"
@@ -22,7 +23,7 @@ def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str 
     Each look is in the audit log. Locks the actor's row. Raises OrderNotFound, ReasonNeeded, TooManyReveals,
     DecryptionFailed.
     """
-    reason = read_reason(reason)
+    reason = conceal_of_order(read_reason(reason), order_id)
     with transaction.atomic():
         at = clock.now()
         left = looks_left(actor=actor, at=at)
@@ -36,12 +37,12 @@ def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str 
 
 
 def set_note(*, order_id: int, text: str, actor: User, address: str | None = None) -> Order:
-    """Replace the note that only staff see; the log keeps what it was. Locks the order. Raises OrderNotFound."""
+    """Replace the note that only staff see; the log keeps only how long it was and is. Locks the order. Raises OrderNotFound."""
     with transaction.atomic():
         order = lock_order(order_id)
-        before, order.staff_note = order.staff_note, text.strip()
+        before, order.staff_note = order.staff_note, conceal_of_order(text.strip(), order_id)
         if before != order.staff_note:
             order.save(update_fields=["staff_note"])
-            detail = {"note": order.staff_note, "before": before}
+            detail = {"length": len(order.staff_note), "before": len(before)}
             record(action=NOTE, at=clock.now(), actor=actor, target=order, detail=detail, address=address)
     return order

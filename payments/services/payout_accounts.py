@@ -41,7 +41,7 @@ def save_payout_account(*, user: User, kind: str, name: str, number: str, addres
             digest=digest_of(kind, number),
             created_at=at,
         )
-        record(action=SAVE, at=at, actor=user, target=made, detail={"name": str(made)}, address=address)
+        record(action=SAVE, at=at, actor=user, target=made, detail={"kind": kind}, address=address)
     return made
 
 
@@ -71,7 +71,6 @@ def _decide(account_id: int, state: str, reason: str, actor: User, address: str 
             account_id=account.pk,
             user_id=account.user_id,
             verified=state == State.VERIFIED,
-            account=str(account),
             reason=reason,
             decided_at=at,
         )

@@ -57,7 +57,7 @@ def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User
         legs = [Posting(shop_account(Account.Purpose.UNCLAIMED), -amount), Posting(user_wallet(user.pk), amount)]
         ref = assign_ref(transfer.pk)
         post(ref=ref, kind=Transfer.Kind.ASSIGNED, postings=legs, at=at, memo=transfer.memo, actor=actor)
-        detail = {"amount": str(amount), "member": user.get_username(), "reason": reason}
+        detail = {"amount": str(amount), "member": user.pk, "reason": reason}
         record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
 
 

@@ -225,7 +225,6 @@ def _tell(row: Withdrawal, at: datetime) -> None:
         user_id=row.user_id,
         state=row.state,
         amount=row.net if row.state == State.PAID else row.amount,
-        account=str(row.account),
         reason=row.reason,
         moved_at=at,
     )

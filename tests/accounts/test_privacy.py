@@ -10,21 +10,27 @@ from django.apps import apps
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
 
 from accounts.exceptions import ErasureRefused, NoErasure
 from accounts.models import DataExport, Erasure, User
 from accounts.services import privacy as services
-from catalog.services.reviews import write_review
+from catalog.models import Review
+from catalog.services.reviews import edit_review, write_review
 from common import clock, privacy
 from events.services import relay
 from membership.services import tell_birthday
-from notifications.models import Mail
+from notifications.models import Mail, Message
 from orders.models import Order
-from orders.services import cancel
+from orders.services import cancel, receive_payment
+from orders.services.staff import set_note
+from payments.models import Withdrawal
+from payments.services import reject_withdrawal
 from tests.desk import at_desk
 from tests.opinions import ticket_of
+from tests.payments.withdrawals import ask as ask_withdrawal
+from tests.payments.withdrawals import open_withdrawals, verified_account
 from tests.shelf import books
 from wallet.selectors import balance_of
 from wallet.services import adjust
@@ -74,7 +80,8 @@ class Canary:
         typed = {"username": CANARY, "password1": PASSWORD, "email": f"{CANARY}@example.com"}
         assert self.client.post("/account/signup/", typed).status_code == 302
         self.user = User.objects.get(username=CANARY)
-        User.objects.filter(pk=self.user.pk).update(display_name=f"{CANARY} 昵称", phone="13800001987")
+        known = {"display_name": f"{CANARY} 昵称", "phone": "13800001987", "email_verified_at": clock.now()}
+        User.objects.filter(pk=self.user.pk).update(**known)
         self.user.refresh_from_db()
         shelf.fund(self.user, "100.00")
         self._buy(shelf)
@@ -213,6 +220,28 @@ def test_afterwards_nothing_leads_to_the_canary_and_the_books_are_whole(canary, 
     assert answer.status_code == 200
 
 
+def test_what_forgets_nothing_was_told_nothing(canary, olga):
+    """Staff search, note and decide about a member who changes their mind: the log and the events keep no word of it."""
+    open_withdrawals()
+    account = verified_account(canary.user, "13800001987")
+    ask_withdrawal(canary.user, "10.00")
+    reject_withdrawal(withdrawal_id=Withdrawal.objects.get().pk, reason="信息不符", actor=olga)
+    review = Review.objects.get(user=canary.user)
+    edit_review(review_id=review.public_id, user=canary.user, stars=4, text="还可以，物有所值", is_anonymous=False)
+    for text in (f"{CANARY} 来电 13800001987", "已解决"):
+        set_note(order_id=canary.order.pk, text=text, actor=olga)
+    desk = at_desk(olga)
+    desk.get("/admin/accounts/user/export-csv/", {"q": f"{CANARY}@example.com"})
+    desk.post(f"/admin/accounts/user/{canary.user.pk}/change/", {"username": CANARY, "display_name": f"{CANARY} 新"})
+    relay()
+    assert account.hint in str(Message.objects.filter(user=canary.user).values_list("params", flat=True))
+    spend_all(canary.user, olga)
+    leave(canary.user)
+    assert Erasure.objects.get().state == "done"
+    assert traces() == {}
+    assert account.hint not in str(dump())
+
+
 def test_nobody_leaves_with_money_or_open_orders(canary, olga, shelf):
     with pytest.raises(ErasureRefused) as refusal:
         services.ask_erasure(user=canary.user)
@@ -235,6 +264,40 @@ def test_money_that_comes_in_meanwhile_postpones_it(alice, shelf, olga):
     assert "余额" in Erasure.objects.get().hindered
     alice.refresh_from_db()
     assert alice.username == "alice"
+
+
+def test_one_that_cannot_be_erased_keeps_nobody_else(charlie, bob, olga, monkeypatch):
+    spend_all(bob, olga)
+    for one in (charlie, bob):
+        services.ask_erasure(user=one)
+    erase = services.privacy.erase
+
+    def fails_for_charlie(user):
+        if user == charlie:
+            raise RuntimeError("a row that does not go")
+        return erase(user)
+
+    monkeypatch.setattr(services.privacy, "erase", fails_for_charlie)
+    with clock.travel(clock.now() + services.REFLECTION + timedelta(minutes=1)):
+        assert services.erase_due() == 1
+    charlie.refresh_from_db()
+    assert charlie.username == "charlie"
+    assert set(Erasure.objects.values_list("user_id", "state")) == {(charlie.pk, "waiting"), (bob.pk, "done")}
+
+
+def test_a_copy_that_cannot_be_made_holds_up_no_other(charlie, bob, monkeypatch):
+    wanted = [services.ask_export(user=one).pk for one in (charlie, bob)]
+    make = services.make_export
+
+    def fails_first(export_id):
+        if export_id == wanted[0]:
+            raise RuntimeError("a row that cannot be written down")
+        make(export_id=export_id)
+
+    monkeypatch.setattr(services, "make_export", fails_first)
+    with clock.travel(clock.now() + services.LOST):
+        assert services.resume_exports() == 1
+    assert DataExport.objects.get(pk=wanted[1]).state == "ready"
 
 
 def test_a_wish_is_taken_back(charlie):
@@ -283,3 +346,58 @@ def test_the_pages_ask_who_it_is_before_they_give_and_take(charlie):
     assert "随时可以取消" in client.get("/account/privacy/").content.decode()
     client.post("/account/privacy/keep/")
     assert Erasure.objects.get().state == "cancelled"
+
+
+@pytest.fixture
+def guests_order(shelf) -> Order:
+    """Somebody who left no more than an address bought, and was mailed about it."""
+    order = shelf.buy(None, (shelf.sku("19.00", keys=1), 1), buyer={"contact": f"{CANARY}@example.com"})
+    with transaction.atomic():
+        receive_payment(order_id=order.pk, amount=order.total, channel="epay", ref="t:1", at=clock.now())
+    relay()
+    assert Mail.objects.get().recipient == order.contact
+    return order
+
+
+def verified(user: User) -> User:
+    user.email_verified_at = clock.now()
+    user.save(update_fields=["email_verified_at"])
+    return user
+
+
+def test_an_address_that_nobody_verified_opens_and_takes_nothing_of_its_owner(guests_order, make_member):
+    thief = make_member("thief", email=guests_order.contact)
+    copy = exported(thief)
+    assert copy["notifications.Mail"] == copy["orders.Order"] == copy["orders.OrderLine"] == []
+    leave(thief)
+    assert Erasure.objects.get().state == "done"
+    assert Mail.objects.get().recipient == guests_order.contact
+    assert Order.objects.get().contact == guests_order.contact
+
+
+def test_what_a_guest_bought_with_an_address_that_is_verified_now_goes_along_and_is_forgotten(
+    guests_order, make_member, shelf
+):
+    owner = verified(make_member("owner", email=guests_order.contact.upper()))
+    other = shelf.buy(None, (shelf.sku("19.00", keys=1), 1))
+    copy = exported(owner)
+    assert [row["id"] for row in copy["orders.Order"]] == [guests_order.pk]
+    assert [row["order_id"] for row in copy["notifications.Mail"]] == [guests_order.pk]
+    leave(owner)
+    assert CANARY not in str(traces())
+    other.refresh_from_db()
+    assert other.contact == "guest@example.com"
+
+
+def test_mails_about_anothers_order_are_the_others(guests_order, make_member, alice):
+    Order.objects.update(buyer=alice, lookup=None, contact="")
+    owner = verified(make_member("owner", email=guests_order.contact))
+    assert exported(owner)["notifications.Mail"] == []
+
+
+def test_a_guests_open_order_keeps_the_owner_of_the_address(guests_order, make_member):
+    owner = verified(make_member("owner", email=guests_order.contact))
+    Order.objects.update(state=Order.State.PAID)
+    with pytest.raises(ErasureRefused) as refusal:
+        services.ask_erasure(user=owner)
+    assert "订单" in str(refusal.value)

@@ -118,8 +118,8 @@ def test_staff_give_it_to_the_member_whom_they_know(desk, owing, charlie):
     desk.post(act.address, again)
     assert (balance_of(charlie), credit_of_order(owing.pk)) == (Decimal("4.00"), Decimal("6.40"))
     logged = AuditEntry.objects.get(action="order.credit_given")
-    assert (logged.actor, logged.detail) == ("fay", {"amount": "4.00", "reason": "来电核实", "member": "charlie"})
-    assert "¥4.00 → charlie：来电核实" in desk.get(page(owing)).content.decode()
+    assert (logged.actor, logged.detail) == ("fay", {"amount": "4.00", "reason": "来电核实", "member": charlie.pk})
+    assert f"¥4.00 → #{charlie.pk}：来电核实" in desk.get(page(owing)).content.decode()
     assert books() == {}
 
 

@@ -102,7 +102,7 @@ def test_staff_assign_it_to_a_member_once(unclaimed, desk, charlie):
     text = desk.get(page(unclaimed)).content.decode()
     assert "已认领" in text and act_of(unclaimed) not in text
     logged = AuditEntry.objects.get(action="payments.assign")
-    assert (logged.actor, logged.detail["member"], logged.detail["reason"]) == ("fay", "charlie", "付款截图已核实")
+    assert (logged.actor, logged.detail["member"], logged.detail["reason"]) == ("fay", charlie.pk, "付款截图已核实")
     assert books() == {}
 
 

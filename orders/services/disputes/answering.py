@@ -14,9 +14,10 @@ from orders.exceptions import BadDispute, DisputeMoved
 from orders.models import Dispute, DisputeMove
 from orders.models.dispute import MAX_WORDS
 from orders.selectors.disputes import rules_of_disputes
+from orders.services.concealing import conceal_of_order
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute, note_words
 from orders.services.disputes.pictures import draw_anew, keep_pictures
-from orders.services.disputes.words import conceal_keys, read_words
+from orders.services.disputes.words import read_words
 from orders.services.own import refuse_own
 
 ANSWER, ASK = "dispute.answer", "dispute.ask"
@@ -38,8 +39,8 @@ def answer_dispute(
         if dispute.state != State.SELLER:
             raise DisputeMoved
         refuse_own(dispute.order, actor.pk)
-        text = conceal_keys(text, dispute.line)
-        detail = {"number": dispute.number, "proposal": proposal, "text": text}
+        text = conceal_of_order(text, dispute.order_id)
+        detail = {"number": dispute.number, "proposal": proposal, "length": len(text)}
         record(action=ANSWER, at=at, actor=actor, target=dispute, detail=detail, address=address)
         return move_dispute(
             dispute,
@@ -75,13 +76,13 @@ def say_in_dispute(
         dispute = locked_dispute(dispute_id)
         if dispute.state not in Dispute.AT_DESK:
             raise DisputeMoved
-        text = conceal_keys(text, dispute.line)
+        text = conceal_of_order(text, dispute.order_id)
         asks = party != Party.BUYER
         actor_id = actor.pk if actor else None
         row = note_words(dispute, at=at, cause="asked" if asks else "added", party=party, actor_id=actor_id, text=text)
         keep_pictures(row, drawn, at=at)
         if asks:
-            record(action=ASK, at=at, actor=actor, target=dispute, detail={"text": text}, address=address)
+            record(action=ASK, at=at, actor=actor, target=dispute, detail={"length": len(text)}, address=address)
             asked = DisputeAsked(
                 dispute_id=dispute.pk,
                 order_id=dispute.order_id,

@@ -17,11 +17,12 @@ from orders.exceptions import AppealOver, DisputeMoved
 from orders.models import Dispute
 from orders.models.dispute import MAX_WORDS
 from orders.selectors.disputes import rules_of_disputes
+from orders.services.concealing import conceal_of_order
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute
 from orders.services.disputes.deciding import tell_decided
 from orders.services.disputes.paying_back import refund_case, refundable_of
 from orders.services.disputes.pictures import draw_anew, keep_pictures
-from orders.services.disputes.words import MIN_WORDS, conceal_keys, read_words
+from orders.services.disputes.words import MIN_WORDS, read_words
 from orders.services.own import refuse_own
 
 INSTEAD = "dispute.money_instead"
@@ -92,7 +93,7 @@ def appeal_decision(
             cause="appealed",
             party=Party.BUYER,
             actor_id=actor.pk if actor else None,
-            text=conceal_keys(text, dispute.line),
+            text=conceal_of_order(text, dispute.order_id),
             appealed_at=at,
         )
         keep_pictures(row, drawn, at=at)

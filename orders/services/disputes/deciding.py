@@ -32,10 +32,11 @@ from orders.models import Dispute, DisputePiece, LineSecret
 from orders.models.dispute import MAX_REASON
 from orders.sealing import seal_secret
 from orders.selectors.cards import cards_of_keys
+from orders.services.concealing import conceal_of_order
 from orders.services.delivering import MAX_SECRET
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute
 from orders.services.disputes.paying_back import held_keys, refund_case, refundable_of
-from orders.services.disputes.words import conceal_keys, read_words
+from orders.services.disputes.words import read_words
 from orders.services.moves import note_act
 from orders.services.own import refuse_own
 from orders.services.recalling import recall_keys
@@ -101,10 +102,10 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
         dispute = locked_dispute(dispute_id)
         _check_turn(dispute, actor.pk, at)
         second = dispute.state == State.APPEALED
-        if second:
-            check_two_persons(dispute.decided_by_id, actor, at=at)
-        says = {"verdict": conceal_keys(reason, dispute.line)}
+        says = {"verdict": conceal_of_order(reason, dispute.order_id)}
         alone = decides_alone(dispute, actor.pk)
+        if second and not alone:
+            check_two_persons(dispute.decided_by_id, actor, at=at)
         who = {"appeal_decided_by_id": actor.pk, "is_alone": alone}
         says |= who if second else {"decided_by_id": actor.pk, "decided_at": at}
         step = "2" if second else "1"

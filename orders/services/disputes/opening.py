@@ -19,9 +19,10 @@ from orders.exceptions import AlreadyDisputed, BadDispute, NotDisputable, OrderN
 from orders.models import Dispute, DisputePiece, DisputeRules, Order, OrderLine
 from orders.models.dispute import MAX_WORDS
 from orders.selectors.disputes import Piece, may_report, pieces_of, report_until, rules_of_disputes
+from orders.services.concealing import conceal_of_order
 from orders.services.dispute_moves import deadline, first_row
 from orders.services.disputes.pictures import draw_anew, keep_pictures
-from orders.services.disputes.words import MIN_WORDS, conceal_keys, read_words
+from orders.services.disputes.words import MIN_WORDS, read_words
 from orders.services.moves import note_act
 from orders.services.paying import lock_order
 
@@ -70,7 +71,7 @@ def open_dispute(
             line=line,
             seller_id=line.seller_id,
             reason=complaint.reason,
-            text=conceal_keys(text, line),
+            text=conceal_of_order(text, line.order_id),
             wish=complaint.wish,
             route=complaint.route,
             opened_at=at,
