@@ -5,6 +5,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib.sessions.models import Session
@@ -18,6 +19,7 @@ from audit.services import record
 from common import clock, privacy
 from common.locks import lock_one
 from common.queue import send
+from common.sweeps import safely
 
 State = DataExport.State
 KEEP = timedelta(days=7)
@@ -77,9 +79,12 @@ def resume_exports() -> int:
         state=State.MAKING, moved_at__lt=at - LOST
     )
     lost = list(DataExport.objects.filter(left).values_list("pk", flat=True))
-    for pk in lost:
-        make_export(export_id=pk)
-    return len(lost)
+    return sum(safely(partial(_made, pk), "make export", pk, failed=False) for pk in lost)
+
+
+def _made(export_id: int) -> bool:
+    make_export(export_id=export_id)
+    return True
 
 
 def _json(one: privacy.Belonging, user: User) -> Iterator[str]:
@@ -130,7 +135,7 @@ def erase_due() -> int:
     """Carry out what is due; what is hindered by then waits another day. Returns how many were forgotten."""
     done = 0
     for pk in Erasure.objects.filter(state=Erasure.State.WAITING, due_at__lte=clock.now()).values_list("pk", flat=True):
-        done += _carry_out(pk)
+        done += safely(partial(_carry_out, pk), "carry out erasure", pk, failed=False)
     return done
 
 

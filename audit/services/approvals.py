@@ -4,6 +4,7 @@ Rooms ask for their own kinds and do what was granted in the transaction of `use
 """
 
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from audit.services.persons import check_two_persons
 from common import clock
 from common.locks import lock_one
 from common.reasons import read_reason
+from common.sweeps import safely
 
 State = Approval.State
 MAX_REASON = 200
@@ -126,17 +128,20 @@ def use_again(*, approval_id: int, actor: Any, address: str | None = None) -> Ap
 
 def lapse_due() -> int:
     """End what nobody granted or used in time; how many. Locks them one by one."""
-    ended = 0
     open_ones = Approval.objects.filter(state__in=[State.ASKED, State.APPROVED], ends_at__lte=clock.now())
-    for pk in list(open_ones.order_by("pk").values_list("pk", flat=True)[:500]):
-        with transaction.atomic():
-            at = clock.now()
-            approval = lock_one(Approval.objects.filter(pk=pk))
-            if approval.state in Approval.MOVES and approval.ends_at <= at:
-                _close(approval, State.LAPSED, at)
-                _record(approval, "approval.lapse", None, at, None)
-                ended += 1
-    return ended
+    found = list(open_ones.order_by("pk").values_list("pk", flat=True)[:500])
+    return sum(safely(partial(_lapse, pk), "end approval", pk, failed=False) for pk in found)
+
+
+def _lapse(approval_id: int) -> bool:
+    with transaction.atomic():
+        at = clock.now()
+        approval = lock_one(Approval.objects.filter(pk=approval_id))
+        if approval.state not in Approval.MOVES or approval.ends_at > at:
+            return False
+        _close(approval, State.LAPSED, at)
+        _record(approval, "approval.lapse", None, at, None)
+    return True
 
 
 def _locked(approval_id: int, to: str, at: datetime) -> Approval:

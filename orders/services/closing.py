@@ -1,13 +1,14 @@
 """Unpaid orders that end: cancelled by the buyer or staff, or expired at their deadline."""
 
-import logging
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 
 from accounts.models import User
 from catalog.services.stock import release_keys
 from common import clock
+from common.sweeps import safely
 from events.contracts import OrderClosed
 from events.services import emit
 from orders.exceptions import IllegalMove
@@ -15,8 +16,6 @@ from orders.models import Order, OrderLine
 from orders.services.coupons import let_go_of_coupon
 from orders.services.moves import move_order
 from orders.services.paying import lock_order
-
-logger = logging.getLogger(__name__)
 
 
 def cancel(*, order_id: int, actor: User | None, cause: str = "cancelled") -> Order:
@@ -47,13 +46,10 @@ def expire(*, order_id: int) -> bool:
 def expire_due(*, limit: int = 500) -> int:
     """Expire what is due, each order in a transaction of its own; returns how many. One that fails stops no other."""
     due = Order.objects.filter(state=Order.State.UNPAID, pay_deadline__lte=clock.now()).order_by("pay_deadline")
-    done = 0
-    for order_id in list(due.values_list("pk", flat=True)[:limit]):
-        try:
-            done += expire(order_id=order_id)
-        except Exception:
-            logger.exception("cannot expire order %s", order_id)
-    return done
+    return sum(
+        safely(partial(expire, order_id=order_id), "expire order", order_id, failed=False)
+        for order_id in list(due.values_list("pk", flat=True)[:limit])
+    )
 
 
 def _close(order: Order, to: str, *, cause: str, actor_id: int | None, at: datetime) -> None:

@@ -52,6 +52,21 @@ def test_one_asks_another_agrees_and_the_first_does_it_once(asked, ann, ben):
     assert list(acts) == [("approval.ask", "ann"), ("approval.approve", "ben"), ("approval.use", "ann")]
 
 
+def test_one_that_cannot_be_ended_holds_up_no_other(asked, ann, alice, monkeypatch):
+    other = approvals.ask(kind="test.thing", target=alice, reason="x", actor=ann, answer_within=24 * HOUR)
+    write = approvals.record
+
+    def fails_first(*, target, **entry):
+        if target == asked:
+            raise RuntimeError("broken on purpose")
+        return write(target=target, **entry)
+
+    monkeypatch.setattr(approvals, "record", fails_first)
+    with clock.travel(clock.now() + 25 * HOUR):
+        assert approvals.lapse_due() == 1
+    assert dict(Approval.objects.values_list("pk", "state")) == {asked.pk: "asked", other.pk: "lapsed"}
+
+
 def test_who_asks_does_not_decide_and_the_database_holds_it(asked, ann):
     for decide in (
         lambda: approve(asked, ann),

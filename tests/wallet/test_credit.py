@@ -31,6 +31,7 @@ from wallet.exceptions import (
 )
 from wallet.models import CreditLine, CreditTerms
 from wallet.selectors import auto_credit_of, balance_of, credit_line_of, dues_of, restricted_of
+from wallet.services import credit as credit_services
 from wallet.services.credit import due_date
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +173,23 @@ def told(user) -> list[str]:
     relay()
     kinds = Message.objects.filter(user=user).order_by("pk").values_list("kind", flat=True)
     return [kind for kind in kinds if kind.startswith("credit")]
+
+
+def test_a_credit_line_that_cannot_be_tended_holds_up_no_other(alice, bob, monkeypatch):
+    with clock.travel(at("2026-09-10 09:00")):
+        for user in (alice, bob):
+            credit(user, due_day=5)
+            draw(user, "100.00")
+    tell = credit_services.tell
+
+    def fails_first(line, *told):
+        if line.user_id == min(alice.pk, bob.pk):
+            raise RuntimeError("broken on purpose")
+        tell(line, *told)
+
+    monkeypatch.setattr(credit_services, "tell", fails_first)
+    with clock.travel(at("2026-10-02 08:10")):
+        assert services.tend_credit_lines() == (1, 0)
 
 
 def test_warned_frozen_and_free_again(alice):

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
@@ -12,6 +13,7 @@ from common import clock
 from common.clock import day_of
 from common.locks import lock
 from common.money import ZERO
+from common.sweeps import safely
 from events.contracts import CreditNoticed
 from events.services import emit
 from wallet.allowing import spend_allowance
@@ -174,22 +176,28 @@ def tend_credit_lines() -> tuple[int, int]:
     today = day_of(at)
     soon = today + timedelta(days=wallet_rules().credit_warn_days)
     open_ = CreditDraw.objects.filter(repaid__lt=F("amount"), due_on__lte=soon)
-    warned = frozen = 0
-    for user_id in sorted(set(open_.values_list("line__user_id", flat=True))):
-        with transaction.atomic():
-            line = lock_line(user_id)
-            if line.state == State.ACTIVE and _overdue(line, today):
-                move_line(line, State.OVERDUE, at=at, actor_id=None)
-                tell(line, "frozen", at)
-                frozen += 1
-                continue
-            due = _next_due(line, today)
-            if due is not None and due <= soon and line.warned_for != due:
-                line.warned_for = due
-                line.save(update_fields=["warned_for"])
-                tell(line, "due", at, due)
-                warned += 1
-    return warned, frozen
+    told = [
+        safely(partial(_tend, user_id, today, soon, at), "tend the credit of user", user_id, failed="")
+        for user_id in sorted(set(open_.values_list("line__user_id", flat=True)))
+    ]
+    return told.count("due"), told.count("frozen")
+
+
+def _tend(user_id: int, today: date, soon: date, at: datetime) -> str:
+    """What the member was told, if anything: "due" or "frozen"."""
+    with transaction.atomic():
+        line = lock_line(user_id)
+        if line.state == State.ACTIVE and _overdue(line, today):
+            move_line(line, State.OVERDUE, at=at, actor_id=None)
+            tell(line, "frozen", at)
+            return "frozen"
+        due = _next_due(line, today)
+        if due is None or due > soon or line.warned_for == due:
+            return ""
+        line.warned_for = due
+        line.save(update_fields=["warned_for"])
+        tell(line, "due", at, due)
+    return "due"
 
 
 def _overdue(line: CreditLine, today: date) -> bool:

@@ -1,8 +1,8 @@
 """What happens to cases by time: silence goes on to the next one, what waits for stock is served or paid back."""
 
-import logging
 from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -10,14 +10,13 @@ from django.db.models import F, Q
 from catalog.exceptions import OutOfStock
 from common import clock
 from common.money import ZERO
+from common.sweeps import safely
 from events.contracts import DisputeOverdue
 from events.services import emit
 from orders.models import Dispute
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute
 from orders.services.disputes.buying import take_money_instead
 from orders.services.disputes.deciding import after, give_anew, restockable, tell_decided
-
-logger = logging.getLogger(__name__)
 
 
 def sweep_disputes(*, limit: int = 500) -> int:
@@ -39,12 +38,7 @@ def serve_restocked(*, limit: int = 200) -> int:
 
 
 def _tried(act: Callable[[int], int], dispute_id: int) -> int:
-    try:
-        return act(dispute_id)
-    except Exception:
-        # Whatever is wrong with one case, the others' time goes on.
-        logger.exception("cannot go on with dispute %s", dispute_id)
-        return 0
+    return safely(partial(act, dispute_id), "go on with dispute", dispute_id, failed=0)
 
 
 def _go_on(dispute_id: int) -> int:
