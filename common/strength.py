@@ -4,6 +4,7 @@ What is random passes: the limits are far from what chance makes of the tokens t
 """
 
 import math
+import re
 import zlib
 from collections.abc import Mapping
 
@@ -52,6 +53,13 @@ KNOWN_PASSWORDS = {
     "valkey",
 }
 LEAST_PASSWORD = 12
+# Pairs of letters that make up half of what is written in English or pinyin, and an eighth of what chance writes.
+_PAIRS = (
+    "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne"
+    " ea ra ce li ch ll be ma si om ur pr ke ey sc pe us sh zh ao ia ua ai ei op ho am ge ca rd ig gn fo ou ut et wo ss"
+)
+_COMMON = set(_PAIRS.split())
+_KNOWN_PARTS = re.compile("|".join(sorted(map(re.escape, {*KNOWN, *KNOWN_PASSWORDS}), key=len, reverse=True)))
 
 
 def weakness(value: str, *, least: int) -> str:
@@ -64,6 +72,8 @@ def weakness(value: str, *, least: int) -> str:
         return "holds words of an example or default"
     if any(not character.isprintable() for character in value):
         return "holds characters that cannot be seen"
+    if _speaks(value):
+        return "is made of words: it must be random"
     if min(_packed_bits(value), _distinct_bits(value)) < LEAST_BITS or _climbs(value):
         return "is too regular: it must be random"
     return ""
@@ -86,7 +96,13 @@ def password_weakness(value: str) -> str:
         return ""
     if value.lower() in KNOWN_PASSWORDS:
         return "is a well-known default"
-    return f"is shorter than {LEAST_PASSWORD} characters" if len(value) < LEAST_PASSWORD else ""
+    if len(value) < LEAST_PASSWORD:
+        return f"is shorter than {LEAST_PASSWORD} characters"
+    if len(_KNOWN_PARTS.sub("", value.lower())) < LEAST_PASSWORD and _KNOWN_PARTS.search(value.lower()):
+        return "is a well-known default with something added"
+    if len(set(value)) < 4 or value in (value + value)[1:-1] or _climbs(value):
+        return "is too regular"
+    return ""
 
 
 def shared(secrets: Mapping[str, str]) -> tuple[str, str] | None:
@@ -119,6 +135,16 @@ def _packed_bits(value: str) -> int:
 
 def _distinct_bits(value: str) -> float:
     return len(value) * math.log2(len(set(value)))
+
+
+def _speaks(value: str) -> bool:
+    """Whether it is words of a language: much of it in runs of letters, of which nearly half follow each other in words."""
+    runs = re.findall(r"[a-z]{4,}|[A-Z][a-z]{3,}|[A-Z]{4,}", value)
+    pairs = [run[at : at + 2].lower() for run in runs for at in range(len(run) - 1)]
+    # Far from what chance makes: none of a hundred thousand tokens as README.md says how to make them.
+    if len(pairs) < 12 or sum(map(len, runs)) < 0.4 * len(value):
+        return False
+    return sum(pair in _COMMON for pair in pairs) > 0.45 * len(pairs)
 
 
 def _climbs(value: str) -> bool:

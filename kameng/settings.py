@@ -43,6 +43,14 @@ def secret(name: str, minimum: int) -> str:
     return value
 
 
+def between(name: str, default: int, least: int, most: int) -> int:
+    """A number that guards something: whatever sets it, it goes on guarding."""
+    value = env.int(name, default)
+    if not least <= value <= most:
+        raise ImproperlyConfigured(f"{name} must be between {least} and {most}")
+    return value
+
+
 SECRET_KEY = secret("SECRET_KEY", 50)
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # "name:base64 of 32 bytes,name:…": the first wraps new data keys, the others still unwrap. Read by common.crypto.
@@ -238,6 +246,8 @@ MFA_FORMS = {
 PUZZLE_NUMBERS = 40_000
 # Whether the admin asks everybody for a second factor. Off in demo shops, whose logins are printed.
 STAFF_SECOND_FACTOR = env.bool("STAFF_SECOND_FACTOR", PRODUCTION)
+if PRODUCTION and not STAFF_SECOND_FACTOR:
+    raise ImproperlyConfigured("STAFF_SECOND_FACTOR cannot be off in production: a password alone would open the admin")
 
 LANGUAGE_CODE = "zh-hans"
 LANGUAGES = [("zh-hans", _("简体中文")), ("en", _("English"))]
@@ -274,6 +284,10 @@ if env.str("MAIL_SINK", ""):
     # A folder that keeps what would have been sent, one file a mail.
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = env.str("MAIL_SINK")
+if PRODUCTION and EMAIL_BACKEND.endswith("console.EmailBackend"):
+    raise ImproperlyConfigured(
+        "EMAIL_URL is missing: mails, and the links in them that open accounts, would go to the log"
+    )
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "kameng@localhost")
 
 CELERY_BROKER_URL = REDIS_URL
@@ -331,7 +345,7 @@ UNPAID_CAPS = {
 }
 MAX_PIECES_PER_LINE = 20_000
 # How many keys one member of staff may look at within an hour; each look is in the audit log.
-KEY_REVEALS_PER_HOUR = env.int("KEY_REVEALS_PER_HOUR", 60)
+KEY_REVEALS_PER_HOUR = between("KEY_REVEALS_PER_HOUR", 60, 1, 1000)
 # How long the link in a mail opens a guest's order; after that contact and secret are asked for.
 ORDER_LINK_DAYS = env.int("ORDER_LINK_DAYS", 90)
 # The least and the most that one top-up may be, in yuan.
@@ -340,5 +354,5 @@ TOP_UP_LIMITS = (Decimal(env.str("TOP_UP_MIN", "1.00")), Decimal(env.str("TOP_UP
 AUDIT_ANCHOR_FILE = env.str("AUDIT_ANCHOR_FILE", "")
 AUDIT_ANCHOR_MAIL = env.str("AUDIT_ANCHOR_MAIL", "")
 # How long the plaintext of keys waits after a second person has agreed to its export, and how long it may be fetched then.
-KEY_EXPORT_DELAY_HOURS = env.int("KEY_EXPORT_DELAY_HOURS", 24)
-KEY_EXPORT_WINDOW_HOURS = env.int("KEY_EXPORT_WINDOW_HOURS", 24)
+KEY_EXPORT_DELAY_HOURS = between("KEY_EXPORT_DELAY_HOURS", 24, 1, 24 * 30)
+KEY_EXPORT_WINDOW_HOURS = between("KEY_EXPORT_WINDOW_HOURS", 24, 1, 24 * 7)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from common.strength import key_weakness, weakness
+from common.strength import key_weakness, password_weakness, weakness
 from kameng.settings import HOW_TO
 from tests.sandboxes import ROOT
 
@@ -33,6 +33,7 @@ GOOD = {
     "ALLOWED_HOSTS": "shop.example",
     "PUBLIC_URL": "https://shop.example",
     "DATABASE_URL": "postgres://nobody@127.0.0.1:1/none",
+    "EMAIL_URL": "smtp+tls://nobody@127.0.0.1:1",
 }
 # What every program reads, not ours to explain.
 OF_THE_SYSTEM = {"HOME", "NO_COLOR", "PATH", "TERM", "XDG_CONFIG_HOME"}
@@ -118,6 +119,11 @@ def test_with_secrets_of_its_own_it_starts():
         ("KEY_RING", "k1:c2hvcnQ="),
         ("KEY_RING", "k1:" + base64.b64encode(b"kameng-development-master-key-32").decode()),
         ("OUTGOING_ALLOW", "127.0.0.1:9000"),
+        ("STAFF_SECOND_FACTOR", "false"),
+        ("EMAIL_URL", None),
+        ("KEY_EXPORT_DELAY_HOURS", "0"),
+        ("KEY_EXPORT_WINDOW_HOURS", "8760"),
+        ("KEY_REVEALS_PER_HOUR", "1000000000"),
         ("DEBUG", "true"),
         ("KAMENG_ENV", "prod"),
     ],
@@ -153,6 +159,9 @@ def test_it_refuses(variable, value, read_secrets):
         ("DATABASE_URL", "postgres://kameng:postgres@127.0.0.1:5432/kameng"),
         ("DATABASE_URL", "postgres://kameng:short@127.0.0.1:5432/kameng"),
         ("REDIS_URL", "redis://:foobared@127.0.0.1:6379/0"),
+        ("SECRET_KEY", "we are a shop for game cards in Hangzhou and this is our signing key 2026"),
+        ("FINGERPRINT_KEY", "kameng-production-fingerprint-key-2026"),
+        ("METRICS_TOKEN", "prometheus-scrape-token-kameng"),
     ],
 )
 def test_it_refuses_what_others_could_guess(variable, value, read_secrets):
@@ -160,6 +169,37 @@ def test_it_refuses_what_others_could_guess(variable, value, read_secrets):
     assert not started
     assert "ImproperlyConfigured" in last and variable in last
     assert value not in last and value.rpartition(":")[2] not in last
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "password1234",
+        "aaaaaaaaaaaa",
+        "123456789012",
+        "kameng-kameng",
+        "postgrespostgres",
+        "changemechangeme",
+        "Kameng-Redis-2026",
+        "x9k2x9k2x9k2",
+    ],
+)
+def test_a_servers_password_that_others_could_guess_is_weak(value):
+    assert password_weakness(value)
+
+
+def test_random_passwords_are_taken():
+    for make, size in ((secrets.token_hex, 6), (secrets.token_hex, 24), (secrets.token_urlsafe, 9)):
+        assert sum(bool(password_weakness(make(size))) for _ in range(2000)) <= 2
+
+
+@pytest.mark.parametrize(
+    "letters", ["abcdefghijklmnopqrstuvwxyz234567", "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", "0123456789abcdef"]
+)
+def test_chance_in_few_letters_is_not_taken_for_words(letters):
+    for _ in range(2000):
+        value = "".join(secrets.choice(letters) for _ in range(50))
+        assert "words:" not in weakness(value, least=32)
 
 
 def test_the_part_that_reads_secrets_is_what_the_whole_start_does(read_secrets):
@@ -271,7 +311,7 @@ def test_a_development_shop_starts_without_any():
 
 def test_the_readme_lists_every_variable():
     """Names that settings, programs and docker-compose.yml read from the environment, and names in the tables of README.md."""
-    read = set(re.findall(r'\b(?:env\.\w+|secret)\(\s*"([A-Z_]+)"', (ROOT / "kameng/settings.py").read_text()))
+    read = set(re.findall(r'\b(?:env\.\w+|secret|between)\(\s*"([A-Z_]+)"', (ROOT / "kameng/settings.py").read_text()))
     read |= set(re.findall(r"(?<!\$)\$\{([A-Z_]+)", (ROOT / "docker-compose.yml").read_text()))
     for folder in ("launcher", "sandbox", "shop", "tests/browser"):
         for path in (ROOT / folder).rglob("*.py"):
