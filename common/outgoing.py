@@ -22,8 +22,10 @@ MAX_BODY = 2 * 1024 * 1024
 
 
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
-# What Python's own table may not know yet: a network's local NAT64 (RFC 8215), Teredo and other transition prefixes.
-NEVER_PUBLIC = (ipaddress.ip_network("64:ff9b:1::/48"), ipaddress.ip_network("2001::/23"))
+# What Python's own table may not know yet: protocol assignments such as Teredo, addresses for documentation.
+# All that is handed out to the public lies in 2000::/3 (IANA), so an IPv4 address in any other dress is none either.
+PUBLIC_V6 = ipaddress.ip_network("2000::/3")
+NEVER_PUBLIC = tuple(map(ipaddress.ip_network, ("2001::/23", "2001:db8::/32", "3fff::/20", "192.0.0.0/24")))
 
 
 class OutgoingRefused(httpx.ConnectError):
@@ -39,8 +41,10 @@ def is_public(text: str) -> bool:
             inner = ipaddress.ip_address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             address = inner
-        elif any(address in network for network in NEVER_PUBLIC):
+        elif address not in PUBLIC_V6:
             return False
+    if any(address in network for network in NEVER_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast
 
 

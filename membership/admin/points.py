@@ -118,7 +118,7 @@ class PointsAccountAdmin(AdjustsMembers, ReadOnlyAdmin):
 
     @action(description=gettext_lazy("积分流水"), icon="list_alt", permissions=["entries"])
     def open_entries(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        return HttpResponse(status=302, headers={"Location": entries_address(int(object_id))})
+        return HttpResponse(status=302, headers={"Location": entries_address(self.one(request, object_id).pk)})
 
     @staticmethod
     def preview_adjustment(user: User, answer: Answer) -> Preview:

@@ -64,6 +64,13 @@ def test_a_dripping_server_is_left_in_time(dripping_server, settings):
         "http://224.0.0.1/",
         "http://255.255.255.255/",
         "http://192.168.1.1:6379/",
+        "http://[::127.0.0.1]/",
+        "http://[::a9fe:a9fe]/",
+        "http://[::ffff:0:127.0.0.1]/",
+        "http://[fec0::1]/",
+        "http://[3fff::1]/",
+        "http://[5f00::1]/",
+        "http://192.0.0.8/",
         # The resolver reads these as 127.0.0.1.
         "http://2130706433/",
         "http://0x7f000001/",
