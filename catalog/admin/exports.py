@@ -259,6 +259,9 @@ class KeyExportAdmin(ReadOnlyAdmin):
     @action(description=_("下载"), icon="download", permissions=["fetch"])
     def fetch(self, request: HttpRequest, object_id: str) -> HttpResponse:
         export = self.one(request, object_id)
+        if asked := where_to_say_it_again(request):
+            messages.warning(request, _("请再确认一次是您本人，然后继续"))
+            return HttpResponseRedirect(asked)
         mine = export.approval.asked_by_id == request.user.pk
         preview = Preview(
             facts=self._facts(request, export),

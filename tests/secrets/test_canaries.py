@@ -18,9 +18,10 @@ from django.test import Client
 from audit.models import AuditEntry
 from audit.services import record
 from audit.tasks import seal_chain
-from catalog.models import Key, KeyBatch, KeyExport, Sku
+from catalog.models import Key, KeyBatch, KeyExport, ReviewTicket, Sku
 from catalog.services import exporting, importing
 from catalog.services import keys as key_services
+from catalog.services.sealing import open_key
 from catalog.tasks import import_key_batch
 from common import clock
 from common.queue import send
@@ -28,9 +29,13 @@ from events.services import relay
 from notifications.models import Mail
 from notifications.services import send_due_mails
 from orders.models import Order
+from orders.selectors import delivered_of
 from orders.services import receive_payment
+from orders.services.staff import set_note
 from tests.api.conftest import Caller
-from tests.desk import Act, at_desk, staff
+from tests.complaints import complain
+from tests.desk import Act, at_desk, says_it_again, staff
+from tests.opinions import write
 from tests.secrets.canaries import Canaries, dumped, in_files, in_sessions, in_valkey, of_mails
 from tests.servers import database_url
 
@@ -104,7 +109,7 @@ class Whole:
                 self.staff_look(order)
             share -= count
         self.member_exports()
-        self.api_buys(sku, 2)
+        self.paste(self.api_buys(sku, 2))
         self.look_for(self.canaries.texts[0])
         self.export()
         self.errors()
@@ -172,11 +177,23 @@ class Whole:
         buyer.get(f"/orders/{order.public_id}/status/")
         buyer.get("/")
 
-    def api_buys(self, sku: Sku, count: int) -> None:
+    def api_buys(self, sku: Sku, count: int) -> Order:
         caller = Caller(self.alice)
         status, body = caller.place(sku, count, pay_with="wallet")
         assert status == 201, body
         self.saw(caller.raw("GET", f"/orders/{body['id']}/"))
+        return Order.objects.get(public_id=body["id"])
+
+    def paste(self, order: Order) -> None:
+        """The buyer and staff copy keys into what they write."""
+        relay()
+        bought = delivered_of(order)[0].text
+        in_stock = open_key(Key.objects.filter(state="available").select_related("data_key").first())
+        words = f"卡密 {bought} 和 {bought.lower()} 和 {bought.replace('-', '')} 和 {in_stock} 都不行"
+        complain(order, text=words)
+        write(ReviewTicket.objects.get(line_id=order.lines.get().pk), text=words)
+        set_note(order_id=order.pk, text=words, actor=self.olga)
+        Act(self.desk, f"/admin/orders/order/{order.pk}/reveal/").fill(reason=words[:200]).confirm()
 
     def staff_look(self, order: Order) -> None:
         act = Act(self.desk, f"/admin/orders/order/{order.pk}/reveal/").fill(reason="买家称无法使用").confirm()
@@ -197,7 +214,7 @@ class Whole:
         export = exporting.ask_for_keys(batch_id=batch.pk, which="all", reason="盘点", actor=ann)
         exporting.approve_export(export_id=export.pk, actor=ben)
         with clock.travel(clock.now() + timedelta(hours=25)):
-            answer = Act(at_desk(ann), f"/admin/catalog/keyexport/{export.pk}/fetch/").confirm().page
+            answer = Act(says_it_again(at_desk(ann)), f"/admin/catalog/keyexport/{export.pk}/fetch/").confirm().page
             self.saw(answer)
         assert KeyExport.objects.get().rows == batch.imported
 

@@ -17,7 +17,7 @@ from common import clock
 from events.services import relay
 from notifications.models import Mail, Message
 from orders.services import reveal
-from tests.desk import Act, at_desk, staff, text_of
+from tests.desk import Act, at_desk, says_it_again, staff, text_of
 
 pytestmark = pytest.mark.django_db
 EXPORTS = "/admin/catalog/keyexport/"
@@ -192,10 +192,13 @@ def test_pages_lead_through_it(batch, texts, ann, ben):
     assert "不能复核自己的申请" in Act(at_ben, f"{EXPORTS}{own.pk}/approve/").text
     assert "已批准" in Act(at_ben, f"{page}approve/").confirm().done()
     with clock.travel(clock.now() + 25 * HOURS):
-        answer = Act(at_ann, f"{page}fetch/").confirm().page
+        asked = at_ann.post(f"{page}fetch/", {"_step": "run"})
+        assert asked["Location"] == f"/account/reauthenticate/?next={quote(f'{page}fetch/', safe='')}"
+        assert KeyExport.objects.get(pk=export.pk).fetched_at is None, "an open session alone takes nothing out"
+        answer = Act(says_it_again(at_ann), f"{page}fetch/").confirm().page
         assert "no-store" in answer["Cache-Control"] and export.mark in answer["Content-Disposition"]
         assert texts[0] in b"".join(answer.streaming_content).decode()
-        assert "只有申请人本人" in Act(at_ben, f"{page}fetch/").text
+        assert "只有申请人本人" in Act(says_it_again(at_ben), f"{page}fetch/").text
     assert (
         "已拒绝"
         in Act(

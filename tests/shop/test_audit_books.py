@@ -5,6 +5,7 @@
 
 import io
 import json
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -91,7 +92,8 @@ def history(shelf, alice, bob, olga, till, channel):
     printed = batch(olga)
     ask_codes(batch_id=printed.pk, reason="x", actor=petra)
     approve_codes(batch_id=printed.pk, actor=quentin)
-    take_codes(batch_id=printed.pk, actor=petra)
+    with clock.travel(clock.now() + timedelta(hours=25)):
+        take_codes(batch_id=printed.pk, actor=petra)
     credit(alice)
     draw_credit(user=alice, amount=Decimal(30), idempotency_key="c")
     repay_credit(user=alice, amount=Decimal(10), idempotency_key="c")

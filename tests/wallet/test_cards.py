@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from audit.exceptions import NotYetUsable
 from audit.models import AuditEntry
 from catalog.models import Key
 from common import clock
@@ -140,6 +141,22 @@ def test_the_database_itself_wants_two_people(petra):
         CardRelease.objects.update(state="done", done_at=clock.now())
 
 
+def test_a_yes_to_a_file_of_codes_is_taken_back_or_lapses_and_may_be_asked_for_again(petra, quentin):
+    made = batch(petra)
+    services.ask_codes(batch_id=made.pk, reason="印刷", actor=petra)
+    services.approve_codes(batch_id=made.pk, actor=quentin)
+    services.deny_codes(batch_id=made.pk, actor=quentin)
+    services.ask_codes(batch_id=made.pk, reason="印刷", actor=petra)
+    services.approve_codes(batch_id=made.pk, actor=quentin)
+    with pytest.raises(CodesGone):
+        services.ask_codes(batch_id=made.pk, reason="再来", actor=petra)
+    with clock.travel(clock.now() + timedelta(hours=49)):
+        with pytest.raises(Moved):
+            services.take_codes(batch_id=made.pk, actor=petra)
+        services.ask_codes(batch_id=made.pk, reason="再来", actor=petra)
+    assert sorted(CardRelease.objects.values_list("state", flat=True)) == ["asked", "refused", "refused"]
+
+
 def test_codes_leave_once_with_two_people_and_an_entry_in_the_log(petra, quentin):
     made = batch(petra)
     known = codes(made)
@@ -151,7 +168,10 @@ def test_codes_leave_once_with_two_people_and_an_entry_in_the_log(petra, quentin
     services.approve_codes(batch_id=made.pk, actor=quentin)
     with pytest.raises(Moved):
         services.take_codes(batch_id=made.pk, actor=quentin)
-    assert services.take_codes(batch_id=made.pk, actor=petra) == list(enumerate(known, 1))
+    with pytest.raises(NotYetUsable):
+        services.take_codes(batch_id=made.pk, actor=petra)
+    with clock.travel(clock.now() + timedelta(hours=25)):
+        assert services.take_codes(batch_id=made.pk, actor=petra) == list(enumerate(known, 1))
     for who in (petra, quentin):
         with pytest.raises(Moved):
             services.take_codes(batch_id=made.pk, actor=who)

@@ -1,8 +1,11 @@
 """Cards at the desk: each act in its turn, by whom it is for."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.desk import Act, at_desk, staff
+from common import clock
+from tests.desk import Act, at_desk, says_it_again, staff
 from tests.wallet.cards import batch, codes
 from wallet.models import Card, CardBatch
 
@@ -44,8 +47,12 @@ def test_from_the_form_to_the_file(petra, quentin):
     assert "已发行" in Act(at_desk(quentin), page(made, "review")).confirm().done()
     known = codes(made)
     assert "另一名员工" in Act(at_desk(petra), page(made, "ask-codes")).fill(reason="印刷").confirm().done()
-    assert "申请人可以下载" in Act(at_desk(quentin), page(made, "approve-codes")).confirm().done()
-    answer = Act(at_desk(petra), page(made, "take-codes")).confirm().page
+    assert "24 小时后" in Act(at_desk(quentin), page(made, "approve-codes")).confirm().done()
+    desk = at_desk(petra)
+    assert desk.post(page(made, "take-codes"), {"_step": "run"})["Location"].startswith("/account/reauthenticate/")
+    assert "还没有到可用时间" in Act(says_it_again(desk), page(made, "take-codes")).confirm().done()
+    with clock.travel(clock.now() + timedelta(hours=25)):
+        answer = Act(desk, page(made, "take-codes")).confirm().page
     text = b"".join(answer.streaming_content).decode("utf-8-sig")
     assert "no-store" in answer["Cache-Control"]
     assert [line.split(",")[1].strip('"') for line in text.splitlines()[1:]] == known

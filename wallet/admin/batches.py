@@ -8,11 +8,13 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.services.again import where_to_say_it_again
+from common import clock
 from common.admin import (
     DayRangeFilter,
     Fact,
@@ -112,9 +114,10 @@ class CardBatchAdmin(ReadOnlyAdmin):
         fits = {
             "review": batch.state == State.WAITING and not mine,
             "refuse": batch.state == State.WAITING and not mine,
-            "ask_codes": batch.state == State.ISSUED and release is None,
+            "ask_codes": batch.state == State.ISSUED
+            and (release is None or batches.has_lapsed(release, at=clock.now())),
             "approve_codes": state == Release.ASKED and not asked,
-            "deny_codes": state == Release.ASKED and not asked,
+            "deny_codes": state in {Release.ASKED, Release.APPROVED} and not asked,
             "take_codes": state == Release.APPROVED and asked,
             "take_codes_again": release is not None and services.kept_for(release, user),
             "drop_codes": state == Release.DONE and asked and bool(batch.sealed_codes),
@@ -205,7 +208,8 @@ class CardBatchAdmin(ReadOnlyAdmin):
 
     @action(description=_("批准导出"), url_path="approve-codes", icon="check", permissions=["release"])
     def approve_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        done = gettext("已批准，申请人可以下载。")
+        hours = {"hours": settings.KEY_EXPORT_DELAY_HOURS}
+        done = gettext("已批准，%(hours)s 小时后申请人可以下载。") % hours
         return self._decide(request, object_id, _("批准导出卡号"), services.approve_codes, done)
 
     @action(description=_("驳回导出"), url_path="deny-codes", icon="close", permissions=["release"])
@@ -215,6 +219,9 @@ class CardBatchAdmin(ReadOnlyAdmin):
     @action(description=_("下载卡号"), url_path="take-codes", icon="download", permissions=["codes"])
     def take_codes(self, request: HttpRequest, object_id: str) -> HttpResponse:
         batch = self.one(request, object_id)
+        if asked := where_to_say_it_again(request):
+            messages.warning(request, _("请再确认一次是您本人，然后继续"))
+            return HttpResponseRedirect(asked)
         warning = gettext(
             "请确认能安全保存；会提醒其他员工。下载中断了，%(hours)s 小时内可以再次下载，之后卡号从这里清除。"
         ) % {"hours": settings.KEY_EXPORT_WINDOW_HOURS}
@@ -304,7 +311,11 @@ def _release_facts(batch: CardBatch) -> list[Fact]:
     release = batch.releases.exclude(state=Release.REFUSED).select_related("asked_by").first()
     if release is None:
         return []
-    return [Fact(_("申请人"), release.asked_by.get_username()), Fact(_("申请原因"), release.reason)]
+    facts = [Fact(_("申请人"), release.asked_by.get_username()), Fact(_("申请原因"), release.reason)]
+    if release.state == Release.APPROVED:
+        begins, ends = batches.usable(release)
+        facts.append(Fact(_("可下载时间"), format_html("{} – {}", when(begins), when(ends))))
+    return facts
 
 
 def release_panel(batch: CardBatch, viewer: User) -> Panel | None:

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from accounts.models import User
+from audit.exceptions import NotYetUsable
 from audit.services import record
 from audit.services.persons import check_two_persons
 from common import clock
@@ -120,30 +121,53 @@ def _make_codes(batch: CardBatch) -> None:
 
 
 def ask_codes(*, batch_id: int, reason: str, actor: User, address: str | None = None) -> CardRelease:
-    """Ask for a file of a batch's codes. Locks the batch. Raises Moved, CodesGone, ReasonNeeded. Audited."""
+    """Ask for a file of a batch's codes; anew, where the last yes was not used in time. Locks the batch, then the release.
+
+    Raises Moved, CodesGone, ReasonNeeded. Audited.
+    """
     reason = read_reason(reason)
     with transaction.atomic():
         at = clock.now()
         batch = _issued(batch_id)
+        for old in lock(batch.releases.filter(way=Way.FILE, state=Release.APPROVED)):
+            if has_lapsed(old, at=at):
+                old.state = Release.REFUSED
+                old.save(update_fields=["state"])
         made = _release(batch, way=Way.FILE, reason=reason, asked_by=actor, asked_at=at)
         record(action=ASK, at=at, actor=actor, target=batch, detail={"reason": reason}, address=address)
     return made
 
 
 def approve_codes(*, batch_id: int, actor: User, address: str | None = None) -> CardRelease:
-    """Another person lets whoever asked have the file. Locks the release. Raises Moved, SamePerson. Audited."""
-    return _decide(batch_id, Release.APPROVED, APPROVE, actor, address)
+    """Another person lets whoever asked have the file, after a time (`usable`). Locks the release.
+
+    Raises Moved, SamePerson. Audited.
+    """
+    return _decide(batch_id, [Release.ASKED], Release.APPROVED, APPROVE, actor, address)
 
 
 def deny_codes(*, batch_id: int, actor: User, address: str | None = None) -> CardRelease:
-    """Another person does not. It may be asked again. Locks the release. Raises Moved, SamePerson. Audited."""
-    return _decide(batch_id, Release.REFUSED, DENY, actor, address)
+    """Another person does not, or no more. It may be asked again. Locks the release. Raises Moved, SamePerson. Audited."""
+    return _decide(batch_id, [Release.ASKED, Release.APPROVED], Release.REFUSED, DENY, actor, address)
 
 
-def _decide(batch_id: int, state: str, act: str, actor: User, address: str | None) -> CardRelease:
+def usable(release: CardRelease) -> tuple[datetime, datetime]:
+    """From when and until when an approved file may be fetched: as long as an export of keys."""
+    begins = release.decided_at + timedelta(hours=settings.KEY_EXPORT_DELAY_HOURS)
+    return begins, begins + timedelta(hours=settings.KEY_EXPORT_WINDOW_HOURS)
+
+
+def has_lapsed(release: CardRelease, *, at: datetime) -> bool:
+    """Whether it was approved and not fetched in time."""
+    return release.state == Release.APPROVED and usable(release)[1] <= at
+
+
+def _decide(
+    batch_id: int, states: Sequence[str], state: str, act: str, actor: User, address: str | None
+) -> CardRelease:
     with transaction.atomic():
         at = clock.now()
-        release = _open_release(batch_id, Release.ASKED)
+        release = _open_release(batch_id, states)
         if release.asked_by_id == actor.pk:
             raise SamePerson
         if state == Release.APPROVED:
@@ -158,15 +182,17 @@ def take_codes(*, batch_id: int, actor: User, again: bool = False, address: str 
     """(number, printed code) of a batch, for whoever asked for them. The other staff are told. Audited.
 
     A server cannot know whether a file arrived: the codes stay for KEY_EXPORT_WINDOW_HOURS, in which the same person may
-    take them `again`, MOST_FETCHES times in all; the caller has then asked who is there. Locks the batch, then the release.
-    Raises Moved where it was not approved for this person or was fetched too often, CodesGone.
+    take them `again`, MOST_FETCHES times in all. Locks the batch, then the release. Raises NotYetUsable, Moved where it was
+    not approved for this person, has lapsed or was fetched too often, CodesGone.
     """
     with transaction.atomic():
         at = clock.now()
         batch = _issued(batch_id)
-        release = _open_release(batch_id, Release.DONE if again else Release.APPROVED)
-        if release.asked_by_id != actor.pk or release.fetches >= MOST_FETCHES:
+        release = _open_release(batch_id, [Release.DONE if again else Release.APPROVED])
+        if release.asked_by_id != actor.pk or release.fetches >= MOST_FETCHES or has_lapsed(release, at=at):
             raise Moved
+        if not again and at < usable(release)[0]:
+            raise NotYetUsable(when=clock.minute_text(usable(release)[0]))
         if again and not kept_for(release, actor):
             raise CodesGone
         codes = _open(batch)
@@ -257,8 +283,8 @@ def _release(batch: CardBatch, **fields) -> CardRelease:
         raise CodesGone from error
 
 
-def _open_release(batch_id: int, state: str) -> CardRelease:
-    found = lock(CardRelease.objects.filter(batch=batch_id, way=Way.FILE, state=state).select_related("batch"))
+def _open_release(batch_id: int, states: Sequence[str]) -> CardRelease:
+    found = lock(CardRelease.objects.filter(batch=batch_id, way=Way.FILE, state__in=states).select_related("batch"))
     if not found:
         raise Moved
     return found[0]
