@@ -4,12 +4,13 @@ import hashlib
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.contrib.postgres.indexes import OpClass
-from django.db import models
+from django.db import models, transaction
 from django.db.models.functions import Lower, Upper
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from accounts.names import NameValidator, plain_name
+from audit.services import record
 from common import clock
 from common.ids import public_id
 from tenancy.models import MAIN_ID, Storefront
@@ -30,7 +31,11 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def create_superuser(self, username: str, password: str | None = None, **fields) -> "User":
-        return self.create_user(username, password, **fields, is_staff=True, is_superuser=True)
+        """The same with every right, as the command makes the first of the staff. Audited, with nobody as the actor."""
+        with transaction.atomic():
+            user = self.create_user(username, password, **fields, is_staff=True, is_superuser=True)
+            record(action="user.superuser", at=clock.now(), target=user)
+        return user
 
 
 class User(AbstractBaseUser, PermissionsMixin):
@@ -69,6 +74,7 @@ class User(AbstractBaseUser, PermissionsMixin):
             ("reset_password", _("为用户设置临时密码")),
             ("reset_factors", _("移除用户的两步验证")),
             ("manage_staff", _("管理员工及其权限")),
+            ("export_people", _("导出用户资料")),
         ]
         indexes = [
             # Staff search by the beginning of a name, in any case: `istartswith` compares UPPER(…) with LIKE.

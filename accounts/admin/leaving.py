@@ -19,6 +19,7 @@ class ErasureAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     fields = ["shown_at", "user", "shown_state", "shown_due", "ended_at", "hindered"]
     export_columns = ["asked_at", "user", "state", "due_at", "ended_at", "hindered"]
+    export_right = "accounts.export_people"
 
     @display(description=_("申请时间"))
     def shown_at(self, one: Erasure):

@@ -26,6 +26,7 @@ class SignInTryAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     fields = ["shown_at", "whose", "outcome", "door", "address"]
     export_columns = ["at", "user", "right", "door", "address"]
+    export_right = "accounts.export_people"
 
     @display(description=_("时间"))
     def shown_at(self, one: SignInTry):
@@ -50,6 +51,7 @@ class LockoutAdmin(ReadOnlyAdmin):
     ordering = ["-id"]
     fields = ["shown_since", "shown_until", "whose", "address", "state", "ended_at", "ended_by"]
     export_columns = ["since", "until", "user", "address", "ended_at", "ended_by"]
+    export_right = "accounts.export_people"
     actions_detail = ["unlock"]
     has_unlock_permission = allowed("accounts.unlock_sign_in")
 

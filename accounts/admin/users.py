@@ -50,6 +50,7 @@ act_names.update(
         "user.own_password": _("本人修改密码"),
         "user.rights": _("更改员工权限"),
         "user.create_staff": _("新建员工"),
+        "user.superuser": _("用命令新建超级管理员"),
         "user.desk_sign_in": _("登录后台"),
         "user.export": _("申请数据副本"),
         "user.ask_erasure": _("申请注销账户"),
@@ -87,6 +88,7 @@ class UserAdmin(ReadOnlyAdmin):
         (_("员工权限"), {"fields": ["group_names"]}),
     ]
     export_columns = ["username", "display_name", "contact", "chips", "home_storefront", "date_joined", "last_login"]
+    export_right = "accounts.export_people"
     actions_list = ["add_staff"]
     actions_detail = ["block", "unblock", "rights", "reset_password", "reset_factors"]
     has_block_permission = allowed("accounts.block_user")

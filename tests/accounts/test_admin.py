@@ -1,9 +1,11 @@
 """Rights in the admin: nobody reaches past his own."""
 
+import io
 import re
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.core.management import call_command
 from django.test import Client
 
 from accounts.exceptions import NotYours, NotYourself, RightsBeyondOwn
@@ -176,3 +178,19 @@ def test_search_finds_by_the_beginning_in_any_case(make_member, olga):
 def test_sessions_and_tokens_are_not_in_the_admin(olga):
     for address in ("/admin/sessions/session/", "/admin/authtoken/tokenproxy/", "/admin/account/emailaddress/"):
         assert at_desk(olga).get(address).status_code == 404
+
+
+def test_whoever_may_look_at_members_takes_no_list_of_them_along(alice):
+    looker = staff("looker", "accounts.view_user")
+    assert at_desk(looker).get("/admin/accounts/user/export-csv/").status_code == 403
+    assert "export-csv" not in at_desk(looker).get("/admin/accounts/user/").content.decode()
+    exporter = staff("exporter", "accounts.view_user", "accounts.export_people")
+    answer = at_desk(exporter).get("/admin/accounts/user/export-csv/")
+    assert "alice" in b"".join(answer.streaming_content).decode()
+
+
+def test_the_first_of_the_staff_stands_in_the_log_too(db, monkeypatch):
+    monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", "tea-and-keys-9")
+    call_command("createsuperuser", "--noinput", "--username", "first", stdout=io.StringIO())
+    entry = AuditEntry.objects.get(action="user.superuser")
+    assert (entry.actor, entry.target_id) == ("", str(User.objects.get(username="first").pk))

@@ -29,4 +29,6 @@ def bought(shelf, warranted, alice) -> Order:
 @pytest.fixture
 def peter(django_user_model):
     """Another member of staff."""
-    return django_user_model.objects.create_superuser("peter", "tea-and-keys-9", date_joined=clock.now())
+    return django_user_model.objects.create_user(
+        "peter", "tea-and-keys-9", is_staff=True, is_superuser=True, date_joined=clock.now()
+    )

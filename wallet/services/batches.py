@@ -231,7 +231,7 @@ def drop_codes(*, batch_id: int, actor: User, address: str | None = None) -> Non
     with transaction.atomic():
         at = clock.now()
         batch = _issued(batch_id)
-        if _open_release(batch_id, Release.DONE).asked_by_id != actor.pk:
+        if _open_release(batch_id, [Release.DONE]).asked_by_id != actor.pk:
             raise Moved
         _take(batch)
         record(action=DROP, at=at, actor=actor, target=batch, address=address)
