@@ -13,15 +13,18 @@ import pytest
 from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.db.models import Q
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from accounts.models import User
 from accounts.services import issue_token
 from accounts.services.privacy import ask_export
-from catalog.models import Review
+from audit.models import AuditEntry
+from catalog.models import Key, Review
 from membership.models import Nudge
-from orders.models import Dispute, DisputePicture, Order
+from orders.models import Dispute, DisputePicture, DisputePiece, Order
 from orders.selectors import order_secret
 from payments.models import TopUp, Withdrawal
 from tests.complaints import complain, picture
@@ -232,7 +235,13 @@ def staff_without_rights(shelf: Shelf) -> Client:
 
 def staff_with_every_right_of_looking(shelf: Shelf) -> Client:
     """Sees everything at the desk, and in the shop nothing but their own."""
-    return at_desk(staff("looker", "orders.view_order", "accounts.view_user", "orders.reveal_keys"))
+    return at_desk(looker("orders.reveal_keys"))
+
+
+def looker(*more: str) -> User:
+    made = staff("looker", *more)
+    made.user_permissions.add(*Permission.objects.filter(codename__startswith="view_"))
+    return made
 
 
 def _bob():
@@ -303,6 +312,29 @@ def test_owners_find_what_is_theirs(things):
         assert answer.status_code in {200, 302}, f"{path}: {answer.status_code}"
 
 
+def test_an_id_that_is_posted_is_no_way_to_what_is_anothers(things):
+    """Bodies and queries stand in no table: a report is the form that takes ids of lines and keys."""
+    bob = _bob()
+    things.shelf.fund(bob, "10.00")
+    mine = things.shelf.buy(bob, (things.shelf.sku("1.00", keys=1), 1), from_wallet=True)
+    theirs = things.shelf.buy(things.alice, (things.shelf.sku("1.00", keys=1), 1), from_wallet=True)
+    client, page = at_desk(bob), reverse("shop:report", args=[mine.public_id])
+    line, key = theirs.lines.get().pk, Key.objects.get(line_id=theirs.lines.get().pk).pk
+    assert client.get(f"{page}?line={line}").status_code == 404
+    typed = {
+        "reason": "used",
+        "text": "兑换时提示已被使用",
+        "wish": "replace",
+        "route": "balance",
+        "piece": [key],
+        "keys": key,
+    }
+    for one in (line, mine.lines.get().pk):
+        client.post(f"{page}?line={one}", {**typed, "line": one})
+    assert not Dispute.objects.filter(line=line).exists()
+    assert not DisputePiece.objects.filter(Q(line=line) | Q(key=key)).exists()
+
+
 def desk_path(address: Address) -> str:
     """The address with a row of its model in it."""
     (parameter,) = address.parameters
@@ -329,6 +361,38 @@ def test_nobody_without_the_right_opens_a_row_at_the_desk(visitor, shelf):
             shut = answer.status_code == 302 and answer["Location"].startswith("/admin/login/")
             onward = answer.status_code == 302 and answer["Location"] == f"{path}change/"
             assert shut or onward or answer.status_code in {403, 404, 405}, f"{path}: {answer.status_code}"
+
+
+# What is only looked at: pages of rows, what was typed wrong in a file, and ways from one list to another.
+LOOKING = ("_change", "_history", "_view_on_site", "_errors", "_open_activity", "_open_entries")
+
+
+@pytest.mark.damages_books
+def test_looking_opens_no_act_of_the_desk(shelf):
+    visitor = looker()
+    client = at_desk(visitor)
+    opened = []
+    for address in DESK:
+        if address.name.endswith(LOOKING):
+            continue
+        path = desk_path(address)
+        for step in ("", "preview", "run"):
+            answer = client.post(path, {"_step": step, "reason": "x", "post": "yes"} if step else {})
+            if answer.status_code not in {403, 404, 405}:
+                opened.append(f"{path} {step}: {answer.status_code}")
+    assert opened == [], "\n".join(opened)
+    assert not AuditEntry.objects.filter(actor_id=visitor.pk).exists()
+
+
+@pytest.mark.damages_books
+def test_no_number_in_an_address_of_the_desk_is_too_strange(olga):
+    client = Client(raise_request_exception=False)
+    client.force_login(olga)
+    for address in DESK:
+        if "object_id" in address.parameters:
+            for strange in ("x" * 40, "9" * 30):
+                path = reverse(address.name, kwargs={"object_id": strange})
+                assert client.get(path).status_code < 500, path
 
 
 @pytest.mark.damages_books
