@@ -37,11 +37,25 @@ class ReasonNeeded(BadInput):
     message = _("请填写原因")
 
 
+class TokenNeeded(BadInput):
+    """A form came without the token that tells a repeated click from a second wish."""
+
+    code = "token_needed"
+    message = _("页面已失效，请核对后再提交一次")
+
+
 class Conflict(DomainError):
     """Somebody else was first, or the thing is no longer in the state that the call needs."""
 
     code = "conflict"
     status = 409
+
+
+class OwnMatter(Conflict):
+    """What one may do for others was tried for oneself."""
+
+    code = "own_matter"
+    message = _("不能办理自己的款项，请让另一名员工来做")
 
 
 class NotFound(DomainError):

@@ -6,8 +6,20 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from common.exceptions import TokenNeeded
 
 PLAIN = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?|[+-]?\.[0-9]+", re.ASCII)
+
+
+def sent_token(request: HttpRequest) -> str:
+    """The token of a form that does something once, however often it is sent. Raises TokenNeeded where there is none: under
+    an empty one all forms of a member would be the same, and the second be told what became of the first."""
+    token = request.POST.get("token", "").strip()
+    if not token:
+        raise TokenNeeded
+    return token
 
 
 class PlainDecimalField(forms.DecimalField):

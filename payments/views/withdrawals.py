@@ -15,6 +15,7 @@ from accounts.services import check_password_again, has_second_factor
 from accounts.services.factors import ask_factor, factor_first, factor_missing, shown_lately
 from common import clock
 from common.exceptions import DomainError
+from common.forms import sent_token
 from common.ids import public_id as new_token
 from payments.exceptions import WithdrawalNotFound
 from payments.forms import PasswordForm, PayoutForm, WithdrawForm
@@ -48,7 +49,7 @@ def withdrawals(request: HttpRequest) -> HttpResponse:
                 user=request.user,
                 amount=form.cleaned_data["amount"],
                 agreement=Agreement(form.cleaned_data["amount"], method),
-                idempotency_key=request.POST.get("token", ""),
+                idempotency_key=sent_token(request),
                 address=request.client_address,
             )
             messages.success(request, _("已提交提现申请，审核后打款。"))

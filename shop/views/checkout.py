@@ -13,6 +13,7 @@ from catalog.selectors import shown_stock
 from common import clock
 from common.device import device_of, ensure_device
 from common.exceptions import DomainError
+from common.forms import sent_token
 from common.ids import public_id
 from common.money import parse_money
 from orders.models import Order
@@ -180,7 +181,7 @@ def _place(request: HttpRequest, wanted: Wanted, quoted: Quote, form: CheckoutFo
                 device=ensure_device(request),
             ),
             items=form.items(quoted),
-            idempotency_key=request.POST.get("token", ""),
+            idempotency_key=sent_token(request),
             expected_total=parse_money(request.POST.get("expected", "")),
             from_wallet=chosen == paying.WALLET and not paying.asks_first(request, chosen, total),
             coupon=coupon,

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from common import clock
-from common.exceptions import DomainError
+from common.exceptions import BadInput, DomainError
+from common.forms import sent_token
 from common.ids import public_id
 from common.money import parse_money
 from marketing.selectors import rebate_progress, rebates_of
@@ -86,7 +87,9 @@ def _act(request: HttpRequest, act: str) -> str:
     if act in ("auto-on", "auto-off"):
         set_auto_use(user=request.user, on=act == "auto-on")
         return _("已打开") if act == "auto-on" else _("已关闭")
-    amount, token = parse_money(request.POST.get("amount", "")), request.POST.get("token", "")
+    if act not in ("draw", "repay"):
+        raise BadInput(message=_("请选择要做什么"))
+    amount, token = parse_money(request.POST.get("amount", "")), sent_token(request)
     if act == "repay":
         done = repay_credit(user=request.user, amount=amount, idempotency_key=token)
         return _("已归还 ¥%(amount)s") % {"amount": done.amount}

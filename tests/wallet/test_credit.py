@@ -298,3 +298,28 @@ def test_at_the_desk(alice):
         address + "grant/",
     ):
         assert viewer.get(path).status_code == 403, path
+
+
+def test_what_is_overdue_lends_nothing_also_before_beat_came(charlie, shelf, client):
+    with clock.travel(at("2026-09-15 12:00")):
+        credit(charlie, due_day=5, auto_use=True)
+        draw(charlie, "100.00")
+    with clock.travel(at("2026-10-06 00:01")):
+        with pytest.raises(NoCredit):
+            draw(charlie, "10.00")
+        assert auto_credit_of(charlie) == 0
+        with pytest.raises(InsufficientBalance):
+            shelf.buy(charlie, (shelf.sku("150.00", keys=1), 1), from_wallet=True)
+        client.force_login(charlie)
+        assert "使用授信" not in client.get("/wallet/credit/").content.decode()
+        repay(charlie, "100.00")
+        draw(charlie, "10.00")
+
+
+def test_a_button_that_does_not_exist_draws_nothing(client, alice):
+    credit(alice)
+    client.force_login(alice)
+    for act in ("", "repey"):
+        page = client.post("/wallet/credit/", {"act": act, "amount": "10", "token": "t"}, follow=True)
+        assert "请选择要做什么" in page.content.decode()
+    assert credit_line_of(alice).used == 0

@@ -7,6 +7,8 @@ from decimal import Decimal
 from django.db.models import F, QuerySet, Sum
 
 from accounts.models import User
+from common import clock
+from common.clock import day_of
 from common.findings import Findings, find
 from common.money import ZERO
 from wallet.models import CreditDraw, CreditLine
@@ -22,7 +24,11 @@ class Due:
 
 
 def credit_line_of(user: User) -> CreditLine | None:
-    return CreditLine.objects.filter(user=user).first()
+    """The member's line to show, as it is now: overdue from the first minute, though beat writes that down later."""
+    line = CreditLine.objects.filter(user=user).first()
+    if line is not None and line.state == CreditLine.State.ACTIVE and is_overdue(line, day_of(clock.now())):
+        line.state = CreditLine.State.OVERDUE
+    return line
 
 
 def owed_by(user: User) -> Decimal:
@@ -32,8 +38,13 @@ def owed_by(user: User) -> Decimal:
 
 def auto_credit_of(user: User) -> Decimal:
     """What comes on credit by itself when the balance is short, in yuan."""
-    line = CreditLine.objects.filter(user=user, auto_use=True).first()
-    return Decimal(line.free) if line else ZERO
+    line = credit_line_of(user)
+    return Decimal(line.free) if line and line.auto_use else ZERO
+
+
+def is_overdue(line: CreditLine, today: date) -> bool:
+    """Whether something should have been paid back by yesterday. Whoever lends on it holds the line."""
+    return line.draws.filter(repaid__lt=F("amount"), due_on__lt=today).exists()
 
 
 def dues_of(line: CreditLine, today: date) -> list[Due]:

@@ -21,6 +21,7 @@ from wallet.exceptions import BadTransfer, CreditExhausted, NoCredit, NothingOwe
 from wallet.guarding import use_agreement
 from wallet.models import Account, CreditDraw, CreditLine, CreditMove, CreditRepayment, Transfer
 from wallet.selectors.cards import wallet_rules
+from wallet.selectors.credit import is_overdue
 from wallet.services.ledger import Posting, is_posted, lock_wallet, post, shop_account, user_wallet
 
 State = CreditLine.State
@@ -47,7 +48,7 @@ def draw_credit(*, user: User, amount: Decimal, idempotency_key: str) -> CreditD
 
         def run() -> int:
             line = lock_line(user.pk)
-            if line is None or line.state != State.ACTIVE:
+            if line is None or not _lends(line, at):
                 raise NoCredit
             if not ZERO < amount <= line.free:
                 raise CreditExhausted(left=line.free)
@@ -85,8 +86,13 @@ def _cover(user: User, amount: Decimal, at: datetime, memo: str) -> None:
     """Draw what the wallet lacks, where the line has it; otherwise nothing, and the payment is refused."""
     line = lock_line(user.pk)
     missing = amount - lock_wallet(user.pk).balance
-    if line is not None and line.auto_use and ZERO < missing <= line.free:
+    if line is not None and line.auto_use and _lends(line, at) and ZERO < missing <= line.free:
         _draw(line, missing, at, memo)
+
+
+def _lends(line: CreditLine, at: datetime) -> bool:
+    """Whether a locked line may be used: what is overdue stops it at once, also before beat has frozen it."""
+    return line.state == State.ACTIVE and not is_overdue(line, day_of(at))
 
 
 def _draw(line: CreditLine, amount: Decimal, at: datetime, memo: str) -> CreditDraw:
@@ -154,7 +160,7 @@ def _repay(line: CreditLine, amount: Decimal, at: datetime) -> CreditRepayment:
     line.save(update_fields=["used"])
     legs = [Posting(user_wallet(line.user_id), -amount), Posting(receivable(line.user_id), amount)]
     post(ref=repay_ref(made.pk), kind=Kind.CREDIT_REPAID, postings=legs, at=at)
-    if line.state == State.OVERDUE and not _overdue(line, day_of(at)):
+    if line.state == State.OVERDUE and not is_overdue(line, day_of(at)):
         move_line(line, State.ACTIVE, at=at, actor_id=None)
         tell(line, "unfrozen", at)
     return made
@@ -187,7 +193,7 @@ def _tend(user_id: int, today: date, soon: date, at: datetime) -> str:
     """What the member was told, if anything: "due" or "frozen"."""
     with transaction.atomic():
         line = lock_line(user_id)
-        if line.state == State.ACTIVE and _overdue(line, today):
+        if line.state == State.ACTIVE and is_overdue(line, today):
             move_line(line, State.OVERDUE, at=at, actor_id=None)
             tell(line, "frozen", at)
             return "frozen"
@@ -198,10 +204,6 @@ def _tend(user_id: int, today: date, soon: date, at: datetime) -> str:
         line.save(update_fields=["warned_for"])
         tell(line, "due", at, due)
     return "due"
-
-
-def _overdue(line: CreditLine, today: date) -> bool:
-    return line.draws.filter(repaid__lt=F("amount"), due_on__lt=today).exists()
 
 
 def _next_due(line: CreditLine, today: date) -> date | None:
