@@ -23,7 +23,12 @@ class WithdrawableShown(serializers.Serializer):
     is_open = serializers.BooleanField(source="rules.is_open", help_text=_("本店是否开放提现"))
     amount = serializers.DecimalField(14, 2, source="found.amount", help_text=_("现在最多可以提现（元）"))
     restricted = serializers.DecimalField(14, 2, source="found.restricted", help_text=_("只能购物的部分"))
-    fresh = serializers.DecimalField(14, 2, source="found.fresh", help_text=_("刚充值、还不能提现的部分"))
+    fresh = serializers.DecimalField(
+        14, 2, source="found.fresh", help_text=_("刚充值或经支付渠道转入、还不能提现的部分")
+    )
+    gifted = serializers.DecimalField(
+        14, 2, source="found.gifted", help_text=_("带赠送的充值里还没花掉的部分，用于购物")
+    )
     minimum = serializers.DecimalField(12, 2, source="rules.minimum")
     maximum = serializers.DecimalField(12, 2, source="rules.maximum")
     cooling_until = serializers.DateTimeField(source="found.until", allow_null=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from accounts.models import User
 from common.locks import lock, lock_name, lock_one
@@ -36,7 +36,8 @@ def bonus_of(rule: BonusRule, amount: Decimal) -> Decimal:
 
 
 def rules_for(user: User, storefront_id: int, at: datetime) -> list[BonusRule]:
-    """The rules that this member can still use now, by amount."""
+    """The rules that this member can still use now, by amount. A promise that waits for its money counts as a use: what is
+    promised is kept, so it is not promised more often than it may be given."""
     rules = list(BonusRule.objects.filter(Q(ends_at=None) | Q(ends_at__gt=at), is_active=True, starts_at__lte=at))
     if not rules:
         return []
@@ -46,6 +47,8 @@ def rules_for(user: User, storefront_id: int, at: datetime) -> list[BonusRule]:
     used = dict.fromkeys((rule.pk for rule in rules), 0)
     for rule_id in BonusGrant.objects.filter(user=user, rule__in=rules).values_list("rule_id", flat=True):
         used[rule_id] += 1
+    for rule_id in _waiting(user).filter(bonus_rule__in=rules).values_list("bonus_rule", flat=True):
+        used[rule_id] += 1
     return [
         rule
         for rule in rules
@@ -53,6 +56,16 @@ def rules_for(user: User, storefront_id: int, at: datetime) -> list[BonusRule]:
         and (rule.group_id is None or rule.group_id in groups)
         and (rule.per_member is None or used[rule.pk] < rule.per_member)
     ]
+
+
+def holds_a_promise(user: User) -> bool:
+    """Whether a top-up that is not paid yet holds a gift which is given so often and no more."""
+    return _waiting(user).filter(bonus_rule__per_member__isnull=False, bonus_rule__is_active=True).exists()
+
+
+def _waiting(user: User) -> QuerySet[TopUp]:
+    """Top-ups that bring their gift once they are paid."""
+    return TopUp.objects.filter(user=user, state=TopUp.State.UNPAID, bonus__gt=0)
 
 
 def best_of(rules: list[BonusRule], amount: Decimal) -> Promise | None:

@@ -88,6 +88,13 @@ class FactsNeeded(BadInput):
     message = _("请填写渠道流水号、金额和原因")
 
 
+class MoreThanAsked(BadInput):
+    """Staff cannot confirm more than was to be paid."""
+
+    code = "more_than_asked"
+    message = _("最多确认应收的 ¥%(asked)s；多付的部分请在渠道后台退回付款人")
+
+
 class RefundTooLarge(BadInput):
     code = "refund_too_large"
     message = _("最多还能退 ¥%(left)s")
@@ -145,6 +152,13 @@ class WithdrawalUnconfirmed(ConfirmationNeeded):
     """The member wants to be asked before money leaves the wallet, and whoever asks here cannot be."""
 
     message = _("你开启了余额支付验证，请在网站的提现页申请这笔提现")
+
+
+class PayoutStopped(Conflict):
+    """Since it was asked for, the account was refused or replaced, or the member was blocked."""
+
+    code = "payout_stopped"
+    message = _("收款账号已被拒绝或更换，或会员已被停用：请退回这笔提现")
 
 
 class FourEyes(Conflict):

@@ -34,7 +34,9 @@ from common.admin.confirm import Answer
 from common.admin.telling import names_of
 from common.registries import Panel, TimelineEntry, act_names, panels, timelines
 from payments import services
+from payments.exceptions import PayoutStopped
 from payments.models import PayoutAccount, Withdrawal, WithdrawalRules
+from payments.selectors import is_stopped
 from payments.services import payout_accounts, withdrawing
 from wallet.selectors import balance_of, restricted_of
 
@@ -216,7 +218,13 @@ class WithdrawalAdmin(ReadOnlyAdmin):
             facts += [
                 Fact(field.label, answer.data[name]) for name, field in (form.base_fields if form else {}).items()
             ]
-            return Preview(facts=facts, submit=title)
+            stopped = service != services.reject_withdrawal and is_stopped(row)
+            return Preview(
+                facts=facts,
+                warnings=[PayoutStopped.message] if stopped else [],
+                possible=not stopped,
+                submit=title,
+            )
 
         return ask(self, request, title=title, form=form, preview=preview, run=run, target=row)
 

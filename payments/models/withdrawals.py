@@ -206,7 +206,9 @@ class WithdrawalRules(models.Model):
         _("冷静期（小时）"), default=24, help_text=_("修改密码或更换收款账号之后这么久内不能提现")
     )
     top_up_days = models.PositiveSmallIntegerField(
-        _("充值锁定（天）"), default=7, help_text=_("最近这么多天内充值的金额不能提现，0 表示不锁定")
+        _("充值锁定（天）"),
+        default=7,
+        help_text=_("最近这么多天内充值或经支付渠道转入余额的金额不能提现，0 表示不锁定"),
     )
 
     class Meta:

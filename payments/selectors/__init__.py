@@ -28,7 +28,14 @@ from payments.selectors.paying import (
     usable_channels,
     ways_back,
 )
-from payments.selectors.withdrawals import Withdrawable, fee_for, payout_account_of, withdrawable, withdrawal_rules
+from payments.selectors.withdrawals import (
+    Withdrawable,
+    fee_for,
+    is_stopped,
+    payout_account_of,
+    withdrawable,
+    withdrawal_rules,
+)
 
 __all__ = [
     "GIVE_UP_AFTER",
@@ -47,6 +54,7 @@ __all__ = [
     "held_notifies",
     "is_open",
     "is_payable_in",
+    "is_stopped",
     "left_to_return",
     "live_cases",
     "method_name",

@@ -26,6 +26,7 @@ from payments.exceptions import (
     FourEyes,
     NoPayoutAccount,
     NotWithdrawable,
+    PayoutStopped,
     WithdrawalLimit,
     WithdrawalMoved,
     WithdrawalNotFound,
@@ -33,7 +34,7 @@ from payments.exceptions import (
     WithdrawalUnconfirmed,
 )
 from payments.models import PayoutAccount, Withdrawal, WithdrawalMove
-from payments.selectors import fee_for, payout_account_of, withdrawable, withdrawal_rules
+from payments.selectors import fee_for, is_stopped, payout_account_of, withdrawable, withdrawal_rules
 from wallet.exceptions import ConfirmationNeeded
 from wallet.models import Account, Transfer
 from wallet.services import (
@@ -123,10 +124,12 @@ def _check_agreed(made: Withdrawal, agreement: Agreement | None, at: datetime) -
 
 
 def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None = None) -> Withdrawal:
-    """The first of two people. Locks the withdrawal. Raises WithdrawalMoved, FourEyes. Audited."""
+    """The first of two people. Locks the withdrawal, then the payout account. Raises WithdrawalMoved, FourEyes,
+    PayoutStopped. Audited."""
     with transaction.atomic():
         at = clock.now()
         row = _locked(withdrawal_id, State.APPROVED, actor)
+        _require_payable(row)
         row.approved_by, row.approved_at = actor, at
         _move(row, State.APPROVED, ["approved_by", "approved_at"], at=at, actor=actor)
         record(action=APPROVE, at=at, actor=actor, target=row, detail={"amount": str(row.amount)}, address=address)
@@ -134,8 +137,8 @@ def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None =
 
 
 def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: str | None = None) -> Withdrawal:
-    """The second of two people has paid; `proof` is the bank's or wallet's own number. Locks the withdrawal, then the
-    accounts. Raises WithdrawalMoved, FourEyes, FactsNeeded. Audited."""
+    """The second of two people has paid; `proof` is the bank's or wallet's own number. Locks the withdrawal, the
+    payout account, then the accounts. Raises WithdrawalMoved, FourEyes, FactsNeeded, PayoutStopped. Audited."""
     proof = proof.strip()[:100]
     if not proof:
         raise FactsNeeded
@@ -145,6 +148,7 @@ def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: 
         if row.approved_by_id == actor.pk:
             raise FourEyes
         check_two_persons(row.approved_by_id, actor, at=at)
+        _require_payable(row)
         row.paid_by, row.paid_at, row.proof, row.closed_at = actor, at, proof, at
         _move(row, State.PAID, ["paid_by", "paid_at", "proof", "closed_at"], at=at, actor=actor, note=proof)
         legs = [
@@ -204,6 +208,16 @@ def _locked(withdrawal_id: int, wanted: str, actor: User) -> Withdrawal:
     if row.user_id == actor.pk:
         raise FourEyes
     return row
+
+
+def _require_payable(row: Withdrawal) -> None:
+    """Days may lie between asking and paying: money goes to an account that is still verified, of a member who is not
+    blocked. Raises PayoutStopped."""
+    row.account = lock_one(PayoutAccount.objects.filter(pk=row.account_id))
+    # Read, not locked: whoever asks for a withdrawal holds the member's row and waits for the account's.
+    row.user = User.objects.get(pk=row.user_id)
+    if is_stopped(row):
+        raise PayoutStopped
 
 
 def _move(row: Withdrawal, state: str, fields: list[str], *, at: datetime, actor: User, note: str = "") -> None:

@@ -9,8 +9,9 @@ from django.views.decorators.cache import never_cache
 
 from common import clock
 from common.exceptions import DomainError
+from common.forms import sent_token
 from common.ids import public_id as new_token
-from payments.bonuses import best_of, rules_for
+from payments.bonuses import best_of, holds_a_promise, rules_for
 from payments.exceptions import MethodUnavailable
 from payments.forms import TopUpForm
 from payments.models import BonusGrant, PaymentAttempt, TopUp
@@ -40,6 +41,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         "refusal": refusal,
         "presets": [(amount, best_of(rules, amount)) for amount in TopUpForm.presets()],
         "bonus_rules": rules,
+        "gift_waits": not repays and holds_a_promise(request.user),
         "repays": repays,
         "preset": request.POST.get("preset", ""),
         "options": options,
@@ -63,7 +65,7 @@ def _start(request: HttpRequest, form: TopUpForm) -> HttpResponse:
         user=request.user,
         storefront=request.storefront,
         amount=amount,
-        idempotency_key=request.POST.get("token", ""),
+        idempotency_key=sent_token(request),
         repays_credit=_repays(request),
     )
     attempt = start_attempt(

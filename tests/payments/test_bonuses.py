@@ -7,15 +7,16 @@ import pytest
 from django.contrib.auth.models import Group
 
 from common import clock
+from orders.services import refund
 from payments.bonuses import best_of, bonus_of, rules_for
 from payments.exceptions import RefundTooLarge
 from payments.models import BonusGrant, BonusRule, PaymentAttempt, Refund, TopUp
 from payments.providers import Outcome, Refunded
-from payments.selectors import returnable
+from payments.selectors import returnable, withdrawable
 from payments.services import close_due_top_ups, place_top_up, push_refund, refund_top_up, return_payment
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
-from tests.payments.withdrawals import bonus_rule
+from tests.payments.withdrawals import bonus_rule, open_withdrawals
 from tests.shelf import books
 from wallet.exceptions import InsufficientBalance
 from wallet.models import Transfer
@@ -102,7 +103,7 @@ def test_late_little_and_second_money_brings_nothing(till, channel, alice):
 def test_so_often_and_no_more(till, channel, alice):
     bonus_rule("10", "1", per_member=2)
     early = [top_up(alice, "10", f"k{n}") for n in range(3)]
-    assert [one.bonus for one in early] == [1, 1, 1], "all three were placed while none was paid"
+    assert [one.bonus for one in early] == [1, 1, 0], "what is promised is kept, also while none was paid"
     for one in early:
         till.pay(till.start(one, channel))
     assert BonusGrant.objects.count() == 2
@@ -141,6 +142,7 @@ def test_refunds_at_the_desk_show_what_goes_back(till, channel, charlie):
     act.fill(amount="50", reason="误充")
     assert "¥5.00" in act.text and "¥55.00" in act.text
     assert "已登记" in act.confirm().done()
+    assert "最多 ¥50.00" in Act(at_desk(staff("fred", "payments.view_topup", "payments.refund_topup")), address).text
     assert balance_of(charlie) == Decimal("55.00")
     assert at_desk(staff("vera", "payments.view_topup")).get(address).status_code == 403
 
@@ -211,3 +213,70 @@ def test_what_went_back_through_the_gateway_is_not_noted_again(till, channel, ch
         refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("40.01"), reason="误充", ref="r2", actor=olga)
     refund_top_up(top_up_id=attempt.top_up_id, amount=Decimal("40.00"), reason="误充", ref="r3", actor=olga)
     assert (returnable(PaymentAttempt.objects.get(pk=attempt.pk)), balance_of(charlie)) == (0, 0)
+
+
+def test_a_top_up_that_was_paid_twice_goes_back_in_part(till, channel, charlie, olga):
+    """What was credited grew after a refund: the share of the gift that is due shrank, and is never less than nothing."""
+    bonus_rule("100", "10")
+    made = top_up(charlie, "100")
+    first, second = till.start(made, channel), till.start(made, till.channel())
+    till.pay(first)
+    refund_top_up(top_up_id=made.pk, amount=Decimal(50), reason="退款", ref="a", actor=olga)
+    till.pay(second)
+    refund_top_up(top_up_id=made.pk, amount=Decimal(10), reason="退款", ref="b", actor=olga)
+    assert (balance_of(charlie), BonusGrant.objects.get().taken_back) == (Decimal("145.00"), Decimal("5.00"))
+
+
+def test_a_gift_that_is_given_once_is_promised_once(till, channel, charlie, client):
+    bonus_rule("100", "10", per_member=1)
+    first = top_up(charlie, "100", "k1")
+    client.force_login(charlie)
+    page = client.get("/wallet/topup/").content.decode()
+    assert "已经带着限次的赠送" in page and "送 ¥10.00" not in page
+    second = top_up(charlie, "100", "k2")
+    assert (first.bonus, second.bonus) == (10, 0)
+    for one in (second, first):
+        till.pay(till.start(one, channel))
+    assert (balance_of(charlie), restricted_of(charlie)) == (Decimal("210.00"), Decimal("10.00"))
+
+
+def test_a_promise_that_nobody_paid_for_is_free_again(charlie):
+    bonus_rule("100", "10", per_member=1)
+    late = top_up(charlie, "100", "k1")
+    TopUp.objects.filter(pk=late.pk).update(pay_deadline=clock.now())
+    assert close_due_top_ups() == 1
+    assert top_up(charlie, "100", "k2").bonus == 10
+
+
+def free(user, days: int = 0) -> Decimal:
+    return withdrawable(user, open_withdrawals(top_up_days=days), None, clock.now()).free
+
+
+def test_a_gift_is_not_earned_by_money_that_is_withdrawn(till, channel, charlie, shelf, olga):
+    """Top up, spend the gift, withdraw the rest, and again: the shop would pay for nothing."""
+    bonus_rule("1000", "100")
+    first = paid(till, channel, charlie, "1000", "k1")
+    shelf.buy(charlie, (shelf.sku("100.00", keys=1), 1), from_wallet=True)
+    assert (balance_of(charlie), free(charlie)) == (Decimal("1000.00"), 0)
+    shelf.fund(charlie, "300.00")
+    assert free(charlie) == Decimal("300.00"), "other money is free"
+    order = shelf.buy(charlie, (shelf.sku("600.00", keys=1), 1), from_wallet=True)
+    assert (balance_of(charlie), free(charlie)) == (Decimal("700.00"), Decimal("300.00")), (
+        "what came with it goes first"
+    )
+    refund(order_id=order.pk, amounts={order.lines.get().pk: Decimal(600)}, ref="r", reason="", actor=None)
+    assert free(charlie) == Decimal("300.00")
+    refund_top_up(top_up_id=first.pk, amount=Decimal("1000"), reason="退款", ref="t", actor=olga)
+    assert (balance_of(charlie), free(charlie)) == (Decimal("200.00"), Decimal("200.00")), "its gift went along"
+
+
+def test_fresh_money_with_a_gift_is_kept_once(till, channel, charlie, shelf):
+    bonus_rule("100", "10")
+    shelf.fund(charlie, "50.00")
+    paid(till, channel, charlie, "100")
+    assert (balance_of(charlie), free(charlie)) == (Decimal("160.00"), Decimal("50.00"))
+    assert free(charlie, days=7) == Decimal("50.00")
+    shelf.buy(charlie, (shelf.sku("120.00", keys=1), 1), from_wallet=True)
+    paid(till, channel, charlie, "100", "k2")
+    assert (balance_of(charlie), free(charlie)) == (Decimal("150.00"), Decimal("40.00")), "spent before it came"
+    assert free(charlie, days=7) == 0

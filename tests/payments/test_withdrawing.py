@@ -11,6 +11,7 @@ from audit.models import AuditEntry
 from common import clock
 from events.services import relay
 from notifications.models import Message
+from orders.services import cancel, refund
 from payments import services
 from payments.exceptions import (
     BadPayoutAccount,
@@ -20,6 +21,7 @@ from payments.exceptions import (
     FourEyes,
     NoPayoutAccount,
     NotWithdrawable,
+    PayoutStopped,
     WithdrawalLimit,
     WithdrawalMoved,
     WithdrawalNotFound,
@@ -27,6 +29,7 @@ from payments.exceptions import (
 )
 from payments.models import PayoutAccount, TopUp, Withdrawal
 from payments.payouts import hint_of, open_account, read_account
+from payments.selectors import withdrawable, withdrawal_rules
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
 from tests.payments.withdrawals import ask, open_withdrawals, verified_account
@@ -338,3 +341,60 @@ def test_strangers_find_no_withdrawal(client, ready, bob):
     row = ask(ready, "10.00")
     client.force_login(bob)
     assert client.post(f"/wallet/withdraw/{row.public_id}/cancel/").status_code == 404
+
+
+def test_an_account_that_turns_out_stolen_gets_no_money(ready, petra, quentin):
+    first, second = ask(ready, "50.00"), ask(ready, "60.00")
+    services.approve_withdrawal(withdrawal_id=first.pk, actor=petra)
+    services.refuse_payout_account(account_id=first.account_id, reason="盗用他人账号", actor=petra)
+    with pytest.raises(PayoutStopped):
+        services.approve_withdrawal(withdrawal_id=second.pk, actor=petra)
+    with pytest.raises(PayoutStopped):
+        services.confirm_withdrawal(withdrawal_id=first.pk, proof="1", actor=quentin)
+    for row in (first, second):
+        services.reject_withdrawal(withdrawal_id=row.pk, reason="账号有误", actor=petra)
+    assert (balance_of(ready), hold(ready)) == (Decimal("1000.00"), 0)
+
+
+def test_a_member_who_was_blocked_meanwhile_gets_no_money(ready, petra, quentin):
+    first, second = ask(ready, "50.00"), ask(ready, "60.00")
+    services.approve_withdrawal(withdrawal_id=first.pk, actor=petra)
+    User.objects.filter(pk=ready.pk).update(is_active=False)
+    with pytest.raises(PayoutStopped):
+        services.approve_withdrawal(withdrawal_id=second.pk, actor=petra)
+    desk = at_desk(staff("peggy", "payments.view_withdrawal", "payments.pay_withdrawal"))
+    act = Act(desk, f"/admin/payments/withdrawal/{first.pk}/confirm/").fill(proof="1")
+    assert "会员已被停用" in act.text and "confirm-form" in act.text
+    User.objects.filter(pk=ready.pk).update(is_active=True)
+    services.confirm_withdrawal(withdrawal_id=first.pk, proof="1", actor=quentin)
+
+
+def test_gateway_money_waits_however_it_came(ready, petra, till, channel, shelf, bob):
+    """Late, too much, or given back of an order: its payer can have it called back as a top-up's can."""
+    late = till.start(shelf.buy(ready, (sku := shelf.sku("300.00", keys=1), 1)), channel)
+    cancel(order_id=late.order_id, actor=ready)
+    shelf.buy(bob, (sku, 1), from_wallet=True)
+    till.pay(late)
+    over = till.start(shelf.buy(ready, (shelf.sku("10.00", keys=1), 1)), channel)
+    till.sandbox.act(over.number, "wrong_amount", money="15.00")
+    till.send(channel, till.fields(over))
+    refund(order_id=over.order_id, amounts={over.order.lines.get().pk: Decimal(10)}, ref="a", reason="", actor=None)
+    own = shelf.buy(ready, (shelf.sku("20.00", keys=1), 1), from_wallet=True)
+    refund(order_id=own.pk, amounts={own.lines.get().pk: Decimal(20)}, ref="b", reason="", actor=None)
+    assert balance_of(ready) == Decimal("1315.00")
+    found = withdrawable(ready, withdrawal_rules(), None, clock.now())
+    assert (found.fresh, found.free) == (Decimal("315.00"), Decimal("1000.00")), "what was the wallet's before is free"
+    services.return_payment(attempt_id=late.pk, amount=Decimal(300), reason="多付", ref="s", actor=petra)
+    found = withdrawable(ready, withdrawal_rules(), None, clock.now())
+    assert (found.fresh, found.free) == (Decimal("15.00"), Decimal("1000.00"))
+    with clock.travel(clock.now() + timedelta(days=8)):
+        assert withdrawable(ready, withdrawal_rules(), None, clock.now()).free == Decimal("1015.00")
+
+
+def test_a_form_that_lost_its_token_asks_again(client, ready):
+    client.force_login(ready)
+    sent = {"amount": "50", "password": "tea-and-keys-9", "token": ""}
+    for _ in range(2):
+        page = client.post("/wallet/withdraw/", sent, follow=True).content.decode()
+        assert "已提交提现申请" not in page and "页面已失效" in page
+    assert not Withdrawal.objects.exists()
