@@ -38,6 +38,8 @@ from orders.models import Dispute, Order
 from orders.selectors import overdue_disputes, stuck_orders, waiting_disputes
 from payments.models import NotifyLog, PaymentAttempt, ReconciliationCase, Refund
 from payments.selectors import held_notifies, live_cases, parked_attempts, parked_refunds
+from wallet.models import ByHandApproval
+from wallet.services.hands import KIND as BY_HAND
 
 SHOWN = 5
 # A worker reports every minute; silence longer than this means that nothing runs in the background.
@@ -278,6 +280,13 @@ def _exports(board: Board, user: User) -> None:
         board.todo.append(_todo("key_exports", _("待复核的卡密导出"), count, address, _("有人申请导出卡密明文")))
 
 
+def _by_hand(board: Board, user: User) -> None:
+    count = open_approvals(BY_HAND, at=board.period.at)
+    if count:
+        address = _list("wallet_byhandapproval", state__exact="asked")
+        board.todo.append(_todo("by_hand", _("待复核的大额手工款项"), count, address, _("超过单人每日限额")))
+
+
 def _chain(board: Board, user: User) -> None:
     count = alarming_checks().count()
     if count:
@@ -300,6 +309,7 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (ReconciliationCase, _cases),
     (Delivery, _deliveries),
     (KeyExport, _exports),
+    (ByHandApproval, _by_hand),
     (ChainCheck, _chain),
 ]
 

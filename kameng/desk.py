@@ -113,6 +113,8 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "对账差异"), "rule_folder", "payments.ReconciliationCase"),
             Entry(pgettext_lazy("plural", "账户"), "account_balance_wallet", "wallet.Account"),
             Entry(gettext_lazy("账本"), "menu_book", "wallet.Transfer"),
+            Entry(pgettext_lazy("plural", "手工款项"), "back_hand", "wallet.ByHand"),
+            Entry(pgettext_lazy("plural", "大额手工款项"), "approval", "wallet.ByHandApproval"),
             Entry(pgettext_lazy("plural", "卡券批次"), "style", "wallet.CardBatch"),
             Entry(pgettext_lazy("plural", "卡券"), "credit_card", "wallet.Card"),
             Entry(pgettext_lazy("plural", "授信"), "account_balance", "wallet.CreditLine"),

@@ -90,7 +90,7 @@ def _words() -> dict[Kind, tuple[str, str]]:
         Kind.TOPPED_UP: (_("充值 ¥%(amount)s 已到账"), _("现在就可以用余额付款。")),
         Kind.REBATE_PAID: (
             _("%(month)s 的返利 ¥%(amount)s 已到账"),
-            _("返利已进入余额。怎么算的、有没有退款扣回，余额页都写着。"),
+            _("返利已进入余额，可以购物。怎么算的、有没有退款扣回，余额页都写着。"),
         ),
         Kind.WITHDRAWAL_ASKED: (
             _("已申请提现 ¥%(amount)s 到 %(account)s"),

@@ -48,6 +48,16 @@ class SamePerson(Conflict):
     message = _("这一步要由另一名员工来做")
 
 
+class SecondPersonNeeded(Conflict):
+    """More than one person may do by hand in a day; it has been asked of another."""
+
+    code = "second_person_needed"
+    message = _(
+        "超过单人每日手工款项限额 ¥%(limit)s（你今天还可办理 ¥%(left)s）。"
+        "已提交复核：另一名员工在“大额手工款项”里批准后，请按同样的内容再做一次"
+    )
+
+
 class CodesGone(Conflict):
     """The codes of a batch leave once."""
 

@@ -14,6 +14,8 @@ nobodys("references of the ledger", "wallet.TransferRef")
 nobodys(
     "what the shop sets and issues",
     "wallet.WalletRules",
+    "wallet.ByHand",
+    "wallet.ByHandApproval",
     "wallet.CardBatch",
     "wallet.CardRelease",
 )

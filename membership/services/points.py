@@ -16,6 +16,7 @@ from audit.services import record
 from common import clock
 from common.clock import day_of, start_of_day
 from common.locks import lock_one
+from common.persons import require_another
 from common.texts import in_both
 from membership.exceptions import BadPoints, InsufficientPoints, PointsReasonNeeded, PointsRefReused
 from membership.models import EarningRules, PointsAccount, PointsDraw, PointsEntry, PointsLot, PointsRef
@@ -131,12 +132,13 @@ def adjust_points(
 ) -> PointsEntry:
     """Correct a person's points by hand, with an entry in the audit log; once per `ref`.
 
-    Raises PointsReasonNeeded, BadPoints, InsufficientPoints, PointsRefReused.
+    Raises PointsReasonNeeded, BadPoints, OwnMatter, InsufficientPoints, PointsRefReused.
     """
     reason = reason.strip()[:MAX_MEMO]
     if not reason:
         raise PointsReasonNeeded
     _check_amount(abs(amount))
+    require_another(actor, user_id)
     with transaction.atomic():
         at = clock.now()
         account = _locked(user_id)

@@ -8,15 +8,16 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.money import ZERO
+from common.persons import require_another
 from common.reasons import read_reason
-from orders.exceptions import CreditTooSmall, IllegalMove, OwnOrder
+from orders.exceptions import CreditTooSmall, IllegalMove, OrderNotFound
 from orders.models import Order
 from orders.services.concealing import conceal_of_order
 from orders.services.moves import note_act
 from orders.services.paying import lock_order
-from wallet.models import Account, Transfer
+from wallet.models import Account, ByHand, Transfer
 from wallet.selectors import credit_of_order
-from wallet.services import Posting, is_posted, order_credit, post, shop_account, user_wallet
+from wallet.services import Posting, Word, by_hand, is_posted, order_credit, post, shop_account, user_wallet
 
 GIVE, PAY_OUT = "order.credit_given", "order.credit_paid_out"
 
@@ -46,14 +47,12 @@ def give_credit(
 ) -> None:
     """Move money that a guest's order owes into a member's wallet, whom staff know to be the guest; once per `ref`.
 
-    Locks the order, then the accounts. Raises OwnOrder for who would give it to themselves, and what `pay_out_credit`
-    raises.
+    Locks the order, then the accounts. Raises what `pay_out_credit` raises, and OwnMatter.
     """
-    if user_id == actor.pk:
-        raise OwnOrder
+    require_another(actor, user_id)
     user = User.objects.get(pk=user_id)
     detail = {"amount": str(amount), "reason": _read(reason, order_id), "member": user.pk}
-    with transaction.atomic():
+    with by_hand(_word(ByHand.Act.GIVE, order_id, amount, detail["reason"], ref, actor, address)):
         order = _locked_guests(order_id)
         if _post(order, user_wallet(user.pk), Transfer.Kind.CREDIT_CLAIMED, amount, ref, actor):
             note = f"¥{amount} → #{user.pk}：{detail['reason']}"
@@ -66,10 +65,10 @@ def pay_out_credit(
     """Note that staff paid the guest by hand what the order owed, such as in the gateway's own console; once per `ref`.
 
     Locks the order, then the account. Raises OrderNotFound, IllegalMove for a member's order, ReasonNeeded,
-    CreditTooSmall.
+    CreditTooSmall, SecondPersonNeeded.
     """
     detail = {"amount": str(amount), "reason": _read(reason, order_id)}
-    with transaction.atomic():
+    with by_hand(_word(ByHand.Act.PAY_OUT, order_id, amount, detail["reason"], ref, actor, address)):
         order = _locked_guests(order_id)
         if _post(order, shop_account(Account.Purpose.PAYOUT), Transfer.Kind.PAID_OUT, amount, ref, actor):
             _tell(order, PAY_OUT, f"¥{amount}：{detail['reason']}", detail, actor, address)
@@ -77,6 +76,16 @@ def pay_out_credit(
 
 def _read(reason: str, order_id: int) -> str:
     return conceal_of_order(read_reason(reason, most=150), order_id)[:150]
+
+
+def _word(
+    act: ByHand.Act, order_id: int, amount: Decimal, reason: str, ref: str, actor: User, address: str | None
+) -> Word:
+    try:
+        order = Order.objects.get(pk=order_id)
+    except Order.DoesNotExist as error:
+        raise OrderNotFound from error
+    return Word(act, order, amount, ref=ref, reason=reason, actor=actor, address=address)
 
 
 def _post(order: Order, to: Account, kind: str, amount: Decimal, ref: str, actor: User) -> bool:

@@ -33,6 +33,7 @@ from common.admin.confirm import Answer
 from common.forms import PlainDecimalField
 from common.money import CENT, ZERO
 from payments.bonuses import due_back
+from payments.exceptions import MoreThanAsked
 from payments.gateways import can_be_asked
 from payments.models import BonusGrant, PaymentAttempt
 from payments.providers import PaymentState
@@ -89,6 +90,11 @@ class ConfirmForm(forms.Form):
         label=_("实收金额"), max_digits=10, decimal_places=2, min_value=CENT, widget=UnfoldAdminDecimalFieldWidget
     )
     reason = forms.CharField(label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 3}))
+
+    def __init__(self, *args, most: Decimal, **kwargs) -> None:
+        super().__init__(*args, initial={"amount": most}, **kwargs)
+        self.fields["amount"].validators.append(MaxValueValidator(most))
+        self.fields["amount"].help_text = str(MoreThanAsked(asked=most))
 
 
 class UnpaidForm(forms.Form):
@@ -204,7 +210,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             self,
             request,
             title=_("人工确认到账"),
-            form=partial(ConfirmForm, initial={"amount": attempt.amount}),
+            form=partial(ConfirmForm, most=attempt.amount),
             preview=partial(_preview, attempt),
             run=run,
             target=attempt,
@@ -370,7 +376,7 @@ def _preview(attempt: PaymentAttempt, answer: Answer) -> Preview:
         ],
         warnings=[
             _("请先在渠道后台核对这笔流水。确认后立即入账并发货，不能撤销。"),
-            *([_("实收与应收不同：不足或多出的部分转为买家余额。")] if differs else []),
+            *([_("实收少于应收：已付的部分转为买家余额，不会发货。")] if differs else []),
         ],
         submit=_("确认到账"),
     )

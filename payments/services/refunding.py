@@ -20,6 +20,7 @@ from common import clock
 from common.ids import refund_number
 from common.locks import lock, lock_one
 from common.money import ZERO
+from common.persons import require_another
 from common.queue import send
 from common.reasons import read_reason
 from events.contracts import RefundSettled
@@ -81,12 +82,13 @@ def return_payment(
     back to its payer, out of the wallet or the guest's order where it lies; once per `ref`, with an audit entry.
 
     What of a top-up goes back takes its share of the gift along. Locks the attempt, the top-up and its gift, then the
-    account. Raises ReasonNeeded, NotReturnable, InsufficientBalance.
+    account. Raises ReasonNeeded, OwnMatter, NotReturnable, InsufficientBalance.
     """
     reason = read_reason(reason, most=150)
     with transaction.atomic():
         at = clock.now()
         attempt = lock_one(PaymentAttempt.objects.select_related("channel", "order", "top_up").filter(pk=attempt_id))
+        require_another(actor, owner_of(attempt))
         known = Refund.objects.filter(ref=ref).first()
         if known is not None:
             return known

@@ -2,21 +2,21 @@
 
 from decimal import Decimal
 
-from django.db import transaction
-
 from accounts.models import User
 from audit.services import record
 from common import clock
+from common.persons import require_another
 from common.reasons import read_reason
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
-from payments.exceptions import FactsNeeded
+from payments.exceptions import FactsNeeded, MoreThanAsked
 from payments.models import PaymentAttempt
+from payments.purposes import owner_of
 from payments.selectors import unclaimed_amount
 from payments.services.applying import apply_payment
 from payments.services.unclaimed import assign_ref, channel_of, locked_unclaimed
-from wallet.models import Account, Transfer
-from wallet.services import Posting, post, shop_account, user_wallet
+from wallet.models import Account, ByHand, Transfer
+from wallet.services import Posting, Word, by_hand, post, shop_account, user_wallet
 
 CONFIRM, ASSIGN = "payments.confirm", "payments.assign"
 
@@ -25,12 +25,20 @@ def confirm_payment(
     *, attempt_id: int, provider_txn: str, amount: Decimal, reason: str, actor: User, address: str | None = None
 ) -> bool:
     """Book money that staff saw in the gateway's own console, the same way as a notify would; returns False when it was
-    booked before. Writes an audit entry. Raises FactsNeeded, TransactionTaken.
+    booked before. Writes an audit entry.
+
+    What is more than was asked for is not taken on anybody's word: it is unexpected, and goes back in the gateway's console.
+    Raises FactsNeeded, MoreThanAsked, OwnMatter, SecondPersonNeeded, TransactionTaken.
     """
     reason, provider_txn = reason.strip(), provider_txn.strip()
     if not reason or not provider_txn or amount <= 0:
         raise FactsNeeded
-    with transaction.atomic():
+    attempt = PaymentAttempt.objects.select_related("order", "top_up").get(pk=attempt_id)
+    require_another(actor, owner_of(attempt))
+    if amount > attempt.amount:
+        raise MoreThanAsked(asked=attempt.amount)
+    ref = f"confirm:{attempt.channel_id}:{provider_txn}"[:100]
+    with by_hand(Word(ByHand.Act.CONFIRM, attempt, amount, ref=ref, reason=reason, actor=actor, address=address)):
         new = apply_payment(attempt_id=attempt_id, provider_txn=provider_txn, amount=amount)
         if new:
             record(
@@ -47,10 +55,11 @@ def confirm_payment(
 def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User, address: str | None = None) -> None:
     """Move gateway money that nobody expected into a member's wallet, with an audit entry.
 
-    Locks the transfer that booked it, then the wallet. Raises ReasonNeeded, AlreadyAssigned.
+    Locks the transfer that booked it, then the wallet. Raises ReasonNeeded, OwnMatter, SecondPersonNeeded, AlreadyAssigned.
     """
     reason = read_reason(reason)
-    with transaction.atomic():
+    require_another(actor, user_id)
+    with by_hand(_assigning(transfer_id, reason, actor, address)):
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
         amount, user = unclaimed_amount(transfer), User.objects.get(pk=user_id)
@@ -66,11 +75,12 @@ def assign_to_order(
 ) -> PaymentOutcome:
     """Let gateway money that nobody expected pay an order, as if it had just come in for it, with an audit entry.
 
-    Locks the transfer that booked it, then what `receive_payment` locks. Raises ReasonNeeded, AlreadyAssigned,
-    OrderNotFound.
+    Locks the transfer that booked it, then what `receive_payment` locks. Raises ReasonNeeded, OwnMatter,
+    SecondPersonNeeded, AlreadyAssigned, OrderNotFound.
     """
     reason = read_reason(reason)
-    with transaction.atomic():
+    require_another(actor, Order.objects.filter(pk=order_id).values_list("buyer_id", flat=True).first())
+    with by_hand(_assigning(transfer_id, reason, actor, address)):
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
         amount = unclaimed_amount(transfer)
@@ -86,3 +96,16 @@ def assign_to_order(
         detail = {"amount": str(amount), "order": number, "reason": reason}
         record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
     return outcome
+
+
+def _assigning(transfer_id: int, reason: str, actor: User, address: str | None) -> Word:
+    transfer = Transfer.objects.get(pk=transfer_id)
+    return Word(
+        ByHand.Act.ASSIGN,
+        transfer,
+        unclaimed_amount(transfer),
+        ref=f"assign:{transfer.pk}",
+        reason=reason,
+        actor=actor,
+        address=address,
+    )

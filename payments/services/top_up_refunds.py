@@ -2,20 +2,19 @@
 
 from decimal import Decimal
 
-from django.db import transaction
-
 from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock
 from common.money import ZERO
+from common.persons import require_another
 from common.reasons import read_reason
 from payments.bonuses import due_back, lock_gift, take_back
 from payments.exceptions import RefundTooLarge
 from payments.models import PaymentAttempt, TopUp, TopUpRefund
 from payments.selectors import given_back_of
-from wallet.models import Account, Transfer
-from wallet.services import Posting, post, shop_account, user_wallet
+from wallet.models import Account, ByHand, Transfer
+from wallet.services import Posting, Word, by_hand, post, shop_account, user_wallet
 
 REFUND = "payments.top_up.refund"
 
@@ -26,10 +25,13 @@ def refund_top_up(
     """Note that staff gave back `amount` yuan of a top-up, once per `ref`; its gift goes back in proportion.
 
     Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
-    RefundTooLarge, InsufficientBalance. Audited.
+    OwnMatter, SecondPersonNeeded, RefundTooLarge, InsufficientBalance. Audited.
     """
     reason = read_reason(reason)
-    with transaction.atomic():
+    owner = TopUp.objects.select_related("user").get(pk=top_up_id).user
+    require_another(actor, owner.pk)
+    act = ByHand.Act.REFUND_TOP_UP
+    with by_hand(Word(act, owner, amount, ref=f"{act}:{ref}", reason=reason, actor=actor, address=address)):
         at = clock.now()
         lock(PaymentAttempt.objects.filter(top_up=top_up_id))  # no refund through a gateway begins meanwhile
         top_up = TopUp.objects.get(pk=top_up_id)

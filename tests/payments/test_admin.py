@@ -154,12 +154,14 @@ class TestAttempts:
             ask_due_attempts()
         assert list(desk.get(ATTEMPTS, {"needs": "parked"}).context["cl"].result_list) == [attempt]
         act = Act(desk, f"{ATTEMPTS}{attempt.pk}/confirm/")
-        act.fill(provider_txn="2026112200001", amount="12.00", reason="渠道后台已核对")
-        assert "多出的部分" in act.text
+        act.fill(provider_txn="2026112200001", amount="9.50", reason="渠道后台已核对")
+        assert "已付的部分转为买家余额" in act.text
+        act = Act(desk, f"{ATTEMPTS}{attempt.pk}/confirm/")
+        act.fill(provider_txn="2026112200001", amount="10.00", reason="渠道后台已核对")
         assert PaymentAttempt.objects.get().state == State.UNKNOWN
         assert "已确认到账" in act.confirm().done()
         attempt.refresh_from_db()
-        assert (attempt.state, attempt.paid_amount, attempt.outcome) == (State.PAID, Decimal("12.00"), "paid")
+        assert (attempt.state, attempt.paid_amount, attempt.outcome) == (State.PAID, Decimal("10.00"), "paid")
         entry = AuditEntry.objects.get(action="payments.confirm")
         assert (entry.actor, entry.detail["reason"]) == ("olga", "渠道后台已核对")
         assert "confirm/" not in desk.get(f"{ATTEMPTS}{attempt.pk}/change/").content.decode().split("<main")[-1]

@@ -166,7 +166,9 @@ class CardBatchAdmin(ReadOnlyAdmin):
         def preview(answer: Answer) -> Preview:
             data = answer.data
             total = data["face_value"] * data["count"]
-            second = [_("总面值超过复核金额，要由另一名员工复核后才会生成卡号。")] if needs_review(total) else []
+            second = []
+            if needs_review(total, request.user, clock.now()):
+                second = [_("今天的制卡总面值超过复核金额，要由另一名员工复核后才会生成卡号。")]
             return Preview(
                 facts=[
                     Fact(_("名称"), data["name"]),

@@ -10,9 +10,9 @@ from wallet.models import WalletRules
 
 @admin.register(WalletRules)
 class WalletRulesAdmin(ModelAdmin):
-    list_display = ["__str__", "card_review_above", "credit_warn_days"]
+    list_display = ["__str__", "card_review_above", "by_hand_daily", "credit_warn_days"]
     export_columns = list_display
-    fields = ["card_review_above", "credit_warn_days"]
+    fields = ["card_review_above", "by_hand_daily", "credit_warn_days"]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

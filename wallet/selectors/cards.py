@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, F, Q, QuerySet, Sum
 
+from accounts.models import User
+from common.clock import day_of, start_of_day
 from common.findings import Findings, find
 from wallet.codes import digest, normal
 from wallet.models import Card, CardBatch, WalletRules
@@ -18,10 +20,14 @@ def wallet_rules() -> WalletRules:
     return WalletRules.objects.get(pk=1)
 
 
-def needs_review(total: Decimal) -> bool:
-    """Whether a batch of this sum in yuan needs another person."""
+def needs_review(total: Decimal, actor: User, at: datetime) -> bool:
+    """Whether a batch of this sum in yuan needs another person, with what its maker has issued today without one: many small
+    batches are a large one."""
     limit = wallet_rules().card_review_above
-    return total > limit or not limit
+    alone = CardBatch.objects.filter(
+        created_by=actor, needs_review=False, created_at__gte=start_of_day(day_of(at))
+    ).aggregate(sum=Sum(F("face_value") * F("count")))["sum"]
+    return total + (alone or 0) > limit or not limit
 
 
 def batches_counted() -> QuerySet[CardBatch]:

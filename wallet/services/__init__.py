@@ -26,6 +26,7 @@ from wallet.services.credit import (
     tend_credit_lines,
 )
 from wallet.services.credit_terms import freeze_line, grant_terms, propose_terms, refuse_terms, unfreeze_line
+from wallet.services.hands import Word, approve_by_hand, by_hand, refuse_by_hand
 from wallet.services.ledger import (
     Posting,
     adjust,
@@ -53,11 +54,14 @@ __all__ = [
     "Agreement",
     "Posting",
     "Redeemed",
+    "Word",
     "adjust",
     "adjust_by_staff",
     "agree",
+    "approve_by_hand",
     "approve_codes",
     "ask_codes",
+    "by_hand",
     "deny_codes",
     "draw_credit",
     "drop_codes",
@@ -85,6 +89,7 @@ __all__ = [
     "refund_sale",
     "refunding",
     "refuse_batch",
+    "refuse_by_hand",
     "refuse_terms",
     "repay_at_once",
     "repay_credit",

@@ -16,7 +16,7 @@ from audit.exceptions import NotYetUsable
 from audit.services import record
 from audit.services.persons import check_two_persons
 from common import clock
-from common.locks import lock, lock_one
+from common.locks import lock, lock_name, lock_one
 from common.reasons import read_reason
 from events.contracts import CardCodesTaken
 from events.services import emit
@@ -51,9 +51,11 @@ def make_batch(
     wording: str = "",
     address: str | None = None,
 ) -> CardBatch:
-    """A new batch; its codes are made at once unless its sum needs another person (`review_batch`). Audited."""
+    """A new batch; its codes are made at once unless its sum, with what this person made today, needs another (`review_batch`). Audited."""
     with transaction.atomic():
         at = clock.now()
+        # Parallel batches of one person count each other.
+        lock_name(f"cards:{actor.pk}")
         batch = CardBatch(
             name=name,
             kind=kind,
@@ -61,7 +63,7 @@ def make_batch(
             count=count,
             expires_at=expires_at,
             wording=wording,
-            needs_review=needs_review(face_value * count),
+            needs_review=needs_review(face_value * count, actor, at),
             created_by=actor,
             created_at=at,
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import User
@@ -13,9 +13,11 @@ from audit.services import record
 from common import clock
 from common.locks import LockOutsideTransaction, lock, lock_one
 from common.money import CENT, MAX_AMOUNT, ZERO
+from common.persons import require_another
 from common.reasons import read_reason
 from wallet.exceptions import BadTransfer, InsufficientBalance, ReferenceReused
-from wallet.models import Account, Entry, Transfer, TransferRef
+from wallet.models import Account, ByHand, Entry, Transfer, TransferRef
+from wallet.services.hands import Word, by_hand
 
 Purpose = Account.Purpose
 Kind = Transfer.Kind
@@ -185,8 +187,9 @@ def receive_from_channel(
 
 
 def pay_rebate(*, user_id: int, amount: Decimal, ref: str, at: datetime, memo: str = "") -> Transfer:
-    """Pay a rebate into a member's wallet, once per `ref`. Locks the wallet."""
-    legs = [Posting(user_wallet(user_id), amount), Posting(shop_account(Purpose.REBATES), -amount)]
+    """Pay a rebate into a member's wallet, once per `ref`, to buy with: what it was for may still be given back, and then
+    it would have been earned for nothing. Locks the wallet."""
+    legs = [Posting(user_wallet(user_id), amount, restricted=amount), Posting(shop_account(Purpose.REBATES), -amount)]
     return post(ref=ref, kind=Kind.REBATE, postings=legs, at=at, memo=memo)[0]
 
 
@@ -253,12 +256,14 @@ def adjust_by_staff(
 ) -> Transfer:
     """Correct a member's balance by hand, with an entry in the audit log; once per `ref`. Locks the wallet.
 
-    Raises ReasonNeeded, BadTransfer, InsufficientBalance, ReferenceReused.
+    Raises ReasonNeeded, OwnMatter, SecondPersonNeeded, BadTransfer, InsufficientBalance, ReferenceReused.
     """
     reason = read_reason(reason)
-    with transaction.atomic():
+    require_another(actor, user_id)
+    user = User.objects.get(pk=user_id)
+    word = Word(ByHand.Act.ADJUST, user, amount, ref=ref, reason=reason, actor=actor, address=address)
+    with by_hand(word):
         at = clock.now()
-        user = User.objects.get(pk=user_id)
         known = is_posted(ref)
         transfer = adjust(user=user, amount=amount, ref=ref, at=at, memo=reason, actor=actor)
         if not known:
