@@ -12,10 +12,9 @@ from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
-from audit.admin import approval_chip
 from audit.models import Approval
 from audit.selectors import history_of
-from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, display, money, when
+from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, money, when
 from common.admin.confirm import Answer
 from common.registries import act_names, timelines
 from wallet.models import ByHand, ByHandApproval
@@ -24,6 +23,16 @@ from wallet.services import approve_by_hand, hands, refuse_by_hand
 act_names[hands.KIND] = _("大额手工款项")
 act_names[hands.ALONE] = _("无人可复核的大额手工款项")
 timelines.add("wallet.ByHandApproval", lambda approval, viewer: history_of(Approval.objects.get(pk=approval.pk)))
+
+
+TONES = {
+    Approval.State.ASKED: "warning",
+    Approval.State.APPROVED: "info",
+    Approval.State.REFUSED: "danger",
+    Approval.State.CANCELLED: "neutral",
+    Approval.State.USED: "success",
+    Approval.State.LAPSED: "neutral",
+}
 
 
 @admin.register(ByHand)
@@ -119,7 +128,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
 
     @display(description=_("状态"), ordering="state")
     def state_chip(self, approval: ByHandApproval):
-        return approval_chip(approval)
+        return chip(approval.get_state_display(), TONES[Approval.State(approval.state)])
 
     @display(description=_("申请时间"))
     def asked(self, approval: ByHandApproval):

@@ -88,7 +88,7 @@ def _count(word: Word, at: datetime) -> None:
             record(action=ALONE, at=at, actor=word.actor, target=word.target, detail=word.detail, address=word.address)
         else:
             raise SecondPersonNeeded(limit=limit, left=max(limit - done, ZERO))
-    ByHand.objects.create(
+    row = ByHand(
         ref=word.ref,
         act=word.act,
         actor=word.actor,
@@ -97,6 +97,8 @@ def _count(word: Word, at: datetime) -> None:
         approval_id=approval_id,
         at=at,
     )
+    # Two persons may say the same at once: whoever comes second finds it done.
+    ByHand.objects.bulk_create([row], ignore_conflicts=True)
 
 
 def is_alone(actor: User) -> bool:
