@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict, NotFound
+from common.exceptions import BadInput, Conflict, NotFound, OwnMatter
 
 
 class OrderNotFound(NotFound):
@@ -100,7 +100,7 @@ class WholeCards(Conflict):
     message = _("充值卡只能整张退款（每张 ¥%(each)s），退款时卡随即作废")
 
 
-class OwnOrder(Conflict):
+class OwnOrder(OwnMatter):
     """Staff would decide about money or goods of an order that they placed themselves."""
 
     code = "own_order"

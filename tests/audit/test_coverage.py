@@ -28,7 +28,6 @@ ELSEWHERE = {
     "orders.services.disputes.buying.accept_decision": "a buyer's own word; the case's history has it",
     "orders.services.disputes.buying.appeal_decision": "a buyer's own word; the case's history has it",
     "orders.services.disputes.buying.withdraw_dispute": "a buyer's own word; the case's history has it",
-    "orders.services.disputes.deciding.give_anew": "a step of a decision; decide_dispute records",
     "orders.services.disputes.opening.open_dispute": "a buyer's own word; the case's history has it",
     "wallet.services.ledger.adjust": "an entry of the ledger; adjust_by_staff records",
     "wallet.services.ledger.post": "an entry of the ledger, which is append-only itself",

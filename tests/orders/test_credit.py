@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from audit.models import AuditEntry
-from common.exceptions import ReasonNeeded
+from common.exceptions import OwnMatter, ReasonNeeded
 from orders import services
-from orders.exceptions import CreditTooSmall, IllegalMove, OrderNotFound, OwnOrder
+from orders.exceptions import CreditTooSmall, IllegalMove, OrderNotFound
 from orders.models import Order
 from orders.selectors import order_secret
 from tests.desk import Act, at_desk, staff
@@ -150,6 +150,6 @@ def test_more_than_is_owed_and_no_reason_are_refused(owing, charlie, olga):
         services.give_credit(amount=Decimal("-1.00"), user_id=charlie.pk, reason="x", **wish)
     with pytest.raises(ReasonNeeded):
         services.pay_out_credit(amount=Decimal("1.00"), reason="  ", **wish)
-    with pytest.raises(OwnOrder):
+    with pytest.raises(OwnMatter):
         services.give_credit(amount=Decimal("1.00"), user_id=olga.pk, reason="x", **wish)
     assert credit_of_order(owing.pk) == Decimal("10.40")

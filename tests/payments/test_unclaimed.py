@@ -174,7 +174,13 @@ def test_staff_send_it_back_the_way_it_came(unclaimed, gateway, charlie):
     assert "正在原路退回" in desk.get(page(unclaimed)).content.decode()
     assert push_refund(refund_id=refund.pk) == "done"
     assert told.told == [
-        {"number": "P1", "provider_txn": "T1", "refund_number": refund.number, "amount": Decimal("10.00")}
+        {
+            "number": "P1",
+            "provider_txn": "T1",
+            "refund_number": refund.number,
+            "amount": Decimal("10.00"),
+            "foreign": None,
+        }
     ]
     assert (left_over(), held(), books()) == (0, 0, {})
     text = desk.get(page(unclaimed)).content.decode()

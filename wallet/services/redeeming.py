@@ -92,7 +92,7 @@ def take_back_card(*, card_id: int, reason: str, actor: User, address: str | Non
         )
         card.state, card.redeemed_by, card.redeemed_at = Card.State.VOIDED, None, None
         card.save(update_fields=["state", "redeemed_by", "redeemed_at"])
-        detail = {"card": str(card), "amount": str(amount), "member": member.get_username(), "reason": reason}
+        detail = {"card": str(card), "amount": str(amount), "member": member.pk, "reason": reason}
         record(action=TAKE_BACK, at=at, actor=actor, target=card, detail=detail, address=address)
     return card
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0011_refunds_of_unclaimed_money_and_gifts'),
+        ("payments", "0014_statements_tell_of_rows_beyond_their_days"),
     ]
 
     operations = [
