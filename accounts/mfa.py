@@ -18,23 +18,11 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import services
 from accounts.models import User
+from accounts.sealing import SEALED_AS
 from accounts.services.passkeys import is_credential
 from common import crypto
 from common.exceptions import DomainError
-from common.wrapped import SealedPart, register
 
-# The adapter is not told whose secret it is; the label at least keeps it from being read as any other kind.
-SEALED_AS = "mfa_authenticator"
-for _part in ("secret", "seed"):
-    register(
-        SealedPart(
-            model=Authenticator,
-            column="data",
-            part=_part,
-            label=lambda _row: SEALED_AS,
-            sealed_by=("accounts.mfa",),
-        )
-    )
 CODE_INPUT = {"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": 16, "spellcheck": "false"}
 
 

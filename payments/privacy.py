@@ -30,7 +30,7 @@ belongs("payments.TopUp", of="user", keep=["public_id"])
 belongs(
     "payments.PaymentAttempt",
     of=of_payer,
-    keep=["public_id", "number", "provider_txn", "ref", "currency"],
+    keep=["public_id", "number", "provider_txn", "ref", "currency", "subject"],
     blank={"payload": "", "last_error": ""},
     secret=["payload", "last_error"],
 )

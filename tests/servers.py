@@ -1,6 +1,7 @@
 """Real servers that a test may stop, freeze and start again: PostgreSQL, Valkey, and the shop's own web process."""
 
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -72,7 +73,7 @@ class RunningPostgres(Server):
     def __init__(self, folder: Path):
         self.home = Home(folder)
         self.home.open()
-        self.postgres = Postgres(self.home, "only-for-tests", throwaway=True)
+        self.postgres = Postgres(self.home, secrets.token_urlsafe(24), throwaway=True)
 
     @property
     def url(self) -> str:
@@ -92,7 +93,7 @@ class RunningValkey(Server):
     def __init__(self, folder: Path):
         self.home = Home(folder)
         self.home.open()
-        self.valkey = Valkey(self.home, "valkey-of-a-test")
+        self.valkey = Valkey(self.home, secrets.token_urlsafe(24))
 
     @property
     def url(self) -> str:

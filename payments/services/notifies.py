@@ -132,8 +132,11 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
             return _conclude_repeat(log, own, notice)
         if own.transactions.filter(provider_txn=notice.provider_txn).exists():
             return _conclude(log, Verdict.REPEATED, "", own)
-    if own is None and attempt is not None and is_booked(channel, notice.provider_txn):
-        return _conclude(log, Verdict.REJECTED, NotifyLog.ANOTHER_CHANNEL, attempt)
+    if own is None and is_booked(channel, notice.provider_txn):
+        if attempt is not None:
+            return _conclude(log, Verdict.REJECTED, NotifyLog.ANOTHER_CHANNEL, attempt)
+        if not is_payment_number(notice.number):
+            return _conclude_taken(log, notice)
     return _process_money(log, provider, attempt, notice)
 
 
@@ -238,6 +241,14 @@ def _apply(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> st
     except TransactionTaken:
         logger.error("notify %s: transaction %s was booked before", log.pk, notice.provider_txn)
         return _conclude(log, Verdict.REJECTED, TransactionTaken.code, attempt)
+
+
+def _conclude_taken(log: NotifyLog, notice: Notice) -> str:
+    """A transaction that was booked, under a number that is none of ours: told again, or told of something else."""
+    told = NotifyLog.objects.filter(channel=log.channel, number=notice.number, provider_txn=notice.provider_txn)
+    if told.filter(verdict=Verdict.APPLIED).exists():
+        return _conclude(log, Verdict.REPEATED, "")
+    return _conclude(log, Verdict.REJECTED, TransactionTaken.code)
 
 
 def _conclude_repeat(log: NotifyLog, attempt: PaymentAttempt, notice: Notice) -> str:

@@ -60,9 +60,19 @@ DAMAGES = {
         [AS_UNCLAIMED.format(ref="ref")],
         [AS_UNCLAIMED.format(ref=THROUGH_THE_OTHER)],
     ],
-    "the gateway's account is not what attempts brought": [
+    "the gateway's account is not what its transactions brought": [
+        ["UPDATE payments_gatewaytransaction SET amount = amount + 1"],
+        ["DELETE FROM payments_gatewaytransaction"],
+    ],
+    "a payment is not among the gateway's transactions": [
         ["UPDATE payments_paymentattempt SET paid_amount = paid_amount + 1 WHERE state = 'paid'"],
-        ["UPDATE payments_paymentattempt SET state = 'unknown' WHERE state = 'paid'"],
+        ["UPDATE payments_gatewaytransaction SET provider_txn = 'T-2'"],
+    ],
+    "money that nobody expected came under a number that we know": [
+        [
+            "INSERT INTO wallet_transfer (ref, kind, at, memo) SELECT 'gw:0:T-9', 'unclaimed', now(), number"
+            " FROM payments_paymentattempt LIMIT 1"
+        ]
     ],
     "one coupon is in two orders": [
         [
@@ -75,7 +85,7 @@ DAMAGES = {
     ],
 }
 TABLES = sorted(
-    {sql.split()[2 if sql.startswith("INSERT") else 1] for ways in DAMAGES.values() for one in ways for sql in one}
+    {sql.split()[1 if sql.startswith("UPDATE") else 2] for ways in DAMAGES.values() for one in ways for sql in one}
 )
 
 

@@ -307,7 +307,7 @@ def test_the_board_asks_few_questions(shop, alice, bob, olga, django_assert_max_
     for hours in range(1, 30):
         shop.buy(alice if hours % 2 else bob, ago(hours=hours), kind=Product.Kind.MANUAL)
     for days in (1, 7, 30):
-        with django_assert_max_num_queries(25):
+        with django_assert_max_num_queries(26):
             board(olga, days)
 
 

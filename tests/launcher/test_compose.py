@@ -139,8 +139,8 @@ def production(servers, tmp_path_factory):
     folder = tmp_path_factory.mktemp("image")
     given = {name: SECRETS[name]() for name in ("SECRET_KEY", "KEY_RING", "FINGERPRINT_KEY")}
     given |= {
-        "POSTGRES_PASSWORD": "p",
-        "REDIS_PASSWORD": "r",
+        "POSTGRES_PASSWORD": SECRETS["DATABASE_PASSWORD"](),
+        "REDIS_PASSWORD": SECRETS["REDIS_PASSWORD"](),
         "EMAIL_URL": "smtp+tls://user:secret@mail.example.com:587",
     }
     given |= {"PUBLIC_URL": "https://shop.example.com", "ALLOWED_HOSTS": "shop.example.com"}

@@ -115,7 +115,8 @@ def test_who_fetches_again_says_who_they_are(export, texts, ann, ben):
     exporting.approve_export(export_id=export.pk, actor=ben)
     at_ann, page = at_desk(ann), f"{EXPORTS}{export.pk}/"
     with clock.travel(clock.now() + 25 * HOURS):
-        Act(at_ann, f"{page}fetch/").confirm()
+        Act(says_it_again(at_ann), f"{page}fetch/").confirm()
+        at_ann = at_desk(ann)
         assert "fetch-again" in at_ann.get(f"{page}change/").content.decode()
         asked = at_ann.post(f"{page}fetch-again/", {"_step": "run"})
         assert (asked.status_code, KeyExport.objects.get().fetches) == (302, 1)
