@@ -105,7 +105,7 @@ def test_mails_lead_to_the_shop_whatever_port_a_stranger_names(alice, settings, 
     alice.save()
     Client().post("/account/password/reset/", {"email": alice.email}, HTTP_HOST="shop.example:6666")
     told = f"{mailoutbox[0].subject} {mailoutbox[0].body}"
-    assert "6666" not in told and "https://shop.example/account/password/reset/key/" in told
+    assert ":6666" not in told and "https://shop.example/account/password/reset/key/" in told
 
 
 def test_mails_of_a_sub_site_lead_to_the_sub_site(alice, settings, mailoutbox):

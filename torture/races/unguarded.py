@@ -46,15 +46,19 @@ SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass AN
 # What processes remember by an id must not be met again in the true database.
 _FAR_IDS = "SELECT setval(seqrelid, 1000000000) FROM pg_sequence WHERE seqmax > 1000000000"
 
+_IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND state = 'idle'"
+
 
 @contextmanager
 def unguarded(crowd: Crowd) -> Iterator[None]:
-    """This process and the crowd are led to the copy within the block. Nobody else may be connected meanwhile."""
+    """This process and the crowd are led to the copy within the block. Who else is connected and does nothing is sent away:
+    a database that is copied must have nobody in it."""
     true = connection.settings_dict["NAME"]
     copy = f"{true}_naive"
     try:
         crowd.together([(go_to, (copy,))] * len(crowd))
         go_to(copy)
+        _send_away(true)
         _maintain(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)', f'CREATE DATABASE "{copy}" TEMPLATE "{true}"')
         for table in TABLES:
             drop_rules(table)
@@ -84,6 +88,11 @@ def go_to(database: str) -> None:
     """The next statement of this process goes to another database of the same server."""
     connection.close()
     connection.settings_dict["NAME"] = database
+
+
+def _send_away(database: str) -> None:
+    with connection._nodb_cursor() as cursor:
+        cursor.execute(_IDLE, [database])
 
 
 def _maintain(*statements: str) -> None:
