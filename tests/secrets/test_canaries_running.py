@@ -12,7 +12,7 @@ import pytest
 from tests.faults.test_killed_while_selling import settled, shell
 from tests.launcher.conftest import Up, _installed, end_everything_of, manage, ports
 from tests.secrets.canaries import Canaries, dumped, in_files, in_valkey
-from torture.buyers import Buyer, Journal, hidden
+from torture.buyers import Browser, Journal, hidden
 
 __all__ = ["_installed"]
 pytestmark = [pytest.mark.full, pytest.mark.xdist_group("faults")]
@@ -50,7 +50,7 @@ def addresses(up: Up) -> tuple[str, str]:
     return database, f"redis://:{quote(secrets['REDIS_PASSWORD'])}@127.0.0.1:{ports(up.data)['valkey']}/0"
 
 
-def reveal(staff: Buyer, pk: str) -> str:
+def reveal(staff: Browser, pk: str) -> str:
     path = f"/admin/catalog/key/{pk}/reveal/"
     page = staff.until("GET", path, {200})
     form = {"csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken"), "_step": "run"}
@@ -66,17 +66,17 @@ def test_a_running_shop_leaves_no_key_in_logs_queues_or_files(folder):
     assert manage(up.data, "import_keys", code, str(file)).returncode == 0
     file.unlink()
     url, journal = f"http://127.0.0.1:{up.port}", Journal()
-    buyers = [Buyer(url, f"buyer{number}", PASSWORD, public_id, EACH, journal) for number in range(BUYERS)]
+    buyers = [Browser(url, f"buyer{number}", PASSWORD, journal) for number in range(BUYERS)]
     shown = 0
     for buyer in buyers:
         buyer.sign_in()
         before = set(journal.orders.values())
         for _ in range(EACH):
-            buyer.buy()
+            buyer.buy(public_id)
         for order in set(journal.orders.values()) - before:
             for rest in ("", "keys.txt", "keys.csv"):
                 shown += canaries.seen_in(buyer.until("GET", f"{order}{rest}", {200}).content)
-    staff = Buyer(url, "olga", PASSWORD, public_id, 0, journal)
+    staff = Browser(url, "olga", PASSWORD, journal)
     staff.sign_in()
     assert canaries.seen_in(reveal(staff, shell(up, KEY_OF, "KEY")))
     settled(up)
