@@ -74,7 +74,7 @@ class OrderActs:
         order = self.one(request, object_id)
 
         def run(answer: Answer) -> str:
-            services.refund_by_staff(
+            services.refund(
                 order_id=order.pk,
                 amounts=answer.data["amounts"],
                 ref=f"staff:{order.pk}:{answer.token}"[:60],

@@ -32,7 +32,7 @@ from orders.services.quoting import AUTO, Item, Quote, QuoteLine, Step, coupon_o
 from orders.services.refunding import refund, refund_overdue_short
 from orders.services.returning import credit_instead, note_returned
 from orders.services.settling import settle_due
-from orders.services.staff import refund_by_staff, reveal, set_note
+from orders.services.staff import reveal, set_note
 
 __all__ = [
     "AUTO",
@@ -81,7 +81,6 @@ __all__ = [
     "receive_payment",
     "redeliver",
     "refund",
-    "refund_by_staff",
     "refund_overdue_short",
     "refundable_of",
     "release_held",

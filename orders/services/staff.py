@@ -1,22 +1,17 @@
 """What staff do with an order besides moving it: give money back, look at what was delivered, leave a note. All is logged."""
 
-from collections.abc import Mapping
-from decimal import Decimal
-
 from django.db import transaction
 
 from accounts.models import User
 from audit.services import record
 from catalog.services.keys import looks_left
 from common import clock
-from common.persons import require_another
 from common.reasons import read_reason
 from orders.exceptions import OrderNotFound
-from orders.models import Order, OrderRefund
+from orders.models import Order
 from orders.selectors import Delivered, delivered_of
 from orders.services.concealing import conceal_of_order
 from orders.services.paying import lock_order
-from orders.services.refunding import refund
 
 REVEAL = "order.reveal"
 NOTE = "order.note"
@@ -39,14 +34,6 @@ def reveal(*, order_id: int, reason: str, limit: int, actor: User, address: str 
         detail = {"reason": reason, "count": len(opened)}
         record(action=REVEAL, at=at, actor=actor, target=order, detail=detail, address=address)
     return opened
-
-
-def refund_by_staff(
-    *, order_id: int, amounts: Mapping[int, Decimal], ref: str, reason: str, actor: User, to: str | None = None
-) -> OrderRefund:
-    """Give money of somebody else's order back; otherwise `refund`. Raises OwnMatter, and what `refund` raises."""
-    require_another(actor, Order.objects.filter(pk=order_id).values_list("buyer_id", flat=True).first())
-    return refund(order_id=order_id, amounts=amounts, ref=ref, reason=reason, actor=actor, to=to)
 
 
 def set_note(*, order_id: int, text: str, actor: User, address: str | None = None) -> Order:

@@ -10,7 +10,7 @@ from audit.models import Approval, AuditEntry
 from common import clock
 from common.exceptions import OwnMatter
 from membership.services.points import adjust_points
-from orders.services import give_credit, pay_out_credit, refund_by_staff
+from orders.services import give_credit, pay_out_credit, refund
 from payments.exceptions import MoreThanAsked
 from payments.models import PaymentAttempt
 from payments.services import confirm_payment, refund_top_up, return_payment
@@ -75,7 +75,7 @@ def test_nobody_does_it_for_themselves(till, channel, shelf, olga):  # noqa: F81
         lambda: confirm(waiting, olga),
         lambda: refund_top_up(top_up_id=own.pk, **five),
         lambda: return_payment(attempt_id=own.attempts.get().pk, **five),
-        lambda: refund_by_staff(
+        lambda: refund(
             order_id=bought.pk, amounts={bought.lines.get().pk: Decimal(5)}, ref="x", reason="x", actor=olga
         ),
         lambda: give_credit(order_id=order.pk, user_id=olga.pk, **five),
