@@ -23,10 +23,10 @@ class BadAnchors(BadInput):
 
 
 class SamePerson(Conflict):
-    """Who asks does not decide."""
+    """What needs two people was tried by one."""
 
     code = "same_person"
-    message = _("申请人不能复核自己的申请，需要另一位员工")
+    message = _("这一步要由另一名员工来做：一个人不能既申请又复核")
 
 
 class NotIndependent(SamePerson):

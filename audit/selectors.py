@@ -12,8 +12,8 @@ from audit.services.chain import waiting_since
 from common.registries import TimelineEntry, act_names
 
 SHOWN = 50
-# What the log keeps for its own page: names that the reader is looking at, references, what something was before.
-UNTOLD = {"name", "ref", "before"}
+# What the log keeps for its own page: names that the reader is looking at, codes and references, what something was before.
+UNTOLD = {"act", "before", "kind", "name", "owner", "ref"}
 
 
 def history_of(obj: Any, *, but: Iterable[str] = (), limit: int = SHOWN) -> list[TimelineEntry]:

@@ -55,7 +55,7 @@ class OwnMatter(Conflict):
     """What one may do for others was tried for oneself."""
 
     code = "own_matter"
-    message = _("不能办理自己的款项，请让另一名员工来做")
+    message = _("不能办理自己的款项和订单，请由另一名员工来做")
 
 
 class NotFound(DomainError):

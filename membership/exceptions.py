@@ -157,11 +157,6 @@ class OverrideTooLong(BadInput):
     message = _("等级调整最长十年，请选十年以内的到期时间")
 
 
-class SamePerson(Conflict):
-    code = "same_person"
-    message = _("提出人不能批准自己的调整")
-
-
 class WhatIfRefused(BadInput):
     """A draft that cannot be computed: its rules have errors, or the policy misses its date."""
 

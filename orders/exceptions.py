@@ -1,6 +1,6 @@
 from django.utils.translation import gettext_lazy as _
 
-from common.exceptions import BadInput, Conflict, NotFound, OwnMatter
+from common.exceptions import BadInput, Conflict, NotFound
 
 
 class OrderNotFound(NotFound):
@@ -98,13 +98,6 @@ class WholeCards(Conflict):
 
     code = "whole_cards"
     message = _("充值卡只能整张退款（每张 ¥%(each)s），退款时卡随即作废")
-
-
-class OwnOrder(OwnMatter):
-    """Staff would decide about money or goods of an order that they placed themselves."""
-
-    code = "own_order"
-    message = _("不能处理自己的订单，请由另一名员工处理")
 
 
 class CreditTooSmall(Conflict):

@@ -161,13 +161,6 @@ class PayoutStopped(Conflict):
     message = _("收款账号已被拒绝或更换，或会员已被停用：请退回这笔提现")
 
 
-class FourEyes(Conflict):
-    """What needs two people was tried by one, or by the member whose money it is."""
-
-    code = "four_eyes"
-    message = _("审核和打款要由两名不同的员工完成，也不能处理自己的提现")
-
-
 class BadPayoutAccount(BadInput):
     code = "bad_payout_account"
     message = _("请填写真实姓名和正确的收款账号")

@@ -39,7 +39,10 @@ class Running:
 
     @property
     def is_alive(self) -> bool:
-        return self.process is not None and self.process.poll() is None
+        """Looks without taking note of an end: until `kill` does, the number of the process cannot become another's."""
+        if self.process is None or self.process.returncode is not None:
+            return False
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
     def start(self, *, wait: bool = True) -> None:
         if self.program.before_start:
@@ -71,7 +74,7 @@ class Running:
 
     def kill(self) -> None:
         """The program and all its children, at once."""
-        if self.process is None:
+        if self.process is None or self.process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
@@ -79,9 +82,9 @@ class Running:
 
     def stop(self, patience: float = 15.0) -> None:
         if self.is_alive:
-            self.process.send_signal(self.program.stop_signal)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(patience)
+            os.kill(self.process.pid, self.program.stop_signal)
+            with contextlib.suppress(TimeoutError):
+                wait_until(lambda: not self.is_alive, patience, self.name)
         self.kill()
 
 

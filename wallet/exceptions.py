@@ -41,13 +41,6 @@ class Moved(Conflict):
     message = _("状态已经变化，请刷新后再看")
 
 
-class SamePerson(Conflict):
-    """What needs two people was tried by one."""
-
-    code = "same_person"
-    message = _("这一步要由另一名员工来做")
-
-
 class SecondPersonNeeded(Conflict):
     """More than one person may do by hand in a day; it has been asked of another."""
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import transaction
 
-from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker, SamePerson
+from audit.exceptions import ApprovalMoved, NotYetUsable, OnlyTheAsker
 from audit.models import Approval
 from audit.services import record
-from audit.services.persons import check_two_persons
+from audit.services.persons import check_two_persons, require_other
 from common import clock
 from common.locks import lock_one
 from common.reasons import read_reason
@@ -75,8 +75,7 @@ def refuse(*, approval_id: int, actor: Any, reason: str, address: str | None = N
     with transaction.atomic():
         at = clock.now()
         approval = _locked(approval_id, State.REFUSED, at)
-        if approval.asked_by_id == actor.pk:
-            raise SamePerson
+        require_other(approval.asked_by_id, actor)
         _decide(approval, State.REFUSED, actor, at)
         _record(approval, "approval.refuse", actor, at, address, reason=reason)
     return approval

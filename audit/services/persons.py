@@ -26,11 +26,16 @@ OWN_PASSWORD = "user.own_password"  # noqa: S105 -- the name of an act
 FOR_A_WHILE = timedelta(days=7)
 
 
+def require_other(first_id: int | None, second: Any) -> None:
+    """Raises SamePerson where `second`, a user who turns something down or looks at it, is who acted first."""
+    if first_id == second.pk:
+        raise SamePerson
+
+
 def check_two_persons(first_id: int | None, second: Any, *, at: datetime) -> None:
     """Raises SamePerson where `second`, a user who decides now, is who acted first, NotIndependent where one of the two has the
     other's account in hand."""
-    if first_id == second.pk:
-        raise SamePerson
+    require_other(first_id, second)
     if first_id is not None and (
         in_hand(of=first_id, account=second.pk, at=at) or in_hand(of=second.pk, account=first_id, at=at)
     ):

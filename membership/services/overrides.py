@@ -13,7 +13,7 @@ from accounts.models import User
 from audit.services import record
 from audit.services.persons import check_two_persons
 from common.locks import lock_one
-from membership.exceptions import OverrideRefused, OverrideTooLong, SamePerson
+from membership.exceptions import OverrideRefused, OverrideTooLong
 from membership.models import MemberTier, Override, TierDecision
 from membership.selectors.rules import published_versions, version_at
 from membership.services.evaluation import evaluate_member, show_locked
@@ -58,7 +58,7 @@ def approve_override(*, override_id: int, approver: User, at: datetime) -> TierD
     """
     with transaction.atomic():
         member, override = _locked(override_id)
-        _decidable(override, approver)
+        _decidable(override)
         check_two_persons(override.proposer_id, approver, at=at)
         until = override.expires_at
         _check(member, override.kind, override.rank, until, override.reason, at, until=until)
@@ -173,8 +173,6 @@ def _locked(override_id: int) -> tuple[MemberTier, Override]:
     return member, lock_one(Override.objects.filter(pk=override_id))
 
 
-def _decidable(override: Override, approver: User) -> None:
+def _decidable(override: Override) -> None:
     if override.status != Status.PROPOSED:
         raise OverrideRefused
-    if override.proposer_id == approver.pk:
-        raise SamePerson

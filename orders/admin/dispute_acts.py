@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from common.admin import ActionVariant, Fact, Preview, action, allowed, ask
 from common.admin.confirm import Answer
 from common.exceptions import DomainError
@@ -45,16 +46,16 @@ _SUGGESTED = {
 }
 
 
-def fitting(dispute: Dispute, actor_id: int) -> set[str]:
+def fitting(dispute: Dispute, actor: User) -> set[str]:
     """The acts for which the case is in the right state, and which are this member of staff's to do."""
     fit: set[str] = set()
-    if dispute.order.buyer_id == actor_id:
+    if dispute.order.buyer_id == actor.pk:
         return fit
     if dispute.state == State.SELLER:
         fit.add("answer")
     if dispute.state in Dispute.AT_DESK:
         fit.add("ask_buyer")
-    if services.may_decide(dispute, actor_id):
+    if services.may_decide(dispute, actor):
         fit |= {"replace", "reject"}
         if services.refundable_of(dispute):
             fit |= {"refund_all", "refund_part"}
@@ -152,7 +153,7 @@ class DisputeActs:
 
         def warned(answer: Answer) -> Preview:
             told = preview(answer)
-            if services.decides_alone(dispute, request.user.pk):
+            if services.decides_alone(dispute, request.user):
                 told = replace(told, warnings=[*told.warnings, ALONE])
             return told
 
@@ -247,7 +248,7 @@ class DisputeActs:
     ) -> HttpResponse:
         """The same decision with the same reason for many cases, each in a transaction of its own."""
         chosen = list(queryset.select_related("order__buyer", "line").order_by("opened_at", "pk"))
-        fit = [one for one in chosen if services.may_decide(one, request.user.pk)]
+        fit = [one for one in chosen if services.may_decide(one, request.user)]
 
         def run(answer: Answer) -> str:
             refused = []
@@ -265,7 +266,7 @@ class DisputeActs:
             return " ".join([done, *(gettext("未处理 %(why)s") % {"why": one} for one in refused[:SHOWN])])
 
         filled = partial(form, suggested=suggested(outcome, fit[0]) if fit else "")
-        alone = sum(services.decides_alone(one, request.user.pk) for one in fit)
+        alone = sum(services.decides_alone(one, request.user) for one in fit)
         preview = partial(preview_many, chosen, fit, outcome, alone)
         return ask(self, request, title=title, form=filled, preview=preview, run=run)
 

@@ -201,7 +201,7 @@ class DisputeAdmin(DisputeActs, ReadOnlyAdmin):
         return picture_answer(open_picture(picture_of(dispute, public_id)))
 
     def fitting_acts(self, dispute: Dispute, user: User) -> Collection[str]:
-        return fitting(dispute, user.pk)
+        return fitting(dispute, user)
 
     def render_change_form(self, request, context, add=False, change=False, form_url="", obj=None) -> HttpResponse:
         if obj is not None:

@@ -1,6 +1,7 @@
 """The way out for money that an order owes its guest: into a member's wallet, or paid by hand outside the shop."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
@@ -52,7 +53,8 @@ def give_credit(
     require_another(actor, user_id)
     user = User.objects.get(pk=user_id)
     detail = {"amount": str(amount), "reason": _read(reason, order_id), "member": user.pk}
-    with by_hand(_word(ByHand.Act.GIVE, order_id, amount, detail["reason"], ref, actor, address)):
+    who = {"actor": actor, "owner_id": user.pk, "address": address}
+    with by_hand(_word(ByHand.Act.GIVE, order_id, amount, detail["reason"], ref=ref, **who)):
         order = _locked_guests(order_id)
         if _post(order, user_wallet(user.pk), Transfer.Kind.CREDIT_CLAIMED, amount, ref, actor):
             note = f"¥{amount} → #{user.pk}：{detail['reason']}"
@@ -68,7 +70,8 @@ def pay_out_credit(
     CreditTooSmall, SecondPersonNeeded.
     """
     detail = {"amount": str(amount), "reason": _read(reason, order_id)}
-    with by_hand(_word(ByHand.Act.PAY_OUT, order_id, amount, detail["reason"], ref, actor, address)):
+    word = _word(ByHand.Act.PAY_OUT, order_id, amount, detail["reason"], ref=ref, actor=actor, address=address)
+    with by_hand(word):
         order = _locked_guests(order_id)
         if _post(order, shop_account(Account.Purpose.PAYOUT), Transfer.Kind.PAID_OUT, amount, ref, actor):
             _tell(order, PAY_OUT, f"¥{amount}：{detail['reason']}", detail, actor, address)
@@ -78,14 +81,12 @@ def _read(reason: str, order_id: int) -> str:
     return conceal_of_order(read_reason(reason, most=150), order_id)[:150]
 
 
-def _word(
-    act: ByHand.Act, order_id: int, amount: Decimal, reason: str, ref: str, actor: User, address: str | None
-) -> Word:
+def _word(act: ByHand.Act, order_id: int, amount: Decimal, reason: str, **more: Any) -> Word:
     try:
         order = Order.objects.get(pk=order_id)
     except Order.DoesNotExist as error:
         raise OrderNotFound from error
-    return Word(act, order, amount, ref=ref, reason=reason, actor=actor, address=address)
+    return Word(act, order, amount, reason=reason, order=order.number, **more)
 
 
 def _post(order: Order, to: Account, kind: str, amount: Decimal, ref: str, actor: User) -> bool:

@@ -11,6 +11,7 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.money import CENT, ZERO
+from common.persons import require_another
 from events.contracts import OrderRefunded, RefundedLine, RefundRequested
 from events.services import emit
 from orders.exceptions import IllegalMove, RefundTooLarge
@@ -20,7 +21,6 @@ from orders.services.coupons import let_go_of_coupon
 from orders.services.delivering import finish_delivery
 from orders.services.dispute_moves import end_for_refunded
 from orders.services.moves import move_line, move_order, note_act
-from orders.services.own import refuse_own
 from orders.services.paying import WALLET, credit_account, lock_order
 from orders.services.recalling import recall_keys, recall_refunded
 from orders.services.shares import share_of, waived_by
@@ -56,7 +56,7 @@ def refund(
 
     Of lines with cards that the shop itself sold, those that are paid back are voided: `key_ids` where somebody knows which
     pieces the money is for, otherwise as many as it pays back. Locks the order, the cards, the account, the coupon. Raises
-    OrderNotFound, OwnOrder, IllegalMove for an unpaid order, RefundTooLarge, WholeCards, CardRedeemed.
+    OrderNotFound, OwnMatter, IllegalMove for an unpaid order, RefundTooLarge, WholeCards, CardRedeemed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -69,7 +69,7 @@ def refund(
         if actor is not None:
             reason = conceal_of_order(reason, order_id)
             if not by_buyer:
-                refuse_own(order, actor.pk)
+                require_another(actor, order.buyer_id)
         lines = {line.pk: line for line in order.lines.select_related("sku__product__category")}
         waited = {line.pk for line in lines.values() if line.state in OPEN}
         told = [_refund_line(lines, line_id, amount, at) for line_id, amount in sorted(amounts.items())]

@@ -5,7 +5,7 @@ from functools import partial
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, pgettext
@@ -32,7 +32,7 @@ from common.admin import (
 from common.admin.confirm import Answer
 from common.registries import Panel, TimelineEntry, panels, timelines
 from orders.models import Order
-from payments.models import PaymentAttempt, Refund
+from payments.models import Channel, PaymentAttempt, Refund
 from payments.selectors import parked_refunds
 from payments.services import push_refund, settle_refund
 from payments.services.refunding import SETTLE
@@ -73,6 +73,23 @@ class NeedsStaffFilter(admin.SimpleListFilter):
         return queryset.filter(pk__in=parked_refunds().values("pk")) if self.value() == "parked" else queryset
 
 
+class ChannelFilter(admin.SimpleListFilter):
+    """`?channel=7`: what goes back through it, of payments and of money that nobody claimed."""
+
+    title = _("支付渠道")
+    parameter_name = "channel"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
+        return [(str(channel.pk), str(channel)) for channel in Channel.objects.order_by("pk")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Refund]) -> QuerySet[Refund]:
+        if self.value() is None:
+            return queryset
+        if self.value() not in {number for number, _name in self.lookup_choices}:
+            return queryset.none()
+        return queryset.filter(Q(attempt__channel=self.value()) | Q(channel=self.value()))
+
+
 class SettleForm(forms.Form):
     result = forms.ChoiceField(
         label=_("渠道后台显示的结果"),
@@ -90,7 +107,7 @@ class SettleForm(forms.Form):
 @admin.register(Refund)
 class RefundAdmin(ReadOnlyAdmin):
     list_display = ["number", "what", "way", "shown_amount", "shown_state", "shown_created", "last_error"]
-    list_filter = ["state", NeedsStaffFilter, "attempt__channel", ("created_at", DayRangeFilter)]
+    list_filter = ["state", NeedsStaffFilter, ChannelFilter, ("created_at", DayRangeFilter)]
     list_select_related = ["attempt__channel", "attempt__order", "attempt__top_up__user", "order_refund", "channel"]
     search_fields = ["number"]
     search_help_text = _("按退款单号、支付单号或订单号精确查找")

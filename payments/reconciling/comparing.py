@@ -6,7 +6,7 @@ does not show it either; until that one was compared, it waits.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -14,94 +14,17 @@ from typing import Any
 
 from common.clock import day_of
 from common.money import CENT, ZERO, round_money
+from payments.reconciling.books import Books, Neighbour, OurRefund, Ours
 from payments.reconciling.models import ReconciliationCase
-from payments.reconciling.rows import Kind, Period, Row, State
+from payments.reconciling.rows import YUAN, Kind, Period, Row, State
 
 Aspect, CaseKind = ReconciliationCase.Aspect, ReconciliationCase.Kind
-YUAN = "CNY"
 # How far apart the gateway's time of a payment and ours may lie around midnight.
 TOLERANCE = timedelta(minutes=30)
 # Fees are rounded by the gateway per payment, per batch or not at all.
 FEE_TOLERANCE = CENT
 PROGRESS_EVERY = 1000
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ours:
-    """A payment attempt. `amount` and `at` are what was booked and when; None while it is not paid.
-
-    `foreign` of `currency` is what the gateway was to ask for in place of `asked` yuan, at `rate` yuan for one.
-    """
-
-    attempt_id: int
-    number: str
-    txn: str = ""
-    amount: Decimal | None = None
-    asked: Decimal = ZERO
-    state: str = ""
-    at: datetime | None = None
-    currency: str = ""
-    foreign: Decimal | None = None
-    rate: Decimal | None = None
-
-    @property
-    def is_paid(self) -> bool:
-        return self.amount is not None
-
-    def booked_in(self, currency: str) -> Decimal | None:
-        """What was booked, in the currency of a statement; None where nobody ever said what it is worth in it."""
-        booked = self.amount or ZERO
-        if currency == YUAN:
-            return booked
-        if currency != self.currency.upper() or self.foreign is None:
-            return None
-        return round_money(self.foreign * booked / self.asked)
-
-    def in_yuan(self, amount: Decimal, currency: str) -> Decimal:
-        """An amount of a statement by the rate of this payment."""
-        if currency == YUAN or self.rate is None:
-            return amount
-        booked = self.booked_in(currency)
-        return (self.amount or ZERO) if amount == booked else round_money(amount * self.rate)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OurRefund:
-    """Money that we had the gateway give back. `payment` is the number of the attempt that it was paid with."""
-
-    number: str
-    payment: str
-    amount: Decimal
-    at: datetime
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """What the statement on the other side of a border showed: attempts of our days, and those that it misses itself."""
-
-    beyond: Collection[int]
-    waiting: Collection[int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Books:
-    """Our side of a comparison.
-
-    `unclaimed` finds the transfer that booked a gateway's transaction as money that nobody expected; `second` what was booked
-    of a transaction whose number had been paid before. `beyond` are attempts
-    that other statements showed outside their own days. `before` and `after` are the neighbours, None where none was
-    compared yet. `fee_rate` zero: nobody said what the gateway takes, so fees are not compared.
-    """
-
-    attempts: Sequence[Ours]
-    refunds: Sequence[OurRefund] = ()
-    unclaimed: Mapping[str, int] = field(default_factory=dict)
-    second: Mapping[str, Decimal] = field(default_factory=dict)
-    beyond: Collection[int] = ()
-    before: Neighbour | None = None
-    after: Neighbour | None = None
-    fee_rate: Decimal = ZERO
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from payments.models import Channel, GatewayTransaction, PaymentAttempt, Refund
-from payments.reconciling.comparing import TOLERANCE, Books, Neighbour, OurRefund, Ours
+from payments.reconciling.books import Books, Neighbour, OurRefund, Ours
+from payments.reconciling.comparing import TOLERANCE
 from payments.reconciling.models import Reconciliation
 from payments.reconciling.rows import Period, Row
 from wallet.models import Transfer

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from common.clock import day_of, start_of_day
 from common.exceptions import BadInput
 
+YUAN = "CNY"
 ERRORS = {
     "empty": _("文件里没有内容"),
     "too_large": _("文件超过 %(limit)s MB"),

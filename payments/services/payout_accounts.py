@@ -7,10 +7,11 @@ from audit.services import record
 from common import clock
 from common.ids import public_id
 from common.locks import lock, lock_one
+from common.persons import require_another
 from common.reasons import read_reason
 from events.contracts import PayoutAccountDecided
 from events.services import emit
-from payments.exceptions import FourEyes, WithdrawalMoved
+from payments.exceptions import WithdrawalMoved
 from payments.models import PayoutAccount
 from payments.payouts import digest_of, hint_of, open_account, read_account, seal_account
 from wallet.services import lock_wallet
@@ -46,7 +47,7 @@ def save_payout_account(*, user: User, kind: str, name: str, number: str, addres
 
 
 def verify_payout_account(*, account_id: int, actor: User, address: str | None = None) -> PayoutAccount:
-    """Staff saw that it is the member's. Locks the account. Raises WithdrawalMoved, FourEyes for one's own. Audited."""
+    """Staff saw that it is the member's. Locks the account. Raises WithdrawalMoved, OwnMatter. Audited."""
     return _decide(account_id, State.VERIFIED, "", actor, address)
 
 
@@ -63,8 +64,7 @@ def _decide(account_id: int, state: str, reason: str, actor: User, address: str 
         account = lock_one(PayoutAccount.objects.filter(pk=account_id))
         if state not in PayoutAccount.MOVES[State(account.state)]:
             raise WithdrawalMoved
-        if account.user_id == actor.pk:
-            raise FourEyes
+        require_another(actor, account.user_id)
         account.state, account.reason, account.decided_by, account.decided_at = state, reason, actor, at
         account.save(update_fields=["state", "reason", "decided_by", "decided_at"])
         told = PayoutAccountDecided(

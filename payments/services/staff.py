@@ -1,12 +1,14 @@
 """What staff do by hand: confirm where a gateway cannot be asked, assign money that nobody expected."""
 
 from decimal import Decimal
+from typing import Any
 
 from accounts.models import User
 from audit.services import record
 from common import clock
 from common.persons import require_another
 from common.reasons import read_reason
+from orders.exceptions import OrderNotFound
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
 from payments.exceptions import FactsNeeded, MoreThanAsked
@@ -38,7 +40,8 @@ def confirm_payment(
     if amount > attempt.amount:
         raise MoreThanAsked(asked=attempt.amount)
     ref = f"confirm:{attempt.channel_id}:{provider_txn}"[:100]
-    with by_hand(Word(ByHand.Act.CONFIRM, attempt, amount, ref=ref, reason=reason, actor=actor, address=address)):
+    who = {"actor": actor, "owner_id": owner_of(attempt), "address": address}
+    with by_hand(Word(ByHand.Act.CONFIRM, attempt, amount, ref=ref, reason=reason, **who)):
         new = apply_payment(attempt_id=attempt_id, provider_txn=provider_txn, amount=amount)
         if new:
             record(
@@ -59,7 +62,7 @@ def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User
     """
     reason = read_reason(reason)
     require_another(actor, user_id)
-    with by_hand(_assigning(transfer_id, reason, actor, address)):
+    with by_hand(_assigning(transfer_id, reason, actor=actor, owner_id=user_id, address=address)):
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
         amount, user = unclaimed_amount(transfer), User.objects.get(pk=user_id)
@@ -79,8 +82,12 @@ def assign_to_order(
     SecondPersonNeeded, AlreadyAssigned, OrderNotFound.
     """
     reason = read_reason(reason)
-    require_another(actor, Order.objects.filter(pk=order_id).values_list("buyer_id", flat=True).first())
-    with by_hand(_assigning(transfer_id, reason, actor, address)):
+    order = Order.objects.filter(pk=order_id).first()
+    if order is None:
+        raise OrderNotFound
+    require_another(actor, order.buyer_id)
+    who = {"actor": actor, "owner_id": order.buyer_id, "address": address}
+    with by_hand(_assigning(transfer_id, reason, order=order.number, **who)):
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
         amount = unclaimed_amount(transfer)
@@ -92,20 +99,12 @@ def assign_to_order(
             at=at,
             source=shop_account(Account.Purpose.UNCLAIMED),
         )
-        number = Order.objects.get(pk=order_id).number
-        detail = {"amount": str(amount), "order": number, "reason": reason}
+        detail = {"amount": str(amount), "order": order.number, "reason": reason}
         record(action=ASSIGN, at=at, actor=actor, target=transfer, detail=detail, address=address)
     return outcome
 
 
-def _assigning(transfer_id: int, reason: str, actor: User, address: str | None) -> Word:
+def _assigning(transfer_id: int, reason: str, **more: Any) -> Word:
     transfer = Transfer.objects.get(pk=transfer_id)
-    return Word(
-        ByHand.Act.ASSIGN,
-        transfer,
-        unclaimed_amount(transfer),
-        ref=f"assign:{transfer.pk}",
-        reason=reason,
-        actor=actor,
-        address=address,
-    )
+    ref, amount = f"assign:{transfer.pk}", unclaimed_amount(transfer)
+    return Word(ByHand.Act.ASSIGN, transfer, amount, ref=ref, reason=reason, **more)

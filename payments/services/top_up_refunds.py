@@ -31,7 +31,8 @@ def refund_top_up(
     owner = TopUp.objects.select_related("user").get(pk=top_up_id).user
     require_another(actor, owner.pk)
     act = ByHand.Act.REFUND_TOP_UP
-    with by_hand(Word(act, owner, amount, ref=f"{act}:{ref}", reason=reason, actor=actor, address=address)):
+    who = {"actor": actor, "owner_id": owner.pk, "address": address}
+    with by_hand(Word(act, owner, amount, ref=f"{act}:{ref}", reason=reason, **who)):
         at = clock.now()
         lock(PaymentAttempt.objects.filter(top_up=top_up_id))  # no refund through a gateway begins meanwhile
         top_up = TopUp.objects.get(pk=top_up_id)

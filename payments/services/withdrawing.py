@@ -16,6 +16,7 @@ from common import clock
 from common.ids import withdrawal_number
 from common.locks import lock_one
 from common.money import ZERO
+from common.persons import require_another
 from common.reasons import read_reason
 from events.contracts import WithdrawalMoved as Told
 from events.services import emit
@@ -23,7 +24,6 @@ from payments.exceptions import (
     BadWithdrawalAmount,
     Cooling,
     FactsNeeded,
-    FourEyes,
     NoPayoutAccount,
     NotWithdrawable,
     PayoutStopped,
@@ -124,7 +124,7 @@ def _check_agreed(made: Withdrawal, agreement: Agreement | None, at: datetime) -
 
 
 def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None = None) -> Withdrawal:
-    """The first of two people. Locks the withdrawal, then the payout account. Raises WithdrawalMoved, FourEyes,
+    """The first of two people. Locks the withdrawal, then the payout account. Raises WithdrawalMoved, OwnMatter,
     PayoutStopped. Audited."""
     with transaction.atomic():
         at = clock.now()
@@ -138,15 +138,14 @@ def approve_withdrawal(*, withdrawal_id: int, actor: User, address: str | None =
 
 def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: str | None = None) -> Withdrawal:
     """The second of two people has paid; `proof` is the bank's or wallet's own number. Locks the withdrawal, the
-    payout account, then the accounts. Raises WithdrawalMoved, FourEyes, FactsNeeded, PayoutStopped. Audited."""
+    payout account, then the accounts. Raises WithdrawalMoved, OwnMatter, SamePerson, FactsNeeded,
+    PayoutStopped. Audited."""
     proof = proof.strip()[:100]
     if not proof:
         raise FactsNeeded
     with transaction.atomic():
         at = clock.now()
         row = _locked(withdrawal_id, State.PAID, actor)
-        if row.approved_by_id == actor.pk:
-            raise FourEyes
         check_two_persons(row.approved_by_id, actor, at=at)
         _require_payable(row)
         row.paid_by, row.paid_at, row.proof, row.closed_at = actor, at, proof, at
@@ -166,7 +165,7 @@ def confirm_withdrawal(*, withdrawal_id: int, proof: str, actor: User, address: 
 def reject_withdrawal(*, withdrawal_id: int, reason: str, actor: User, address: str | None = None) -> Withdrawal:
     """Staff do not pay, or the bank sent it back: the money returns to the wallet. Locks the withdrawal, then the accounts.
 
-    Raises WithdrawalMoved, FourEyes for one's own, ReasonNeeded. Audited.
+    Raises WithdrawalMoved, OwnMatter, ReasonNeeded. Audited.
     """
     reason = read_reason(reason)
     with transaction.atomic():
@@ -205,8 +204,7 @@ def _locked(withdrawal_id: int, wanted: str, actor: User) -> Withdrawal:
     row = lock_one(Withdrawal.objects.select_related("account").filter(pk=withdrawal_id))
     if wanted not in Withdrawal.MOVES[State(row.state)]:
         raise WithdrawalMoved
-    if row.user_id == actor.pk:
-        raise FourEyes
+    require_another(actor, row.user_id)
     return row
 
 

@@ -28,6 +28,8 @@ ELSEWHERE = {
     "orders.services.disputes.buying.accept_decision": "a buyer's own word; the case's history has it",
     "orders.services.disputes.buying.appeal_decision": "a buyer's own word; the case's history has it",
     "orders.services.disputes.buying.withdraw_dispute": "a buyer's own word; the case's history has it",
+    "orders.services.disputes.deciding.decides_alone": "a question",
+    "orders.services.disputes.deciding.may_decide": "a question",
     "orders.services.disputes.opening.open_dispute": "a buyer's own word; the case's history has it",
     "wallet.services.hands.done_alone": "a question",
     "wallet.services.hands.is_alone": "a question",

@@ -6,6 +6,7 @@ import pytest
 
 from audit.models import AuditEntry
 from catalog.models import Key, Product
+from common.exceptions import OwnMatter
 from orders import services
 from orders.exceptions import WholeCards
 from orders.models import Dispute, Order
@@ -15,7 +16,7 @@ from tests.desk import Act, at_desk, text_of
 from tests.orders.test_buying import pay
 from tests.shelf import books
 from tests.wallet.cards import batch
-from wallet.exceptions import CardRedeemed, CardUnusable, InsufficientBalance, Moved, SamePerson
+from wallet.exceptions import CardRedeemed, CardUnusable, InsufficientBalance, Moved
 from wallet.models import Card
 from wallet.selectors import balance_of
 from wallet.services import redeem_card, take_back_card
@@ -107,7 +108,7 @@ def test_what_was_spent_or_is_the_own_cannot_be_taken_back(cards_bought, charlie
     redeem(charlie, theirs)
     shelf.buy(charlie, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
     wish = {"reason": "退卡", "actor": olga}
-    with pytest.raises(SamePerson):
+    with pytest.raises(OwnMatter):
         take_back_card(card_id=Card.objects.get(redeemed_by=olga).pk, **wish)
     with pytest.raises(InsufficientBalance):
         take_back_card(card_id=Card.objects.get(redeemed_by=charlie).pk, **wish)

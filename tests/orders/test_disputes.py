@@ -13,6 +13,7 @@ from catalog.exceptions import OutOfStock
 from catalog.models import Key, Product
 from common import clock
 from common.crypto import DecryptionFailed
+from common.exceptions import OwnMatter
 from events.services import relay
 from membership.models import Activity
 from notifications.models import Mail, Message
@@ -27,7 +28,6 @@ from orders.exceptions import (
     DisputeMoved,
     NotDisputable,
     NothingToRefund,
-    OwnOrder,
     RefundTooLarge,
     SameDecider,
     SellerFirst,
@@ -448,7 +448,7 @@ class TestDeciding:
         services.appeal_decision(dispute_id=dispute.pk, text="请再看一次", pictures=[picture()], actor=alice)
         dispute = fresh(dispute)
         assert dispute.state == State.APPEALED
-        assert not services.may_decide(dispute, olga.pk) and services.may_decide(dispute, peter.pk)
+        assert not services.may_decide(dispute, olga) and services.may_decide(dispute, peter)
         with pytest.raises(SameDecider):
             decide(dispute, Outcome.REPLACE, by=olga)
         dispute = decide(dispute, Outcome.REPLACE, by=peter)
@@ -477,14 +477,14 @@ class TestDeciding:
     def test_nobody_decides_about_their_own_order(self, shelf, warranted, olga, peter):
         shelf.fund(olga, "100.00")
         dispute = complain(shelf.buy(olga, (warranted(keys=1), 1), from_wallet=True))
-        assert not services.may_decide(dispute, olga.pk)
+        assert not services.may_decide(dispute, olga)
         for outcome in (Outcome.REFUND, Outcome.REPLACE, Outcome.REJECT):
-            with pytest.raises(OwnOrder):
+            with pytest.raises(OwnMatter):
                 decide(dispute, outcome, by=olga)
-        with pytest.raises(OwnOrder):
+        with pytest.raises(OwnMatter):
             services.answer_dispute(dispute_id=dispute.pk, text="同意换新", proposal=Outcome.REPLACE, actor=olga)
         decide(dispute, Outcome.REPLACE, by=peter, wait=True)
-        with pytest.raises(OwnOrder):
+        with pytest.raises(OwnMatter):
             services.take_money_instead(dispute_id=dispute.pk, party="operator", actor=olga)
         # As the buyer she takes what another granted.
         services.take_money_instead(dispute_id=dispute.pk, actor=olga)

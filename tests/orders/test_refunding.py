@@ -10,13 +10,14 @@ from django.db import connection, transaction
 from accounts.models import User
 from catalog.models import Key, Product
 from common import clock
+from common.exceptions import OwnMatter
 from common.money import CENT
 from events.contracts import OrderDelivered, OrderRefunded
 from events.models import Event
 from events.services import relay
 from membership.models import Activity
 from orders import services
-from orders.exceptions import NothingToDeliver, OwnOrder
+from orders.exceptions import NothingToDeliver
 from orders.models import Order, OrderLine
 from tests.desk import at_desk
 from tests.orders.test_buying import pay
@@ -185,7 +186,7 @@ def test_nobody_refunds_their_own_order(shelf, olga):
     shelf.fund(olga, "10.00")
     order = shelf.buy(olga, (shelf.sku("10.00", keys=1), 1), from_wallet=True)
     wish = {"order_id": order.pk, "amounts": {order.lines.get().pk: order.total}, "reason": "买错"}
-    with pytest.raises(OwnOrder):
+    with pytest.raises(OwnMatter):
         services.refund(ref="r", actor=olga, **wish)
     assert f"/admin/orders/order/{order.pk}/refund/" not in text_of_page(olga, order)
     services.refund(ref="r", actor=None, **wish)

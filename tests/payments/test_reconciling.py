@@ -15,8 +15,8 @@ from common import clock
 from common.clock import SHANGHAI
 from payments.models import Channel, PaymentAttempt, ReconciliationCase
 from payments.reconciling import cases, ours
+from payments.reconciling.books import OurRefund
 from payments.reconciling.checking import TooManyDifferences, check_statement, forget_unconfirmed
-from payments.reconciling.comparing import OurRefund
 from payments.reconciling.models import CaseMove, Reconciliation
 from payments.reconciling.rows import Period, StatementError
 from payments.services import apply_second

@@ -187,7 +187,8 @@ def test_staff_send_it_back_the_way_it_came(unclaimed, gateway, charlie):
     assert "已原路退回" in text and refund.number in text and back_of(unclaimed) not in text
     shown = desk.get(f"/admin/payments/refund/{refund.pk}/change/").content.decode()
     assert "待认领款项 P1" in shown and "T1" in shown
-    assert refund.number in desk.get("/admin/payments/refund/?q=p1").content.decode()
+    for query in ("q=p1", f"channel={refund.channel_id}"):
+        assert refund.number in desk.get(f"/admin/payments/refund/?{query}").content.decode()
     csv = b"".join(desk.get("/admin/payments/refund/export-csv/").streaming_content).decode()
     assert "待认领款项 P1" in csv
     logged = AuditEntry.objects.get(action="payments.send_back")

@@ -4,10 +4,11 @@ from decimal import Decimal
 
 import pytest
 
+from audit.exceptions import SamePerson
 from orders.models import Order
 from orders.services import refund
 from payments import services
-from payments.exceptions import FourEyes, NotWithdrawable, WithdrawalMoved
+from payments.exceptions import NotWithdrawable, WithdrawalMoved
 from payments.models import Withdrawal
 from tests.desk import staff
 from tests.payments.withdrawals import ask, open_withdrawals, verified_account
@@ -77,7 +78,7 @@ def test_one_end_for_each(race, ready):
 
     results = race.run(*[lambda: pay(quentin)] * 3, *[reject] * 3, lambda: pay(petra))
     assert sum(isinstance(one, Withdrawal) for one in results) == 1
-    assert all(isinstance(one, WithdrawalMoved | FourEyes | Withdrawal) for one in results), results
+    assert all(isinstance(one, WithdrawalMoved | SamePerson | Withdrawal) for one in results), results
     assert books() == {}
 
 

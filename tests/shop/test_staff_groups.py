@@ -31,6 +31,7 @@ LEDGER = ["账户", "账本"]
 CARDS = ["卡券批次", "卡券", "授信", "授信审批"]
 MONEY_RULES = ["充值赠送", "钱包规则", "提现规则"]
 WITHDRAWALS = ["提现", "收款账号", "赠送记录"]
+BY_HAND = ["手工款项", "大额手工款项"]
 DOORS = ["登录记录", "登录锁定", "注销申请"]
 ORDERS = ["订单", "待发货商品", "退款"]
 AFTER_SALE = ["售后单", "售后规则", "发货规则"]
@@ -61,6 +62,7 @@ MENUS = {
         *LEDGER,
         *CARDS,
         *WITHDRAWALS,
+        *BY_HAND,
         *COUPONS,
         *REBATES,
         "用户",
@@ -79,6 +81,7 @@ MENUS = {
         *LEDGER,
         *CARDS,
         *WITHDRAWALS,
+        *BY_HAND,
         *DOORS,
         "审计记录",
     ],
@@ -101,6 +104,7 @@ MENUS = {
         *LEDGER,
         *CARDS,
         *WITHDRAWALS,
+        *BY_HAND,
         "充值赠送",
     ],
 }

@@ -132,6 +132,33 @@ def test_it_is_asked_once_and_may_be_refused(alice, fay, seth):
     assert (Approval.objects.count(), balance_of(alice)) == (2, Decimal("1000.00"))
 
 
+def test_the_second_person_is_not_whose_money_it_becomes(alice, fay, seth):
+    with pytest.raises(SecondPersonNeeded):
+        adjust(seth, "1000.01", fay)
+    asked = Approval.objects.get()
+    with pytest.raises(OwnMatter):
+        approve_by_hand(approval_id=asked.pk, actor=seth)
+    desk = at_desk(seth)
+    assert "approve" not in desk.get(f"/admin/wallet/byhandapproval/{asked.pk}/change/").content.decode()
+    assert balance_of(seth) == 0
+
+
+def test_what_was_agreed_to_for_one_is_not_done_for_another(shelf, alice, bob, fay, seth):
+    """Money of a guest's order, or of nobody, that a second person let one member have."""
+    order = owing(shelf, "1500.00")
+    give = {"order_id": order.pk, "amount": Decimal("1000.01"), "reason": "本人来信", "actor": fay}
+    with pytest.raises(SecondPersonNeeded):
+        give_credit(user_id=alice.pk, ref="g1", **give)
+    asked = Approval.objects.get()
+    page = at_desk(seth).get(f"/admin/wallet/byhandapproval/{asked.pk}/change/").content.decode()
+    assert f"alice · {order.number}" in page
+    approve_by_hand(approval_id=asked.pk, actor=seth)
+    with pytest.raises(SecondPersonNeeded):
+        give_credit(user_id=bob.pk, ref="g2", **give)
+    give_credit(user_id=alice.pk, ref="g3", **give)
+    assert (balance_of(alice), balance_of(bob)) == (Decimal("2000.01"), Decimal("1000.00"))
+
+
 def test_all_ways_count_together(till, channel, shelf, alice, charlie, fay, seth):  # noqa: F811
     made = paid(till, channel, charlie, "100")
     order = owing(shelf, "500.00")

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from audit.exceptions import NotYetUsable
+from audit.exceptions import NotYetUsable, SamePerson
 from audit.models import AuditEntry
 from catalog.models import Key
 from common import clock
@@ -20,7 +20,7 @@ from tests.shelf import books
 from tests.wallet.cards import batch, codes
 from wallet import services
 from wallet.codes import ALPHABET, LENGTH, digest, new_code, normal
-from wallet.exceptions import CardUnusable, CodesGone, Moved, SamePerson
+from wallet.exceptions import CardUnusable, CodesGone, Moved
 from wallet.models import Account, Card, CardBatch, CardMove, CardRelease, Entry, WalletRules
 from wallet.selectors import audit_cards, balance_of, card_with_code, restricted_of
 from wallet.services import redeem_card

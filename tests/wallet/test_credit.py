@@ -6,9 +6,11 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
+from audit.exceptions import SamePerson
 from audit.models import AuditEntry
 from common import clock
 from common.clock import SHANGHAI
+from common.exceptions import OwnMatter
 from events.services import relay
 from notifications.models import Message
 from orders.services import refund
@@ -27,7 +29,6 @@ from wallet.exceptions import (
     Moved,
     NoCredit,
     NothingOwed,
-    SamePerson,
 )
 from wallet.models import CreditLine, CreditTerms
 from wallet.selectors import auto_credit_of, balance_of, credit_line_of, dues_of, restricted_of
@@ -71,9 +72,9 @@ def test_two_people_grant_it_and_neither_is_the_member(alice):
         services.propose_terms(**wish, actor=grants)
     with pytest.raises(SamePerson):
         services.grant_terms(terms_id=terms.pk, actor=asks)
-    with pytest.raises(SamePerson):
+    with pytest.raises(OwnMatter):
         services.grant_terms(terms_id=terms.pk, actor=alice)
-    with pytest.raises(SamePerson):
+    with pytest.raises(OwnMatter):
         services.propose_terms(**{**wish, "user_id": asks.pk}, actor=asks)
     services.grant_terms(terms_id=terms.pk, actor=grants)
     with pytest.raises(Moved):

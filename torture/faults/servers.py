@@ -75,7 +75,7 @@ def _strike(
 def _stop_postgres(stage: Stage, report: Report) -> None:
     """As `pg_ctl stop -m immediate`: nothing is written to its end, the next start recovers."""
     os.kill(stage.server_pid, signal.SIGQUIT)
-    stage.postgres.process.wait(30)
+    wait_until(lambda: not stage.postgres.is_alive, 30, "PostgreSQL after its stop")
     stage.postgres.kill()
     stage.postgres.start()
     stage.reconnect()

@@ -83,7 +83,18 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
     search_fields = ["=asked_by", "=decided_by"]
     search_help_text = _("按申请人或复核人精确查找")
     ordering = ["-id"]
-    fields = ["act", "shown_amount", "what", "shown_reason", "state_chip", "asked_by", "asked", "decided_by", "ends"]
+    fields = [
+        "act",
+        "shown_amount",
+        "what",
+        "goes_to",
+        "shown_reason",
+        "state_chip",
+        "asked_by",
+        "asked",
+        "decided_by",
+        "ends",
+    ]
     export_columns = [
         "id",
         "act",
@@ -103,7 +114,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).filter(kind=hands.KIND)
 
     def fitting_acts(self, approval: ByHandApproval, user: User) -> Collection[str]:
-        waits = approval.state == Approval.State.ASKED and approval.asked_by_id != user.pk
+        waits = approval.state == Approval.State.ASKED and user.pk not in (approval.asked_by_id, approval.owner_id)
         return self.actions_detail if waits else []
 
     @display(description=_("申请"), ordering="id")
@@ -121,6 +132,12 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
     @display(description=_("对象"))
     def what(self, approval: ByHandApproval) -> str:
         return approval.what
+
+    @display(description=_("归属"))
+    def goes_to(self, approval: ByHandApproval) -> str:
+        """Which member and which order: what the second person agrees to, and what may be done then."""
+        member = User.objects.filter(pk=approval.owner_id).first()
+        return " · ".join(filter(None, [str(member or ""), approval.order])) or "–"
 
     @display(description=_("原因"))
     def shown_reason(self, approval: ByHandApproval) -> str:
@@ -143,6 +160,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
             Fact(_("操作"), approval.act),
             Fact(_("金额"), money(approval.amount), strong=True),
             Fact(_("对象"), approval.what),
+            Fact(_("归属"), self.goes_to(approval)),
             Fact(_("申请人"), approval.asked_by),
             Fact(_("原因"), approval.reason),
         ]

@@ -65,3 +65,13 @@ class ByHandApproval(Approval):
     @property
     def what(self) -> str:
         return str(self.detail["name"])
+
+    @property
+    def owner_id(self) -> int:
+        """The member whose money it is or becomes; 0 where nobody of the shop is known."""
+        return self.detail.get("owner", 0)
+
+    @property
+    def order(self) -> str:
+        """The number of the order that it is about; empty where it is about none."""
+        return self.detail.get("order", "")

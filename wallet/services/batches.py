@@ -14,14 +14,14 @@ from django.db import IntegrityError, transaction
 from accounts.models import User
 from audit.exceptions import NotYetUsable
 from audit.services import record
-from audit.services.persons import check_two_persons
+from audit.services.persons import check_two_persons, require_other
 from common import clock
 from common.locks import lock, lock_name, lock_one
 from common.reasons import read_reason
 from events.contracts import CardCodesTaken
 from events.services import emit
 from wallet.codes import digest, grouped, new_code
-from wallet.exceptions import CardRedeemed, CodesGone, Moved, SamePerson
+from wallet.exceptions import CardRedeemed, CodesGone, Moved
 from wallet.models import Card, CardBatch, CardMove, CardRelease
 from wallet.models.cards import MOST_FETCHES
 from wallet.sealing import open_codes, seal_codes
@@ -108,8 +108,7 @@ def _waiting(batch_id: int, actor: User) -> CardBatch:
     batch = lock_one(CardBatch.objects.filter(pk=batch_id))
     if batch.state != State.WAITING:
         raise Moved
-    if batch.created_by_id == actor.pk:
-        raise SamePerson
+    require_other(batch.created_by_id, actor)
     return batch
 
 
@@ -170,8 +169,7 @@ def _decide(
     with transaction.atomic():
         at = clock.now()
         release = _open_release(batch_id, states)
-        if release.asked_by_id == actor.pk:
-            raise SamePerson
+        require_other(release.asked_by_id, actor)
         if state == Release.APPROVED:
             check_two_persons(release.asked_by_id, actor, at=at)
         release.state, release.decided_by, release.decided_at = state, actor, at

@@ -6,11 +6,12 @@ from django.db import IntegrityError, transaction
 
 from accounts.models import User
 from audit.services import record
-from audit.services.persons import check_two_persons
+from audit.services.persons import check_two_persons, require_other
 from common import clock
 from common.locks import lock_one
+from common.persons import require_another
 from common.reasons import read_reason
-from wallet.exceptions import BadCreditTerms, Moved, SamePerson
+from wallet.exceptions import BadCreditTerms, Moved
 from wallet.models import CreditLine, CreditMove, CreditTerms
 from wallet.services.credit import lock_line, move_line, tell
 
@@ -25,13 +26,12 @@ def propose_terms(
 ) -> CreditTerms:
     """Ask for a limit in yuan and a due day (1 to 28) for a member; 0 lets nothing more be used. Audited.
 
-    Raises ReasonNeeded, BadCreditTerms, SamePerson for oneself, Moved while another wish waits.
+    Raises ReasonNeeded, BadCreditTerms, OwnMatter, Moved while another wish waits.
     """
     reason = read_reason(reason)
     if not 0 <= limit <= MOST or not 1 <= due_day <= 28:
         raise BadCreditTerms
-    if user_id == actor.pk:
-        raise SamePerson
+    require_another(actor, user_id)
     with transaction.atomic():
         at = clock.now()
         try:
@@ -51,7 +51,7 @@ def propose_terms(
 def grant_terms(*, terms_id: int, actor: User, address: str | None = None) -> CreditLine:
     """Another person lets the limit be; what was used above it stays used. Locks the wish, then the line.
 
-    Raises Moved, SamePerson. Audited.
+    Raises Moved, OwnMatter, SamePerson. Audited.
     """
     with transaction.atomic():
         at = clock.now()
@@ -76,7 +76,7 @@ def grant_terms(*, terms_id: int, actor: User, address: str | None = None) -> Cr
 
 
 def refuse_terms(*, terms_id: int, actor: User, address: str | None = None) -> CreditTerms:
-    """Another person does not. Locks the wish. Raises Moved, SamePerson. Audited."""
+    """Another person does not. Locks the wish. Raises Moved, OwnMatter, SamePerson. Audited."""
     with transaction.atomic():
         return _decide(terms_id, CreditTerms.State.REFUSED, REFUSE, actor, address)
 
@@ -86,8 +86,8 @@ def _decide(terms_id: int, state: str, act: str, actor: User, address: str | Non
     terms = lock_one(CreditTerms.objects.filter(pk=terms_id))
     if terms.state != CreditTerms.State.WAITING:
         raise Moved
-    if actor.pk in (terms.asked_by_id, terms.user_id):
-        raise SamePerson
+    require_another(actor, terms.user_id)
+    require_other(terms.asked_by_id, actor)
     if state == CreditTerms.State.GRANTED:
         check_two_persons(terms.asked_by_id, actor, at=at)
     terms.state, terms.decided_by, terms.decided_at = state, actor, at
@@ -104,15 +104,14 @@ def freeze_line(*, user_id: int, reason: str, actor: User, address: str | None =
 def unfreeze_line(*, user_id: int, reason: str, actor: User, address: str | None = None) -> CreditLine:
     """Lift what a person or the calendar froze; what is still overdue freezes it again the next day. Locks the line.
 
-    Raises Moved, ReasonNeeded, SamePerson for oneself. Audited.
+    Raises Moved, ReasonNeeded, OwnMatter. Audited.
     """
     return _set(user_id, State.ACTIVE, UNFREEZE, "unfrozen", reason, actor, address)
 
 
 def _set(user_id: int, state: str, act: str, what: str, reason: str, actor: User, address: str | None) -> CreditLine:
     reason = read_reason(reason)
-    if user_id == actor.pk:
-        raise SamePerson
+    require_another(actor, user_id)
     with transaction.atomic():
         at = clock.now()
         line = lock_line(user_id)

@@ -22,6 +22,7 @@ from common import clock
 from common.clock import day_of, start_of_day
 from common.locks import lock_name
 from common.money import ZERO
+from common.persons import require_another
 from wallet.exceptions import SecondPersonNeeded
 from wallet.models import ByHand
 from wallet.selectors.cards import wallet_rules
@@ -34,7 +35,8 @@ Act = ByHand.Act
 
 @dataclass(frozen=True)
 class Word:
-    """What somebody says is to be done: once per `ref`, `amount` yuan, about `target`."""
+    """What somebody says is to be done: once per `ref`, `amount` yuan, about `target`; for which order (its number), and whose
+    money it is or becomes, by the member's id, where that is known."""
 
     act: Act
     target: Model
@@ -42,11 +44,19 @@ class Word:
     ref: str
     reason: str
     actor: User
+    owner_id: int | None = None
+    order: str = ""
     address: str | None = None
 
     @property
     def detail(self) -> dict:
-        return {"act": str(self.act), "amount": f"{self.amount:.2f}", "name": str(self.target)[:100]}
+        return {
+            "act": str(self.act),
+            "amount": f"{self.amount:.2f}",
+            "name": str(self.target)[:100],
+            "owner": self.owner_id or 0,
+            "order": self.order,
+        }
 
 
 @contextmanager
@@ -114,6 +124,8 @@ def _asked(word: Word, at: datetime):
         target_id=str(word.target.pk),
         detail__act=word.detail["act"],
         detail__amount=word.detail["amount"],
+        detail__owner=word.detail["owner"],
+        detail__order=word.detail["order"],
         ends_at__gt=at,
     ).order_by("pk")
 
@@ -135,7 +147,9 @@ def _ask(word: Word) -> None:
 
 
 def approve_by_hand(*, approval_id: int, actor: User, address: str | None = None) -> Approval:
-    """A second person agrees; who asked may do it within a day. Locks the approval. Raises SamePerson, ApprovalMoved."""
+    """A second person agrees, whose own money it is not; who asked may do it within a day. Locks the approval. Raises
+    OwnMatter, SamePerson, ApprovalMoved."""
+    require_another(actor, Approval.objects.get(pk=approval_id).detail.get("owner"))
     return approvals.approve(approval_id=approval_id, actor=actor, delay=timedelta(0), window=WINDOW, address=address)
 
 

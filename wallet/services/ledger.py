@@ -261,7 +261,8 @@ def adjust_by_staff(
     reason = read_reason(reason)
     require_another(actor, user_id)
     user = User.objects.get(pk=user_id)
-    word = Word(ByHand.Act.ADJUST, user, amount, ref=ref, reason=reason, actor=actor, address=address)
+    act = ByHand.Act.ADJUST
+    word = Word(act, user, amount, ref=ref, reason=reason, actor=actor, owner_id=user.pk, address=address)
     with by_hand(word):
         at = clock.now()
         known = is_posted(ref)

@@ -11,9 +11,10 @@ from audit.services import Limit, give_back, record, take
 from common import clock
 from common.addresses import counted_as
 from common.locks import lock, lock_one
+from common.persons import require_another
 from common.reasons import read_reason
 from wallet.codes import digest, normal
-from wallet.exceptions import CardUnusable, Moved, SamePerson
+from wallet.exceptions import CardUnusable, Moved
 from wallet.models import Account, Card, CardBatch, CardMove, Transfer
 from wallet.services.ledger import Posting, post, shop_account, user_wallet
 
@@ -73,7 +74,7 @@ def take_back_card(*, card_id: int, reason: str, actor: User, address: str | Non
     """Take what a card became out of its member's wallet again and void the card, such as before its price is refunded.
 
     Its restricted money goes first, like in any payment. Locks the card, then the wallet. Raises ReasonNeeded, Moved for a
-    card that is no balance, SamePerson for the own wallet, InsufficientBalance when it was spent. Audited.
+    card that is no balance, OwnMatter for the own wallet, InsufficientBalance when it was spent. Audited.
     """
     reason = read_reason(reason)
     with transaction.atomic():
@@ -81,8 +82,7 @@ def take_back_card(*, card_id: int, reason: str, actor: User, address: str | Non
         card = lock_one(Card.objects.select_related("batch").filter(pk=card_id))
         if card.state != Card.State.REDEEMED or card.redeemed_by is None:
             raise Moved
-        if card.redeemed_by_id == actor.pk:
-            raise SamePerson
+        require_another(actor, card.redeemed_by_id)
         member, amount = card.redeemed_by, card.batch.face_value
         legs = [Posting(user_wallet(member.pk), -amount), Posting(shop_account(Account.Purpose.CARDS), amount)]
         ref, memo = f"{card_ref(card.pk)}:back", card.batch.name

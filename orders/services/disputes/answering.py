@@ -8,6 +8,7 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
+from common.persons import require_another
 from events.contracts import DisputeAsked
 from events.services import emit
 from orders.exceptions import BadDispute, DisputeMoved
@@ -18,7 +19,6 @@ from orders.services.concealing import conceal_of_order
 from orders.services.dispute_moves import Party, State, locked_dispute, move_dispute, note_words
 from orders.services.disputes.pictures import draw_anew, keep_pictures
 from orders.services.disputes.words import read_words
-from orders.services.own import refuse_own
 
 ANSWER, ASK = "dispute.answer", "dispute.ask"
 
@@ -28,7 +28,7 @@ def answer_dispute(
 ) -> DisputeMove:
     """The seller's side of it, and what the seller would agree to ("" for nothing); then it is the operator's turn.
 
-    Locks the order. Raises DisputeNotFound, DisputeMoved when it is not the seller's turn, OwnOrder, BadWords, BadDispute.
+    Locks the order. Raises DisputeNotFound, DisputeMoved when it is not the seller's turn, OwnMatter, BadWords, BadDispute.
     """
     if proposal and proposal not in Dispute.Outcome.values:
         raise BadDispute("bad_outcome", None, field="proposal")
@@ -38,7 +38,7 @@ def answer_dispute(
         dispute = locked_dispute(dispute_id)
         if dispute.state != State.SELLER:
             raise DisputeMoved
-        refuse_own(dispute.order, actor.pk)
+        require_another(actor, dispute.order.buyer_id)
         text = conceal_of_order(text, dispute.order_id)
         detail = {"number": dispute.number, "proposal": proposal, "length": len(text)}
         record(action=ANSWER, at=at, actor=actor, target=dispute, detail=detail, address=address)

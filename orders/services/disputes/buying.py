@@ -11,6 +11,7 @@ from django.db import transaction
 from accounts.models import User
 from audit.services import record
 from common import clock
+from common.persons import require_another
 from events.contracts import DisputeAppealed
 from events.services import emit
 from orders.exceptions import AppealOver, DisputeMoved
@@ -23,7 +24,6 @@ from orders.services.disputes.deciding import tell_decided
 from orders.services.disputes.paying_back import refund_case, refundable_of
 from orders.services.disputes.pictures import draw_anew, keep_pictures
 from orders.services.disputes.words import MIN_WORDS, read_words
-from orders.services.own import refuse_own
 
 INSTEAD = "dispute.money_instead"
 
@@ -121,7 +121,7 @@ def take_money_instead(
 ) -> Dispute:
     """Give back all that the pieces cost instead of waiting for stock any longer; ends the case. Audited when staff do it.
 
-    Locks the order, the account. Raises DisputeNotFound, DisputeMoved for a case that does not wait, OwnOrder.
+    Locks the order, the account. Raises DisputeNotFound, DisputeMoved for a case that does not wait, OwnMatter.
     """
     with transaction.atomic():
         at = clock.now()
@@ -129,7 +129,7 @@ def take_money_instead(
         if dispute.state != State.RESTOCK:
             raise DisputeMoved
         if party == Party.OPERATOR and actor is not None:
-            refuse_own(dispute.order, actor.pk)
+            require_another(actor, dispute.order.buyer_id)
         amount = refundable_of(dispute)
         move_dispute(
             dispute,

@@ -15,14 +15,15 @@ from catalog.exceptions import KeysMoved, OutOfStock
 from catalog.models import Key
 from catalog.services.stock import replace_keys
 from common import clock
+from common.exceptions import OwnMatter
 from common.money import ZERO
+from common.persons import require_another
 from events.contracts import DisputeDecided
 from events.services import emit
 from orders.exceptions import (
     BadDispute,
     DisputeMoved,
     NothingToRefund,
-    OwnOrder,
     SameDecider,
     SellerFirst,
     WholeCards,
@@ -38,7 +39,6 @@ from orders.services.dispute_moves import Party, State, locked_dispute, move_dis
 from orders.services.disputes.paying_back import held_keys, refund_case, refundable_of
 from orders.services.disputes.words import read_words
 from orders.services.moves import note_act
-from orders.services.own import refuse_own
 from orders.services.recalling import recall_keys
 from orders.services.shares import share_of
 from wallet.models import Card
@@ -61,28 +61,28 @@ class Decision:
     abusive: bool = False
 
 
-def may_decide(dispute: Dispute, actor_id: int) -> bool:
+def may_decide(dispute: Dispute, actor: User) -> bool:
     """Whether the next decision is this member of staff's to make."""
     try:
-        _check_turn(dispute, actor_id, clock.now())
-    except (DisputeMoved, SellerFirst, SameDecider, OwnOrder):
+        _check_turn(dispute, actor, clock.now())
+    except (DisputeMoved, SellerFirst, SameDecider, OwnMatter):
         return False
     return True
 
 
-def decides_alone(dispute: Dispute, actor_id: int) -> bool:
+def decides_alone(dispute: Dispute, actor: User) -> bool:
     """Whether this member of staff would decide the appeal against a decision of their own."""
-    return dispute.state == State.APPEALED and dispute.decided_by_id == actor_id
+    return dispute.state == State.APPEALED and dispute.decided_by_id == actor.pk
 
 
-def _check_turn(dispute: Dispute, actor_id: int, at: datetime) -> None:
+def _check_turn(dispute: Dispute, actor: User, at: datetime) -> None:
     if dispute.state not in Dispute.AT_DESK:
         raise DisputeMoved
-    refuse_own(dispute.order, actor_id)
+    require_another(actor, dispute.order.buyer_id)
     if dispute.state == State.SELLER and dispute.seller_id is not None:
         raise SellerFirst
     # Where nobody else came in time, perhaps because there is nobody else, the buyer shall not wait for ever.
-    if decides_alone(dispute, actor_id) and (dispute.due_at is None or at < dispute.due_at):
+    if decides_alone(dispute, actor) and (dispute.due_at is None or at < dispute.due_at):
         raise SameDecider
 
 
@@ -91,7 +91,7 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
 
     The first decision leaves the buyer time to appeal, unless all was given back; the one after an appeal is final, and is
     somebody else's to make until its deadline has passed. Locks the order, the accounts, the keys. Raises DisputeNotFound,
-    DisputeMoved when somebody was first, OwnOrder, SellerFirst, SameDecider, BadWords, BadDispute, WrongRefund,
+    DisputeMoved when somebody was first, OwnMatter, SellerFirst, SameDecider, BadWords, BadDispute, WrongRefund,
     NothingToRefund, WholeCards, CardRedeemed, OutOfStock for a replacement that may not wait.
     """
     if decision.outcome not in Outcome.values:
@@ -100,10 +100,10 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
     with transaction.atomic():
         at = clock.now()
         dispute = locked_dispute(dispute_id)
-        _check_turn(dispute, actor.pk, at)
+        _check_turn(dispute, actor, at)
         second = dispute.state == State.APPEALED
         says = {"verdict": conceal_of_order(reason, dispute.order_id)}
-        alone = decides_alone(dispute, actor.pk)
+        alone = decides_alone(dispute, actor)
         if second and not alone:
             check_two_persons(dispute.decided_by_id, actor, at=at)
         who = {"appeal_decided_by_id": actor.pk, "is_alone": alone}
