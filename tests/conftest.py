@@ -93,6 +93,8 @@ def django_db_setup(django_db_setup, django_db_blocker):
         database.use(database.Migrated())
     yield
     with django_db_blocker.unblock():
+        # Not the session of the beginning, which idled beside that of the tests: whoever copied the database sent it away.
+        connection.close()
         left = sessions_left()
         connection.close()
     assert not left, f"sessions that tests left open, and what they last asked: {left}"

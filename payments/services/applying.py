@@ -11,8 +11,8 @@ from payments.exceptions import TransactionTaken
 from payments.gateways import merchant_of
 from payments.models import Channel, GatewayTransaction, NotifyLog, PaymentAttempt
 from payments.purposes import apply_money
-from wallet.models import Account, Transfer, TransferRef
-from wallet.services import receive_from_channel, shop_account
+from wallet.models import Account, Transfer
+from wallet.services import receive_from_channel, shop_account, transfer_of
 
 State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
 
@@ -95,7 +95,7 @@ def _book(attempt: PaymentAttempt, provider_txn: str, amount: Decimal, at: datet
         raise TransactionTaken
     ref = ledger_ref(attempt.channel_id, provider_txn)
     outcome = apply_money(attempt, amount=amount, ref=ref, at=at)
-    _note(attempt.channel, provider_txn, amount, TransferRef.objects.get(ref=ref).transfer_id, at, attempt)
+    _note(attempt.channel, provider_txn, amount, transfer_of(ref), at, attempt)
     told = NotifyLog.objects.filter(
         attempt_id=attempt.pk, verdict__in=[Verdict.WAITING, Verdict.HELD], provider_txn__in=[provider_txn, ""]
     )

@@ -45,6 +45,7 @@ from wallet.services.ledger import (
     return_to_channel,
     send_back,
     shop_account,
+    transfer_of,
     user_hold,
     user_wallet,
 )
@@ -103,6 +104,7 @@ __all__ = [
     "shop_account",
     "spend_allowance",
     "take_back_card",
+    "transfer_of",
     "take_codes",
     "take_codes_for_stock",
     "tend_credit_lines",

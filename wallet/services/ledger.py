@@ -117,6 +117,11 @@ def is_posted(ref: str) -> bool:
     return TransferRef.objects.filter(ref=ref).exists()
 
 
+def transfer_of(ref: str) -> int:
+    """The id of the transfer that was posted under this reference."""
+    return TransferRef.objects.filter(ref=ref).order_by("-transfer_id").values_list("transfer_id", flat=True)[0]
+
+
 def _checked(postings: Sequence[Posting]) -> dict[int, Decimal]:
     legs: dict[int, Decimal] = {}
     for posting in postings:
