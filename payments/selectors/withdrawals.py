@@ -23,7 +23,8 @@ FROM_SALES = (Kind.REFUND, Kind.FELL_BACK)
 
 
 # A running sum of what came with gifts (up) and of free money that was spent, less its refunds (down), which starts again at
-# zero wherever it would fall below. An order counts whole at the moment of its payment; what bears no number, by itself.
+# zero wherever it would fall below. An order counts whole at the moment of its payment; what bears no number, by itself. What
+# fell back is no refund of it: only a gateway's money goes that way, which no wallet had spent.
 GIFTED = """
 WITH moves AS (
     SELECT f.transfer_id AS place, t.credited - t.refunded - COALESCE((
@@ -36,8 +37,8 @@ WITH moves AS (
     SELECT MIN(t.id) AS place, LEAST(SUM(e.amount - e.restricted), 0) AS amount
     FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id JOIN wallet_transfer t ON t.id = e.transfer_id
     WHERE a.user_id = %(user)s AND a.purpose = 'wallet' AND e.at >= %(since)s
-    AND (t.kind IN ('payment', 'refund', 'fell_back', 'credit_repaid') OR (t.kind = 'adjustment' AND e.amount < 0))
-    GROUP BY CASE WHEN t.kind IN ('payment', 'refund', 'fell_back') THEN t.memo ELSE t.ref END
+    AND (t.kind IN ('payment', 'refund', 'credit_repaid') OR (t.kind = 'adjustment' AND e.amount < 0))
+    GROUP BY CASE WHEN t.kind IN ('payment', 'refund') THEN t.memo ELSE t.ref END
     HAVING BOOL_OR(t.kind IN ('payment', 'credit_repaid', 'adjustment'))
 ), sums AS (
     SELECT SUM(amount) OVER (ORDER BY place ROWS UNBOUNDED PRECEDING) AS running FROM moves

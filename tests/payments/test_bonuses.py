@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth.models import Group
 
 from common import clock
-from orders.services import refund
+from orders.services import pay_from_wallet, refund
 from payments.bonuses import best_of, bonus_of, rules_for
 from payments.exceptions import RefundTooLarge
 from payments.models import BonusGrant, BonusRule, PaymentAttempt, Refund, TopUp
@@ -280,3 +280,21 @@ def test_fresh_money_with_a_gift_is_kept_once(till, channel, charlie, shelf):
     paid(till, channel, charlie, "100", "k2")
     assert (balance_of(charlie), free(charlie)) == (Decimal("150.00"), Decimal("40.00")), "spent before it came"
     assert free(charlie, days=7) == 0
+
+
+def test_money_that_a_gateway_did_not_take_back_undoes_no_purchase(till, channel, charlie, shelf, olga, monkeypatch):
+    """Paid from the wallet and by a gateway too: what is sent back and refused was never spent."""
+    bonus_rule("1000", "100")
+    paid(till, channel, charlie, "1000")
+    order = shelf.buy(charlie, (shelf.sku("600.00", keys=1), 1))
+    twice = till.start(order, channel)
+    pay_from_wallet(order_id=order.pk, user=charlie)
+    till.pay(twice)
+    assert (balance_of(charlie), free(charlie)) == (Decimal("1100.00"), Decimal("600.00"))
+    made = return_payment(attempt_id=twice.pk, amount=Decimal(600), reason="重复支付", ref="r", actor=olga)
+    assert free(charlie) == 0
+    monkeypatch.setattr(
+        "payments.epay.provider.EpayProvider.refund", lambda *_, **__: Refunded(outcome=Outcome.REFUSED)
+    )
+    assert push_refund(refund_id=made.pk) == "refused"
+    assert (balance_of(charlie), free(charlie)) == (Decimal("1100.00"), Decimal("600.00"))
