@@ -10,11 +10,11 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from catalog.services import stock
-from orders.services import closing
+from tests.faults.machines import NO_CAPS, hoarding_allowed
 from tests.sandboxes import ROOT
 from tests.servers import database_url
 from torture import FAMILIES, oracle, results
-from torture.faults import model, races
+from torture.faults import races
 from torture.options import NOT_INHERITED, as_words
 from torture.races.kinds import KINDS
 from torture.report import Budget, Report
@@ -22,33 +22,8 @@ from torture.report import Budget, Report
 SEED = 20261130
 
 
-NO_CAPS = 1_000_000
-
-
 def report(family: str, **budget) -> Report:
     return Report(family, Budget(**budget))
-
-
-@pytest.mark.django_db(transaction=True)
-class TestModel:
-    @pytest.fixture(autouse=True)
-    def _hoarding_allowed(self, settings):
-        settings.UNPAID_CAPS = dict.fromkeys(settings.UNPAID_CAPS, NO_CAPS)
-
-    def test_the_shop_does_what_the_model_says(self):
-        told = report("model", limit=200)
-        model.run(None, seed=SEED, budget=told.budget, report=told)
-        assert told.wrong == []
-        assert told.counts["steps"] >= 200
-
-    @pytest.mark.full
-    @pytest.mark.damages_books
-    def test_a_shop_that_keeps_the_keys_of_cancelled_orders_is_found_out(self, monkeypatch):
-        monkeypatch.setattr(closing, "release_keys", lambda line_ids: 0)
-        monkeypatch.setattr(model, "PHASES", [model.Phase.generate])
-        told = report("model", limit=2000)
-        model.run(None, seed=SEED, budget=told.budget, report=told)
-        assert "available keys" in told.wrong[0]
 
 
 @pytest.mark.django_db(transaction=True)
@@ -56,7 +31,7 @@ def test_every_kind_of_race_breaks_its_naive_twin_and_not_the_shop(monkeypatch, 
     monkeypatch.setenv("DATABASE_URL", database_url())
     for who in ("ACCOUNT", "DEVICE", "ADDRESS"):
         monkeypatch.setenv(f"UNPAID_CAP_{who}", str(NO_CAPS))
-    settings.UNPAID_CAPS = dict.fromkeys(settings.UNPAID_CAPS, NO_CAPS)
+    hoarding_allowed(settings)
     told = report("races", limit=len(KINDS))
     # The database is copied for the twins, though somebody left a session open.
     with psycopg.connect(database_url(), autocommit=True):
