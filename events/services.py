@@ -91,7 +91,7 @@ RETRY_AFTER = [timedelta(seconds=s) for s in (5, 30, 120, 600, 1800, 3600, 7200)
 def emit(event: Any, *, at: datetime) -> int:
     """Write one event in the caller's transaction and return its id. Raises LockOutsideTransaction outside one.
 
-    After commit a relay is nudged; when the nudge is lost, the sweep finds the row within a minute. What a handler emits
+    After commit a relay is nudged; when the nudge is lost, the sweep finds the row within twenty seconds. What a handler emits
     is found by the relay that runs it.
     """
     if not connection.in_atomic_block:

@@ -11,7 +11,7 @@ def relay_events() -> int:
 
 @shared_task
 def sweep_events() -> int:
-    """Every minute: find what a lost nudge or a dead worker left."""
+    """Every twenty seconds: find what a lost nudge or a dead worker left."""
     return services.relay()
 
 

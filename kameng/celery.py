@@ -29,7 +29,8 @@ def weekly(day: int, hour: int, minute: int, task: str, *args: object) -> dict:
 
 app.conf.beat_schedule = {
     "heartbeat": every(30, "events.tasks.note_heartbeat"),
-    "sweep of the outbox": every(60, "events.tasks.sweep_events"),
+    # What a killed process had in hand is at rest again within a minute, also when a second round is lost with it.
+    "sweep of the outbox": every(20, "events.tasks.sweep_events"),
     "mails that wait to be sent": every(30, "notifications.tasks.send_due_mails"),
     "unpaid orders past their deadline": every(60, "orders.tasks.expire_due_orders"),
     "short lines past their time": every(600, "orders.tasks.refund_overdue_short_lines"),
@@ -55,7 +56,7 @@ app.conf.beat_schedule = {
     "payments that no gateway gave an answer about": daily(6, 10, "payments.tasks.ask_parked_again"),
     "statements that nobody confirmed": daily(4, 55, "payments.tasks.forget_unconfirmed_statements"),
     "payments that shall not be made any more": every(15, "payments.tasks.close_due_attempts"),
-    "notifies whose process died": every(60, "payments.tasks.sweep_notifies"),
+    "notifies whose process died": every(20, "payments.tasks.sweep_notifies"),
     "unpaid top-ups past their deadline": every(60, "payments.tasks.close_due_top_ups"),
     "old notifies": daily(4, 50, "payments.tasks.forget_old_notifies"),
     "cards past their last moment": daily(0, 15, "wallet.tasks.expire_cards"),
