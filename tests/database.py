@@ -9,6 +9,8 @@ import pgtrigger
 from django.db import connection, transaction
 from django.test import TransactionTestCase
 
+from audit.services import witness
+
 
 class Migrated:
     """What stands in the tables after the migrations, each table's rows as COPY writes them."""
@@ -52,6 +54,7 @@ def use(migrated: Migrated) -> None:
 
     def put_back(self: TransactionTestCase) -> None:
         migrated.put_back()
+        witness.forget()
 
     TransactionTestCase._fixture_teardown = put_back
 

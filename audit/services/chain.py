@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
+from functools import partial
 from hmac import compare_digest
 from time import monotonic
 
@@ -18,6 +19,7 @@ from django.db import connection, transaction
 from audit.exceptions import AlreadyVerifying
 from audit.marks import content_of, mark_of, mark_of_check, mark_without_id
 from audit.models import AuditEntry, ChainAnchor, ChainCheck, ChainLink
+from audit.services import witness
 from common import clock
 from common.crypto import fingerprint
 from common.locks import session_lock
@@ -80,6 +82,7 @@ def seal(*, limit: int = BATCH) -> int:
             before = _hash(before, position, entry_id, old, entries.get(entry_id))
             links.append(ChainLink(position=position, entry_id=entry_id, hash=before, old=old))
         ChainLink.objects.bulk_create(links)
+        transaction.on_commit(partial(witness.keep, position, before))
     return len(links)
 
 
@@ -114,7 +117,7 @@ def verify(
             if ends is not None and monotonic() > ends:
                 return check
         _note(check, _outside_the_chain())
-        _note(check, _against_anchors([*_stored_anchors(), *anchors]))
+        _note(check, _against_anchors([*_stored_anchors(), *witness.kept(), *anchors]))
         check.finished_at = clock.now()
         check.save()
     # Where the shop's log goes, nobody who changed the database changes this.

@@ -11,7 +11,7 @@ from django.db import DatabaseError, connection, transaction
 from audit.marks import mark_without_id
 from audit.models import AuditEntry, ChainAnchor, ChainCheck, ChainLink, PendingEntry
 from audit.selectors import chain_state
-from audit.services import anchoring, record
+from audit.services import anchoring, record, witness
 from audit.services.anchoring import anchor, read_anchors
 from audit.services.chain import GONE_ON_WITH, seal, verify
 from audit.tasks import anchor_chain, seal_chain, verify_chain
@@ -328,3 +328,29 @@ def test_looking_at_once_needs_a_right_and_is_logged(log):
     keeper = staff("keeper", "audit.view_chaincheck", "audit.verify_chain")
     assert "已经开始" in Act(at_desk(keeper), "/admin/audit/chaincheck/verify/").confirm().done()
     assert AuditEntry.objects.get(action="audit.verify").actor == "keeper"
+
+
+def test_a_sealed_end_that_is_taken_out_before_the_days_anchor_is_missed(
+    log, by_hand, alice, django_capture_on_commit_callbacks
+):
+    """Somebody removes what they did an hour ago, with its links; the chain goes on, sound by itself, and Redis knows."""
+
+    def act_and_seal() -> ChainLink:
+        record(action="test.act", at=clock.now(), actor=alice, target=alice)
+        with django_capture_on_commit_callbacks(execute=True):
+            seal()
+        return ChainLink.objects.order_by("-position").first()
+
+    anchor()
+    try:
+        act_and_seal()
+        taken = act_and_seal()
+        assert found() == []
+        by_hand("DELETE FROM audit_chainlink WHERE position = %s", taken.position)
+        by_hand("DELETE FROM audit_auditentry WHERE id = %s", taken.entry_id)
+        assert found() == [("cut", taken.position)]
+        for _ in range(2):
+            act_and_seal()
+            assert found() == [("anchor", taken.position)]
+    finally:
+        witness.forget()
