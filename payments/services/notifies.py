@@ -31,7 +31,9 @@ MAX_HEADER = 2000
 # Per sender: so many that must not be believed are kept, then one a minute; and per channel, whoever sends them.
 FORGERIES = Limit("notify", burst=200, every=timedelta(minutes=1))
 FORGERIES_OF_ALL = Limit("notify-channel", burst=10_000, every=timedelta(seconds=10))
-# Characters of one that are kept: enough to see what it was.
+# Of one payment so many are kept that tell nothing new, then one every ten minutes.
+REPEATS = Limit("notify-again", burst=50, every=timedelta(minutes=10))
+# Characters of a forged one that are kept: enough to see what it was.
 KEEP_OF_FORGED = 4096
 # A notify that is still "received" after this long lost its process between the two commits.
 ORPHANED_AFTER = timedelta(seconds=20)
@@ -42,7 +44,7 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     """Keep a callback and do what it asks; returns the exact answer.
 
     The raw text is committed before anything else happens. Anything but the accepting answer makes gateways repeat. Who
-    sends one forgery after the other is not kept any more, unless it is signed.
+    sends one forgery after the other is not kept any more, unless it is signed; nor is what is told of one payment for ever.
     """
     at = clock.now()
     kept = has_left(FORGERIES, subject=_sender(address), at=at) and has_left(
@@ -62,7 +64,18 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     provider = provider_of(channel)
     verdict = _process(log, channel, provider, raw)
     heard = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED, Verdict.HELD)
+    if verdict in (Verdict.REPEATED, Verdict.IGNORED, Verdict.WAITING) or (verdict == Verdict.REJECTED and log.number):
+        _drop_beyond_few(log)
     return provider.accepted if heard and log.reason != NotifyLog.ANOTHER_CHANNEL else provider.refused
+
+
+def _drop_beyond_few(log: NotifyLog) -> None:
+    """Every buyer holds a genuine notify, in the address to which they returned, and may hand it over again and again."""
+    told = log.number or log.attempt_id or _sender(log.address)
+    try:
+        take(REPEATS, subject=f"{log.channel_id}:{told}", at=clock.now())
+    except TooManyRequests:
+        log.delete()
 
 
 def _sender(address: str | None) -> str:

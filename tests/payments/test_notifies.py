@@ -57,6 +57,20 @@ def test_repeating_it_says_success_and_does_nothing(till, attempt):
     assert Event.objects.filter(kind="order.paid").count() == 1
 
 
+def test_a_genuine_one_that_is_handed_over_for_ever_fills_no_disk(till, attempt, monkeypatch):
+    """Its buyer returned with it in the address. Empty fields are in no signature, so that each can be long and unlike the last."""
+    monkeypatch.setattr(notifies, "REPEATS", Limit("notify-again", burst=3, every=timedelta(minutes=10)))
+    till.pay(attempt)
+    for number in range(6):
+        fields = {**till.fields(attempt), f"x{number}{'y' * 400}": ""}
+        assert till.send(attempt.channel, fields) == "success"
+    assert verdicts(attempt.channel) == ["applied", "repeated", "repeated", "repeated"]
+    with clock.travel(clock.now() + timedelta(minutes=11)):
+        assert till.send(attempt.channel, till.fields(attempt)) == "success"
+    assert verdicts(attempt.channel) == ["applied", *["repeated"] * 4]
+    assert sold(attempt.order) == 1
+
+
 def test_a_repetition_with_another_amount_is_none(till, attempt):
     till.pay(attempt)
     assert till.send(attempt.channel, till.fields(attempt, money="0.01")) == "fail"
