@@ -6,6 +6,7 @@ What is random passes: the limits are far from what chance makes of the tokens t
 import math
 import re
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 
 # Bits of guessing that are the least for what signs and seals.
@@ -53,6 +54,12 @@ KNOWN_PASSWORDS = {
     "valkey",
 }
 LEAST_PASSWORD = 12
+# The beginnings of pi, e, the square root of two and the golden ratio.
+KNOWN_NUMBERS = ("31415926", "27182818", "14142135", "16180339")
+# What people write for a letter.
+_LEET = str.maketrans("@4301!$57", "aaeoiisst")
+# So many characters do not come twice in what is random, by far: once in a million tokens in hexadecimal.
+LONGEST_TWICE = 8
 # Pairs of letters that make up half of what is written in English or pinyin, and an eighth of what chance writes.
 _PAIRS = (
     "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne"
@@ -68,14 +75,17 @@ def weakness(value: str, *, least: int) -> str:
         return "is missing"
     if len(value) < least:
         return f"is shorter than {least} characters"
-    if any(word in value.lower() for word in KNOWN):
+    if any(word in form for word in KNOWN for form in _plain_forms(value)):
         return "holds words of an example or default"
     if any(not character.isprintable() for character in value):
         return "holds characters that cannot be seen"
     if _speaks(value):
         return "is made of words: it must be random"
-    if min(_packed_bits(value), _distinct_bits(value)) < LEAST_BITS or _climbs(value):
+    if min(_packed_bits(value), _distinct_bits(value)) < LEAST_BITS or _climbs(value) or _says_twice(value):
         return "is too regular: it must be random"
+    digits = "".join(character for character in value if character.isdigit())
+    if any(number in digits for number in KNOWN_NUMBERS):
+        return "is a number that everybody knows"
     return ""
 
 
@@ -85,7 +95,7 @@ def key_weakness(key: bytes) -> str:
         return "repeats few bytes"
     if all(32 <= byte < 127 for byte in key):
         return "is text: it must be random bytes"
-    if _climbs(key.decode("latin-1")):
+    if _climbs(key.decode("latin-1")) or _strides(key):
         return "is too regular"
     return ""
 
@@ -94,11 +104,12 @@ def password_weakness(value: str) -> str:
     """The same for the password of a server in a network of ours. An empty one is for the server to judge."""
     if not value:
         return ""
-    if value.lower() in KNOWN_PASSWORDS:
+    forms = _plain_forms(value)
+    if not KNOWN_PASSWORDS.isdisjoint(forms):
         return "is a well-known default"
     if len(value) < LEAST_PASSWORD:
         return f"is shorter than {LEAST_PASSWORD} characters"
-    if len(_KNOWN_PARTS.sub("", value.lower())) < LEAST_PASSWORD and _KNOWN_PARTS.search(value.lower()):
+    if any(len(_KNOWN_PARTS.sub("", form)) < LEAST_PASSWORD and _KNOWN_PARTS.search(form) for form in forms):
         return "is a well-known default with something added"
     if len(set(value)) < 4 or value in (value + value)[1:-1] or _climbs(value):
         return "is too regular"
@@ -145,6 +156,24 @@ def _speaks(value: str) -> bool:
     if len(pairs) < 12 or sum(map(len, runs)) < 0.4 * len(value):
         return False
     return sum(pair in _COMMON for pair in pairs) > 0.45 * len(pairs)
+
+
+def _plain_forms(value: str) -> tuple[str, str]:
+    """In small letters, as it is and with letters for the signs that people write instead."""
+    small = value.lower()
+    return small, small.translate(_LEET)
+
+
+def _says_twice(value: str) -> bool:
+    """Whether it says something again: a word set behind itself, dates of one year, rows of a keyboard that begin anew."""
+    parts = [value[at : at + LONGEST_TWICE] for at in range(len(value) - LONGEST_TWICE + 1)]
+    return len(set(parts)) < len(parts)
+
+
+def _strides(key: bytes) -> bool:
+    """Whether many of its bytes follow each other by the same step: 0, 2, 4, 6; or 16 zeros."""
+    steps = Counter((after - before) % 256 for before, after in zip(key, key[1:], strict=False))
+    return max(steps.values(), default=0) * 4 >= len(key)
 
 
 def _climbs(value: str) -> bool:

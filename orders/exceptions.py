@@ -93,6 +93,20 @@ class RefundTooLarge(Conflict):
     message = _("退款不能超过可退金额 ¥%(refundable)s")
 
 
+class CardPaidBack(Conflict):
+    """It is void because its money went back: another one would be a gift."""
+
+    code = "card_paid_back"
+    message = _("这张充值卡的款项已经退回，不能再换新")
+
+
+class CardsInCase(Conflict):
+    """The money of a card would go back beside the case that is about it, and then once more by the case."""
+
+    code = "cards_in_case"
+    message = _("其余的充值卡正在售后处理中，请在售后单里退款")
+
+
 class WholeCards(Conflict):
     """Part of a card's price: its buyer would keep the card and some of the money."""
 

@@ -22,7 +22,8 @@ def set_allowance(
     *, token: ApiToken, once: Decimal | None, daily: Decimal | None, actor: User, address: str | None = None
 ) -> None:
     """Let a token pay `once` yuan at a time and `daily` in a day; None for both takes the allowance away. What was paid
-    today still counts. Audited. Raises BadAllowance: one without the other, or no amounts, or less in a day than at once.
+    today still counts, but in one that was taken away and is set anew. Audited. Raises BadAllowance: one without the other,
+    or no amounts, or less in a day than at once.
     """
     if (once is None) != (daily is None) or (once is not None and not ZERO <= once <= daily <= MAX_AMOUNT):
         raise BadAllowance

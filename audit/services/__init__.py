@@ -20,6 +20,7 @@ from common.locks import LockOutsideTransaction
 from common.sql import fetch
 
 KEEP = timedelta(days=7)
+MAX_KEY = 80
 
 
 def record(
@@ -76,7 +77,10 @@ def run_once(
     """
     if not connection.in_atomic_block:
         raise LockOutsideTransaction("run_once() needs the transaction of its effect")
-    digest, key = request_hash(request), f"{act}:{key}"[:80]
+    digest, key = request_hash(request), f"{act}:{key}"
+    if len(key) > MAX_KEY:
+        # Cut off, two keys that differ at their end would be one.
+        key = f"{act}:{hashlib.sha256(key.encode()).hexdigest()}"[:MAX_KEY]
     with connection.cursor() as cursor:
         cursor.execute(
             "INSERT INTO audit_idempotencyrecord (caller, key, request_hash, created_at) VALUES (%s, %s, %s, %s)"

@@ -22,7 +22,7 @@ from orders.services.delivering import finish_delivery
 from orders.services.dispute_moves import end_for_refunded
 from orders.services.moves import move_line, move_order, note_act
 from orders.services.paying import WALLET, credit_account, lock_order
-from orders.services.recalling import recall_keys, recall_refunded
+from orders.services.recalling import reason_of, recall_keys, recall_refunded
 from orders.services.shares import share_of, waived_by
 from wallet.services import refund_sale, refunding
 
@@ -56,7 +56,8 @@ def refund(
 
     Of lines with cards that the shop itself sold, those that are paid back are voided: `key_ids` where somebody knows which
     pieces the money is for, otherwise as many as it pays back. Locks the order, the cards, the account, the coupon. Raises
-    OrderNotFound, OwnMatter, IllegalMove for an unpaid order, RefundTooLarge, WholeCards, CardRedeemed.
+    OrderNotFound, OwnMatter, IllegalMove for an unpaid order, RefundTooLarge, WholeCards, CardsInCase,
+    CardRedeemed.
     """
     with transaction.atomic():
         at = clock.now()
@@ -128,7 +129,7 @@ def _refund_line(lines: Mapping[int, OrderLine], line_id: int, amount: Decimal, 
 def _recall(
     order: Order, lines: Sequence[OrderLine], key_ids: Collection[int] | None, at: datetime, actor: User | None
 ) -> None:
-    reason = f"refund:{order.number}"
+    reason = reason_of(order)
     if key_ids is not None:
         recall_keys(key_ids, reason=reason, at=at, actor=actor)
         return

@@ -182,10 +182,29 @@ def test_it_refuses_what_others_could_guess(variable, value, read_secrets):
         "changemechangeme",
         "Kameng-Redis-2026",
         "x9k2x9k2x9k2",
+        "P@ssw0rd1234",
     ],
 )
 def test_a_servers_password_that_others_could_guess_is_weak(value):
     assert password_weakness(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "MyShop2026!" * 5,
+        "20260101-20260102-20260103-20260104-20260105-20260106",
+        "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p1qaz2wsx3edc4rfv5tgb",
+        "3.14159265358979323846264338327950288419716939937510",
+    ],
+)
+def test_what_somebody_typed_for_want_of_a_better_one_is_weak(value):
+    assert weakness(value, least=50)
+
+
+@pytest.mark.parametrize("key", [bytes(range(0, 64, 2)), bytes(16) + bytes(range(16)), bytes(range(255, 223, -1))])
+def test_a_row_of_bytes_is_no_key(key):
+    assert key_weakness(key)
 
 
 def test_random_passwords_are_taken():

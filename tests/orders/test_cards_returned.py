@@ -8,7 +8,7 @@ from audit.models import AuditEntry
 from catalog.models import Key, Product
 from common.exceptions import OwnMatter
 from orders import services
-from orders.exceptions import WholeCards
+from orders.exceptions import CardPaidBack, CardsInCase, WholeCards
 from orders.models import Dispute, Order
 from orders.selectors import delivered_of
 from tests.complaints import complain, decide, keys_on
@@ -46,6 +46,13 @@ def texts(order: Order) -> list[str]:
 
 def redeem(user, code: str):
     return redeem_card(user=user, code=code, address="203.0.113.1")
+
+
+def redeemed(user, code: str) -> bool:
+    try:
+        return redeem(user, code).amount == FIFTY
+    except CardUnusable:
+        return False
 
 
 def states() -> list[str]:
@@ -145,8 +152,10 @@ def test_a_case_that_pays_back_voids_its_card_and_no_other(cards_bought, alice, 
 
 def test_a_card_is_paid_back_whole_or_not_at_all(cards_bought, alice, olga):
     order = cards_bought(2, stock=2)
+    case = complain(order, keys_on(order.lines.get())[0])
     with pytest.raises(WholeCards):
-        decide(complain(order, keys_on(order.lines.get())[0]), Outcome.PARTIAL, by=olga, amount=Decimal("49.99"))
+        decide(case, Outcome.PARTIAL, by=olga, amount=Decimal("49.99"))
+    services.withdraw_dispute(dispute_id=case.pk, actor=alice)
     for part in ("0.01", "49.99", "50.01"):
         with pytest.raises(WholeCards):
             give_back(order, part, by=olga)
@@ -195,3 +204,48 @@ def test_a_card_in_a_bundle(shelf, warranted, alice, olga):
     assert states() == [State.ISSUED], "the case was about the other part"
     give_back(order, "20.00", by=olga)
     assert states() == [State.VOIDED]
+
+
+def test_a_card_that_was_paid_back_is_not_given_anew(cards_bought, alice, olga):
+    """Its buyer reports that it is void, which is true."""
+    order = cards_bought(2, stock=4)
+    give_back(order, "50.00", by=olga)
+    assert states()[:2] == [State.ISSUED, State.VOIDED]
+    with pytest.raises(CardPaidBack):
+        decide(complain(order, keys_on(order.lines.get())[1]), Outcome.REPLACE, by=olga)
+
+
+class TestBesideAnOpenCase:
+    """Two cards of fifty yuan; a case about the first waits for stock, its own card void."""
+
+    @pytest.fixture
+    def order(self, cards_bought):
+        return cards_bought(2, stock=2)
+
+    @pytest.fixture
+    def case(self, order, olga):
+        case = decide(complain(order, keys_on(order.lines.get())[0]), Outcome.REPLACE, by=olga, wait=True)
+        assert case.state == Dispute.State.RESTOCK and states() == [State.VOIDED, State.ISSUED]
+        return case
+
+    def test_the_desk_pays_back_the_other_card_and_the_case_its_own(self, order, case, alice, olga):
+        give_back(order, "50.00", by=olga)
+        assert states() == [State.VOIDED, State.VOIDED]
+        services.take_money_instead(dispute_id=case.pk, actor=alice)
+        assert (balance_of(alice), books()) == (Decimal("1100.00"), {})
+
+    def test_the_card_of_the_case_is_given_anew_though_the_other_was_paid_back(self, order, case, alice, olga):
+        give_back(order, "50.00", by=olga)
+        services.stock_cards(batch_id=batch(olga, "50.00", 2).pk, sku_id=order.lines.get().sku_id, actor=olga)
+        services.serve_restocked()
+        good = [text for text in texts(order) if redeemed(alice, text)]
+        assert len(good) == 1
+        assert (balance_of(alice), books()) == (Decimal("1100.00"), {})
+
+    def test_what_only_cases_hold_is_paid_back_by_them(self, order, case, alice, olga):
+        complain(order, keys_on(order.lines.get())[1])
+        with pytest.raises(CardsInCase):
+            give_back(order, "50.00", by=olga)
+        give_back(order, "100.00", by=olga)
+        assert states() == [State.VOIDED, State.VOIDED]
+        assert (balance_of(alice), Dispute.objects.filter(state__in=Dispute.OPEN).count()) == (Decimal("1100.00"), 0)

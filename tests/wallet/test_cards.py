@@ -291,3 +291,15 @@ def test_spending_takes_the_gift_first_and_a_refund_puts_it_back(shelf, alice, p
         assert restricted_of(alice) == Decimal(restricted)
     assert balance_of(alice) == Decimal("1050.00")
     assert books() == {}
+
+
+def test_a_code_in_the_reason_of_an_act_stands_nowhere_in_the_open(alice, olga, petra):
+    """Staff paste what the buyer wrote to them."""
+    made = batch(olga, "50.00", 2)
+    first, second = codes(made)
+    redeem(alice, first)
+    services.take_back_card(card_id=Card.objects.get(number=1).pk, reason=f"买家要退 {first}", actor=petra)
+    services.void_cards(batch_id=made.pk, first=1, last=2, reason=f"{second.lower()} 已泄露", actor=olga)
+    told = [*AuditEntry.objects.values_list("detail", flat=True), *CardMove.objects.values_list("note", flat=True)]
+    assert "买家要退 ****-****-****-****-****" in str(told)
+    assert not any(code[:9] in str(told).upper() for code in (first, second))

@@ -63,6 +63,15 @@ def test_what_is_used_in_a_month_is_due_in_the_next(moment, day, due):
     assert due_date(at(moment), day) == date.fromisoformat(due)
 
 
+def test_two_wishes_whose_long_keys_differ_at_the_end_are_two(alice):
+    line = credit(alice, "500.00")
+    draw(alice, "200")
+    for end in "12":
+        repay(alice, "50", f"api:{'k' * 63}{end}")
+    line.refresh_from_db()
+    assert line.used == Decimal("100.00")
+
+
 def test_two_people_grant_it_and_neither_is_the_member(alice):
     asks, grants = two()
     wish = {"user_id": alice.pk, "limit": Decimal(500), "due_day": 10, "reason": "老客户"}

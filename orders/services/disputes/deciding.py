@@ -22,6 +22,7 @@ from events.contracts import DisputeDecided
 from events.services import emit
 from orders.exceptions import (
     BadDispute,
+    CardPaidBack,
     DisputeMoved,
     NothingToRefund,
     SameDecider,
@@ -39,7 +40,7 @@ from orders.services.dispute_moves import Party, State, locked_dispute, move_dis
 from orders.services.disputes.paying_back import held_keys, refund_case, refundable_of
 from orders.services.disputes.words import read_words
 from orders.services.moves import note_act
-from orders.services.recalling import recall_keys
+from orders.services.recalling import paid_back, recall_keys
 from orders.services.shares import share_of
 from wallet.models import Card
 
@@ -92,7 +93,7 @@ def decide_dispute(*, dispute_id: int, decision: Decision, actor: User, address:
     The first decision leaves the buyer time to appeal, unless all was given back; the one after an appeal is final, and is
     somebody else's to make until its deadline has passed. Locks the order, the accounts, the keys. Raises DisputeNotFound,
     DisputeMoved when somebody was first, OwnMatter, SellerFirst, SameDecider, BadWords, BadDispute, WrongRefund,
-    NothingToRefund, WholeCards, CardRedeemed, OutOfStock for a replacement that may not wait.
+    NothingToRefund, WholeCards, CardRedeemed, CardPaidBack, OutOfStock for a replacement that may not wait.
     """
     if decision.outcome not in Outcome.values:
         raise BadDispute("bad_outcome", None, field="outcome")
@@ -163,6 +164,7 @@ def _reject(dispute: Dispute, decision: Decision, at: datetime, actor: User, say
 
 def _replace(dispute: Dispute, decision: Decision, at: datetime, actor: User, says: dict[str, Any]) -> Decimal:
     to = after(dispute)
+    _check_not_paid_back(dispute)
     try:
         give_anew(dispute, content=decision.content, at=at, actor=actor)
     except OutOfStock:
@@ -172,6 +174,13 @@ def _replace(dispute: Dispute, decision: Decision, at: datetime, actor: User, sa
     held = {"outcome": Outcome.REPLACE, "is_abusive": False}
     _move(dispute, to, at, actor, says, told=Outcome.REPLACE, **held)
     return ZERO
+
+
+def _check_not_paid_back(dispute: Dispute) -> None:
+    """What is reported as void may be so because its money went back. Raises CardPaidBack."""
+    keys = Key.objects.filter(pk__in=held_keys(dispute.pieces.all())).select_related("data_key")
+    if paid_back(cards_of_keys(keys).values(), dispute.order):
+        raise CardPaidBack
 
 
 def _refund(
