@@ -7,14 +7,18 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.locks import lock_one
+from common.persons import require_another
 from common.reasons import read_reason
 from payments.exceptions import NotifyDecided, TransactionTaken, WaitsForNobody
 from payments.gateways import can_be_asked
 from payments.models import NotifyLog, PaymentAttempt
+from payments.purposes import owner_of
 from payments.selectors import parked_attempts
 from payments.services.applying import apply_second, book_unclaimed
 from payments.services.asking import end_of_waiting, held_of
 from payments.services.notifies import DISMISSED
+from wallet.models import ByHand
+from wallet.services import Word, by_hand
 
 State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
 BOOK, DISMISS, UNPAID = "payments.book_notify", "payments.dismiss_notify", "payments.note_unpaid"
@@ -24,11 +28,19 @@ def book_held(*, log_id: int, reason: str, actor: User, address: str | None = No
     """Book the money of a held notify that staff saw in the gateway's own console, with an audit entry: for the attempt whose
     number it is, returned; or, None, as money that nobody expected, to be assigned.
 
-    Locks the attempt, the notify, then what `apply_second` or `book_unclaimed` lock. Raises ReasonNeeded, NotifyDecided,
-    TransactionTaken.
+    Locks the attempt, the notify, then what `apply_second` or `book_unclaimed` lock. Raises ReasonNeeded, OwnMatter,
+    NotifyDecided, SecondPersonNeeded, TransactionTaken.
     """
     reason = read_reason(reason)
-    with transaction.atomic():
+    known = NotifyLog.objects.get(pk=log_id)
+    if known.verdict != Verdict.HELD:
+        raise NotifyDecided
+    named = PaymentAttempt.objects.select_related("order", "top_up").filter(pk=known.attempt_id).first()
+    owner_id = owner_of(named) if named is not None else None
+    require_another(actor, owner_id)
+    order = named.order.number if named is not None and named.order else ""
+    who = {"actor": actor, "owner_id": owner_id, "order": order, "address": address}
+    with by_hand(Word(ByHand.Act.BOOK, known, known.amount, ref=f"book:{known.pk}", reason=reason, **who)):
         attempt, log = _locked(log_id)
         facts = {"provider_txn": log.provider_txn, "amount": log.amount}
         if attempt is not None:

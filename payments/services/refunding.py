@@ -36,8 +36,8 @@ from payments.providers import Outcome, Refunded
 from payments.purposes import owner_account, owner_of
 from payments.selectors import given_back_of, paid_attempts, returnable, share_out, unclaimed_amount
 from payments.services.unclaimed import channel_of, locked_unclaimed
-from wallet.models import Account
-from wallet.services import fall_back, return_to_channel, send_back, shop_account
+from wallet.models import Account, ByHand
+from wallet.services import Word, by_hand, fall_back, return_to_channel, send_back, shop_account
 
 logger = logging.getLogger(__name__)
 State = Refund.State
@@ -255,19 +255,32 @@ def settle_refund(*, refund_id: int, done: bool, reason: str, actor: User, addre
     """Staff saw in the gateway's own console what became of a refund that it does not tell; with an audit entry.
 
     `done` False gives the money to its buyer in the shop. Locks the refund, the order, the account. Raises ReasonNeeded,
-    RefundSettled when there is a result already, or a call under way.
+    OwnMatter, SecondPersonNeeded, RefundSettled when there is a result already, or a call under way.
     """
     reason = read_reason(reason, most=150)
-    with transaction.atomic():
+    known = Refund.objects.select_related("attempt__order", "attempt__top_up").get(pk=refund_id)
+    owner_id = owner_of(known.attempt) if known.attempt else None
+    require_another(actor, owner_id)
+    to = State.DONE if done else State.REFUSED
+    _require_open(known, to)
+    act = ByHand.Act.REFUND_DONE if done else ByHand.Act.REFUND_REFUSED
+    # A gift that went along with it comes back with it.
+    amount = known.amount if done else known.amount + known.bonus
+    order = known.attempt.order.number if known.attempt and known.attempt.order else ""
+    who = {"actor": actor, "owner_id": owner_id, "order": order, "address": address}
+    with by_hand(Word(act, known, amount, ref=f"settle:{known.number}", reason=reason, **who)):
         at = clock.now()
         refund = _locked(refund_id)
-        to = State.DONE if done else State.REFUSED
-        if refund.state == State.SENT or to not in Refund.MOVES[State(refund.state)]:
-            raise exceptions.RefundSettled
+        _require_open(refund, to)
         _settle(refund, done=done, at=at, note=reason, actor=actor)
         detail = {"amount": str(refund.amount), "result": str(to), "reason": reason}
         record(action=SETTLE, at=at, actor=actor, target=refund, detail=detail, address=address)
     return refund
+
+
+def _require_open(refund: Refund, to: str) -> None:
+    if refund.state == State.SENT or to not in Refund.MOVES[State(refund.state)]:
+        raise exceptions.RefundSettled
 
 
 def _locked(refund_id: int) -> Refund:

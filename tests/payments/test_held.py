@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from audit.models import AuditEntry
+from audit.models import Approval, AuditEntry
 from common import clock
-from common.exceptions import ReasonNeeded
+from common.exceptions import OwnMatter, ReasonNeeded
 from common.ids import payment_number
 from common.privacy import hindrances
 from orders.models import Order
@@ -19,7 +19,9 @@ from sandbox.epay.signing import signed
 from tests.desk import Act, at_desk, staff
 from tests.payments.conftest import verdicts
 from tests.sandboxes import KEY, PID
-from wallet.models import Entry, Transfer
+from wallet.exceptions import SecondPersonNeeded
+from wallet.models import ByHand, Entry, Transfer, WalletRules
+from wallet.services import approve_by_hand
 
 pytestmark = pytest.mark.django_db
 State = PaymentAttempt.State
@@ -173,6 +175,26 @@ def test_staff_may_book_the_notify_of_a_payment_itself(attempt, told, olga):
     services.book_held(log_id=told.pk, reason="后台已到账", actor=olga)
     attempt.refresh_from_db()
     assert (attempt.state, verdicts(attempt.channel)) == (State.PAID, ["applied"])
+
+
+def test_nobody_books_a_held_notify_of_their_own(told, alice):
+    with pytest.raises(OwnMatter):
+        services.book_held(log_id=told.pk, reason="后台已到账", actor=alice)
+
+
+@pytest.mark.parametrize("which", ["told", "lost"])
+def test_above_the_days_limit_a_second_person_agrees_that_it_is_booked(which, request):
+    WalletRules.objects.update(by_hand_daily=Decimal("9.99"))
+    log, seth = request.getfixturevalue(which), staff("seth", "wallet.approve_by_hand")
+    book = {"log_id": log.pk, "reason": "后台已到账", "actor": staff("gus", "payments.confirm_payment")}
+    with pytest.raises(SecondPersonNeeded):
+        services.book_held(**book)
+    asked = Approval.objects.get()
+    approve_by_hand(approval_id=asked.pk, actor=seth)
+    services.book_held(**book)
+    done = ByHand.objects.get()
+    owner = PaymentAttempt.objects.filter(pk=log.attempt_id).values_list("order__buyer_id", flat=True).first()
+    assert (done.act, done.amount, done.owner_id, done.approval_id) == ("book", log.amount, owner, asked.pk)
 
 
 def test_looking_permits_neither(lost, told, attempt):

@@ -6,9 +6,9 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, transaction
 
-from audit.models import AuditEntry
+from audit.models import Approval, AuditEntry
 from common import clock
-from common.exceptions import ReasonNeeded
+from common.exceptions import OwnMatter, ReasonNeeded
 from events.models import Event
 from events.services import relay
 from membership.models import Activity
@@ -23,12 +23,13 @@ from payments.providers import Outcome, Refunded
 from payments.selectors import parked_refunds, returnable
 from payments.services import refunding
 from tenancy.selectors import main_storefront
+from tests.desk import staff
 from tests.orders.test_buying import pay
 from tests.shelf import books
-from wallet.exceptions import InsufficientBalance
-from wallet.models import Entry
+from wallet.exceptions import InsufficientBalance, SecondPersonNeeded
+from wallet.models import ByHand, Entry, WalletRules
 from wallet.selectors import balance_of, credit_of_order, restricted_of
-from wallet.services import Posting, post, shop_account, user_wallet
+from wallet.services import Posting, approve_by_hand, post, shop_account, user_wallet
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clean_books")]
 State = Refund.State
@@ -277,6 +278,33 @@ class TestByHand:
         Refund.objects.filter(pk=part.pk).update(state=State.SENT, sent_at=clock.now())
         with pytest.raises(RefundSettled):
             services.settle_refund(refund_id=part.pk, done=False, reason="?", actor=olga)
+
+    def test_nobody_says_what_became_of_a_refund_of_their_own(self, paid, gateway, alice):
+        gateway(told=[NO_ANSWER])
+        part = begun(paid)
+        services.push_refund(refund_id=part.pk)
+        for done in (False, True):
+            with pytest.raises(OwnMatter):
+                services.settle_refund(refund_id=part.pk, done=done, reason="没退", actor=alice)
+        assert (fresh(part).state, balance_of(alice)) == (State.UNKNOWN, 1000)
+
+    def test_above_the_days_limit_a_second_person_agrees_to_that_very_result(self, paid, gateway, alice):
+        WalletRules.objects.update(by_hand_daily=Decimal("9.99"))
+        gus, seth = staff("gus", "payments.settle_refund"), staff("seth", "wallet.approve_by_hand")
+        gateway(told=[NO_ANSWER])
+        part = begun(paid)
+        services.push_refund(refund_id=part.pk)
+        told = {"refund_id": part.pk, "reason": "没退", "actor": gus}
+        with pytest.raises(SecondPersonNeeded):
+            services.settle_refund(**told, done=False)
+        approve_by_hand(approval_id=Approval.objects.get().pk, actor=seth)
+        with pytest.raises(SecondPersonNeeded):
+            services.settle_refund(**told, done=True)
+        assert balance_of(alice) == 1000
+        services.settle_refund(**told, done=False)
+        assert balance_of(alice) == 1010
+        done = ByHand.objects.get()
+        assert (done.act, done.amount, done.owner_id) == ("refund_refused", Decimal("10.00"), alice.pk)
 
 
 class TestWhatPaidForNothing:

@@ -21,6 +21,9 @@ class ByHand(models.Model):
         GIVE = "give", _("待退款转给会员")
         REFUND_TOP_UP = "refund_top_up", _("登记充值退款")
         ASSIGN = "assign", _("认领款项")
+        BOOK = "book", _("人工入账支付通知")
+        REFUND_DONE = "refund_done", _("登记退款已退回")
+        REFUND_REFUSED = "refund_refused", _("登记退款未退回")
 
     id = models.BigAutoField(primary_key=True)
     # What was asked for: a repeated act is the same one.
@@ -31,6 +34,8 @@ class ByHand(models.Model):
     )
     amount = models.DecimalField(_("金额"), max_digits=14, decimal_places=2)
     target = models.CharField(_("对象"), max_length=200)
+    # Whose money it is or becomes; none where nobody of the shop is known.
+    owner_id = models.BigIntegerField(_("归属会员编号"), null=True)
     approval_id = models.BigIntegerField(_("复核申请"), null=True, unique=True)
     at = models.DateTimeField(_("时间"))
 

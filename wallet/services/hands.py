@@ -104,6 +104,7 @@ def _count(word: Word, at: datetime) -> None:
         actor=word.actor,
         amount=word.amount,
         target=f"{word.target._meta.verbose_name} {word.target}"[:200],
+        owner_id=word.owner_id,
         approval_id=approval_id,
         at=at,
     )
