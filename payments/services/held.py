@@ -8,7 +8,6 @@ from audit.services import record
 from common import clock
 from common.locks import lock_one
 from common.persons import require_another
-from common.reasons import read_reason
 from payments.exceptions import NotifyDecided, TransactionTaken, WaitsForNobody
 from payments.gateways import can_be_asked
 from payments.models import NotifyLog, PaymentAttempt
@@ -17,6 +16,7 @@ from payments.selectors import parked_attempts
 from payments.services.applying import apply_second, book_unclaimed
 from payments.services.asking import end_of_waiting, held_of
 from payments.services.notifies import DISMISSED
+from payments.services.reasons import reason_about_payment
 from wallet.models import ByHand
 from wallet.services import Word, by_hand
 
@@ -31,8 +31,8 @@ def book_held(*, log_id: int, reason: str, actor: User, address: str | None = No
     Locks the attempt, the notify, then what `apply_second` or `book_unclaimed` lock. Raises ReasonNeeded, OwnMatter,
     NotifyDecided, SecondPersonNeeded, TransactionTaken.
     """
-    reason = read_reason(reason)
     known = NotifyLog.objects.get(pk=log_id)
+    reason = reason_about_payment(reason, known.attempt_id)
     if known.verdict != Verdict.HELD:
         raise NotifyDecided
     named = PaymentAttempt.objects.select_related("order", "top_up").filter(pk=known.attempt_id).first()
@@ -60,7 +60,7 @@ def dismiss_notify(*, log_id: int, reason: str, actor: User, address: str | None
     """A held notify that the gateway's console does not bear out: it is refused, with an audit entry. Money that turns up
     later is booked all the same. Locks the attempt, the notify. Raises ReasonNeeded, NotifyDecided.
     """
-    reason = read_reason(reason)
+    reason = reason_about_payment(reason, NotifyLog.objects.get(pk=log_id).attempt_id)
     with transaction.atomic():
         attempt, log = _locked(log_id)
         _refuse(NotifyLog.objects.filter(pk=log.pk))
@@ -76,7 +76,7 @@ def note_unpaid(*, attempt_id: int, reason: str, actor: User, address: str | Non
 
     Locks the attempt. Raises ReasonNeeded, WaitsForNobody.
     """
-    reason = read_reason(reason)
+    reason = reason_about_payment(reason, attempt_id)
     with transaction.atomic():
         attempt = lock_one(PaymentAttempt.objects.filter(pk=attempt_id))
         if attempt.state == State.PAID or not parked_attempts().filter(pk=attempt.pk).exists():

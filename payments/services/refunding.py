@@ -22,7 +22,6 @@ from common.locks import lock, lock_one
 from common.money import ZERO
 from common.persons import require_another
 from common.queue import send
-from common.reasons import read_reason
 from events.contracts import RefundSettled
 from events.services import emit
 from orders.models import OrderRefund
@@ -35,6 +34,7 @@ from payments.models import PaymentAttempt, Refund, RefundMove
 from payments.providers import Outcome, Refunded
 from payments.purposes import owner_account, owner_of
 from payments.selectors import given_back_of, paid_attempts, returnable, share_out, unclaimed_amount
+from payments.services.reasons import reason_about
 from payments.services.unclaimed import channel_of, locked_unclaimed
 from wallet.models import Account, ByHand
 from wallet.services import Word, by_hand, fall_back, return_to_channel, send_back, shop_account
@@ -84,10 +84,10 @@ def return_payment(
     What of a top-up goes back takes its share of the gift along. Locks the attempt, the top-up and its gift, then the
     account. Raises ReasonNeeded, OwnMatter, NotReturnable, InsufficientBalance.
     """
-    reason = read_reason(reason, most=150)
     with transaction.atomic():
         at = clock.now()
         attempt = lock_one(PaymentAttempt.objects.select_related("channel", "order", "top_up").filter(pk=attempt_id))
+        reason = reason_about(reason, attempt.order_id, most=150)
         require_another(actor, owner_of(attempt))
         known = Refund.objects.filter(ref=ref).first()
         if known is not None:
@@ -126,7 +126,7 @@ def return_unclaimed(*, transfer_id: int, reason: str, actor: User, address: str
     Locks the transfer that booked it. Raises ReasonNeeded, AlreadyAssigned, also for money on its way back or returned,
     NotReturnable where its gateway takes nothing back, and for foreign money.
     """
-    reason = read_reason(reason, most=150)
+    reason = reason_about(reason, None, most=150)
     with transaction.atomic():
         at = clock.now()
         transfer = locked_unclaimed(transfer_id)
@@ -257,8 +257,8 @@ def settle_refund(*, refund_id: int, done: bool, reason: str, actor: User, addre
     `done` False gives the money to its buyer in the shop. Locks the refund, the order, the account. Raises ReasonNeeded,
     OwnMatter, SecondPersonNeeded, RefundSettled when there is a result already, or a call under way.
     """
-    reason = read_reason(reason, most=150)
     known = Refund.objects.select_related("attempt__order", "attempt__top_up").get(pk=refund_id)
+    reason = reason_about(reason, known.attempt.order_id if known.attempt else None, most=150)
     owner_id = owner_of(known.attempt) if known.attempt else None
     require_another(actor, owner_id)
     to = State.DONE if done else State.REFUSED

@@ -7,7 +7,6 @@ from accounts.models import User
 from audit.services import record
 from common import clock
 from common.persons import require_another
-from common.reasons import read_reason
 from orders.exceptions import OrderNotFound
 from orders.models import Order
 from orders.services import PaymentOutcome, receive_payment
@@ -16,6 +15,7 @@ from payments.models import PaymentAttempt
 from payments.purposes import owner_of
 from payments.selectors import unclaimed_amount
 from payments.services.applying import apply_payment
+from payments.services.reasons import reason_about
 from payments.services.unclaimed import assign_ref, channel_of, locked_unclaimed
 from wallet.models import Account, ByHand, Transfer
 from wallet.services import Posting, Word, by_hand, post, shop_account, user_wallet
@@ -37,6 +37,7 @@ def confirm_payment(
         raise FactsNeeded
     attempt = PaymentAttempt.objects.select_related("order", "top_up").get(pk=attempt_id)
     require_another(actor, owner_of(attempt))
+    reason = reason_about(reason, attempt.order_id)
     if amount > attempt.amount:
         raise MoreThanAsked(asked=attempt.amount)
     ref = f"confirm:{attempt.channel_id}:{provider_txn}"[:100]
@@ -49,7 +50,7 @@ def confirm_payment(
                 at=clock.now(),
                 actor=actor,
                 target=PaymentAttempt.objects.get(pk=attempt_id),
-                detail={"provider_txn": provider_txn, "amount": str(amount), "reason": reason[:200]},
+                detail={"provider_txn": provider_txn, "amount": str(amount), "reason": reason},
                 address=address,
             )
     return new
@@ -60,7 +61,7 @@ def assign_to_member(*, transfer_id: int, user_id: int, reason: str, actor: User
 
     Locks the transfer that booked it, then the wallet. Raises ReasonNeeded, OwnMatter, SecondPersonNeeded, AlreadyAssigned.
     """
-    reason = read_reason(reason)
+    reason = reason_about(reason, None)
     require_another(actor, user_id)
     with by_hand(_assigning(transfer_id, reason, actor=actor, owner_id=user_id, address=address)):
         at = clock.now()
@@ -81,10 +82,10 @@ def assign_to_order(
     Locks the transfer that booked it, then what `receive_payment` locks. Raises ReasonNeeded, OwnMatter,
     SecondPersonNeeded, AlreadyAssigned, OrderNotFound.
     """
-    reason = read_reason(reason)
     order = Order.objects.filter(pk=order_id).first()
     if order is None:
         raise OrderNotFound
+    reason = reason_about(reason, order.pk)
     require_another(actor, order.buyer_id)
     who = {"actor": actor, "owner_id": order.buyer_id, "address": address}
     with by_hand(_assigning(transfer_id, reason, order=order.number, **who)):

@@ -8,11 +8,11 @@ from common import clock
 from common.locks import lock
 from common.money import ZERO
 from common.persons import require_another
-from common.reasons import read_reason
 from payments.bonuses import due_back, lock_gift, take_back
 from payments.exceptions import RefundTooLarge
 from payments.models import PaymentAttempt, TopUp, TopUpRefund
 from payments.selectors import given_back_of
+from payments.services.reasons import reason_about
 from wallet.models import Account, ByHand, Transfer
 from wallet.services import Posting, Word, by_hand, post, shop_account, user_wallet
 
@@ -27,7 +27,7 @@ def refund_top_up(
     Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
     OwnMatter, SecondPersonNeeded, RefundTooLarge, InsufficientBalance. Audited.
     """
-    reason = read_reason(reason)
+    reason = reason_about(reason, None)
     owner = TopUp.objects.select_related("user").get(pk=top_up_id).user
     require_another(actor, owner.pk)
     act = ByHand.Act.REFUND_TOP_UP

@@ -1,17 +1,25 @@
 """People copy keys and codes into words: what they wrote is stored, what they could redeem is not."""
 
+from decimal import Decimal
+
 import pytest
 from django.db import connection
 
 from catalog.models import ReviewTicket
 from catalog.services.moderation import reply_to_review
+from common import clock
 from common.concealing import conceal
 from events.services import relay
 from orders.services import hold_line, refund
 from orders.services.disputes.answering import say_in_dispute
 from orders.services.staff import reveal, set_note
+from payments import services as payments
+from payments.models import NotifyLog
+from payments.services.applying import book_unclaimed
 from tests.complaints import complain, decide
 from tests.opinions import write
+from tests.payments.conftest import channel, running_sandbox, sandbox, till  # noqa: F401
+from wallet.models import Transfer
 from wallet.sealing import open_codes
 from wallet.services.batches import make_batch
 
@@ -74,6 +82,28 @@ def test_in_the_notes_and_reasons_of_staff_those_in_stock_too(bought, olga):
     line = order.lines.get()
     refund(order_id=order.pk, amounts={line.pk: line.cash}, ref="r", reason=f"code={spare.lower()}", actor=olga)
     assert stored(key) == stored(spare) == []
+
+
+def test_in_the_reasons_of_acts_about_an_orders_payment(till, channel, shelf, alice, olga):  # noqa: F811
+    sku = shelf.sku("10.00")
+    (key,) = shelf.stock(sku, 1)
+    order = shelf.buy(alice, (sku, 1))
+    first, second, third = (till.start(order, till.channel()) for _ in range(3))
+    till.pay(first)
+    told = {"reason": f"卡密 {key} 无效", "actor": olga}
+    refund(order_id=order.pk, amounts={order.lines.get().pk: Decimal(10)}, ref="r", **told)
+    back = payments.return_payment(attempt_id=first.pk, amount=Decimal(10), ref="s", **told)
+    payments.settle_refund(refund_id=back.pk, done=False, **told)
+    payments.confirm_payment(attempt_id=second.pk, provider_txn="T-1", amount=Decimal(10), **told)
+    facts = {"channel": third.channel, "attempt_id": third.pk, "number": third.number, "amount": Decimal(10)}
+    facts |= {"received_at": clock.now(), "verdict": NotifyLog.Verdict.HELD, "http_method": "GET"}
+    log, other = (NotifyLog.objects.create(provider_txn=txn, **facts) for txn in ("T-2", "T-3"))
+    payments.dismiss_notify(log_id=other.pk, **told)
+    payments.book_held(log_id=log.pk, **told)
+    book_unclaimed(channel=channel, number="P1", provider_txn="T-4", amount=Decimal(10))
+    unclaimed = Transfer.objects.get(kind=Transfer.Kind.UNCLAIMED)
+    payments.assign_to_order(transfer_id=unclaimed.pk, order_id=order.pk, **told)
+    assert stored("无效") and stored(key) == []
 
 
 def test_in_the_reason_for_which_a_line_is_held(shelf, alice, olga):
