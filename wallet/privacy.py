@@ -14,11 +14,10 @@ nobodys("references of the ledger", "wallet.TransferRef")
 nobodys(
     "what the shop sets and issues",
     "wallet.WalletRules",
-    "wallet.ByHand",
-    "wallet.ByHandApproval",
     "wallet.CardBatch",
     "wallet.CardRelease",
 )
+nobodys("members by number, and why staff moved money", "wallet.ByHand", "wallet.ByHandApproval")
 belongs("wallet.Account", of="user", keep=["code"])
 belongs("wallet.Transfer", of=lambda user: Q(entries__account__user=user), keep=["ref", "memo"])
 belongs("wallet.Entry", of="account__user")

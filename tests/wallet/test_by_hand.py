@@ -1,13 +1,15 @@
 """Money by one person's word: never for oneself, and above a limit of the day only with a second person."""
 
 from decimal import Decimal
+from importlib import import_module
 
 import pytest
+from django.apps import apps
 from django.db import transaction
 
 from audit.exceptions import SamePerson
 from audit.models import Approval, AuditEntry
-from common import clock
+from common import clock, privacy
 from common.exceptions import OwnMatter
 from membership.services.points import adjust_points
 from orders.services import give_credit, pay_out_credit, refund
@@ -180,6 +182,33 @@ def test_the_owner_of_a_small_shop_works_alone(alice, olga):
     staff("seth", "wallet.approve_by_hand")
     with pytest.raises(SecondPersonNeeded):
         adjust(alice, "3000.00", olga, "b")
+
+
+def test_who_leaves_is_named_neither_in_the_log_nor_beside_the_acts(alice, fay, seth):
+    alice.display_name = name = "kanarienvogel-13800001234"
+    alice.save(update_fields=["display_name"])
+    adjust(alice, "600.00", fay, "a")
+    with pytest.raises(SecondPersonNeeded):
+        adjust(alice, "500.00", fay, "b")
+    pages = ["/admin/wallet/byhand/", "/admin/wallet/byhandapproval/"]
+    desk = at_desk(seth)
+    assert all(name in desk.get(page).content.decode() for page in pages), "staff see whose money it is"
+    privacy.erase(alice)
+    rows = [*AuditEntry.objects.values(), *Approval.objects.values(), *ByHand.objects.values()]
+    assert [row for row in rows if name in str(row)] == []
+    assert (ByHand.objects.get().owner_id, Approval.objects.get().detail["owner"]) == (alice.pk, alice.pk)
+
+
+def test_names_that_were_written_before_are_forgotten(alice, fay, seth):
+    adjust(alice, "600.00", fay, "a")
+    with pytest.raises(SecondPersonNeeded):
+        adjust(alice, "500.00", fay, "b")
+    ByHand.objects.update(target="用户 alice", owner_id=None)
+    asked = Approval.objects.get()
+    Approval.objects.update(detail={**asked.detail, "name": "alice"})
+    import_module("wallet.migrations.0013_acts_by_hand_name_no_member").forget_names(apps, None)
+    assert ByHand.objects.values_list("target", "owner_id").get() == (f"#{alice.pk}", alice.pk)
+    assert Approval.objects.get().detail == asked.detail
 
 
 def test_at_the_desk(alice, fay, seth):

@@ -5,7 +5,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.fields.json import KeyTextTransform
+from django.db.models.functions import Cast, Coalesce, NullIf
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -35,16 +37,29 @@ TONES = {
 }
 
 
+def with_owner(rows: QuerySet, number: str) -> QuerySet:
+    """The rows with `owner_name`, what the member of this number is called today: nothing that tells of them is stored."""
+    name = Coalesce(NullIf(F("display_name"), Value("")), F("username"))
+    return rows.annotate(owner_name=Subquery(User.objects.filter(pk=OuterRef(number)).values_list(name)[:1]))
+
+
 @admin.register(ByHand)
 class ByHandAdmin(ReadOnlyAdmin):
-    list_display = ["shown_at", "act", "shown_amount", "target", "actor", "seconded"]
+    list_display = ["shown_at", "act", "shown_amount", "target", "owner", "actor", "seconded"]
     list_filter = ["act", ("at", DayRangeFilter)]
     list_select_related = ["actor"]
     search_fields = ["^actor__username", "=ref"]
     search_help_text = _("按操作者的开头或业务编号精确查找")
     ordering = ["-id"]
-    fields = ["shown_at", "act", "shown_amount", "target", "actor", "ref", "seconded"]
-    export_columns = ["at", "act", "amount", "target", "actor", "ref", "approval_id"]
+    fields = ["shown_at", "act", "shown_amount", "target", "owner", "actor", "ref", "seconded"]
+    export_columns = ["at", "act", "amount", "target", "owner", "actor", "ref", "approval_id"]
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ByHand]:
+        return with_owner(super().get_queryset(request), "owner_id")
+
+    @display(description=_("归属"))
+    def owner(self, row: ByHand) -> str:
+        return row.owner_name or "–"
 
     @display(description=_("时间"), ordering="at")
     def shown_at(self, row: ByHand):
@@ -72,6 +87,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
         "act",
         "shown_amount",
         "what",
+        "goes_to",
         "shown_reason",
         "asked_by",
         "asked",
@@ -100,6 +116,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
         "act",
         "amount",
         "what",
+        "goes_to",
         "reason",
         "asked_by",
         "asked_at",
@@ -111,7 +128,9 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
     has_decide_permission = allowed(hands.MAY_APPROVE)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ByHandApproval]:
-        return super().get_queryset(request).filter(kind=hands.KIND)
+        asked = super().get_queryset(request).filter(kind=hands.KIND)
+        number = Cast(KeyTextTransform("owner", "detail"), BigIntegerField())
+        return with_owner(asked.annotate(owner_number=number), "owner_number")
 
     def fitting_acts(self, approval: ByHandApproval, user: User) -> Collection[str]:
         waits = approval.state == Approval.State.ASKED and user.pk not in (approval.asked_by_id, approval.owner_id)
@@ -136,8 +155,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
     @display(description=_("归属"))
     def goes_to(self, approval: ByHandApproval) -> str:
         """Which member and which order: what the second person agrees to, and what may be done then."""
-        member = User.objects.filter(pk=approval.owner_id).first()
-        return " · ".join(filter(None, [str(member or ""), approval.order])) or "–"
+        return " · ".join(filter(None, [approval.owner_name, approval.order])) or "–"
 
     @display(description=_("原因"))
     def shown_reason(self, approval: ByHandApproval) -> str:

@@ -49,11 +49,16 @@ class Word:
     address: str | None = None
 
     @property
+    def name(self) -> str:
+        """What stays in the log and in lists for good: a member by number, whose name may go."""
+        return f"#{self.target.pk}" if isinstance(self.target, User) else str(self.target)
+
+    @property
     def detail(self) -> dict:
         return {
             "act": str(self.act),
             "amount": f"{self.amount:.2f}",
-            "name": str(self.target)[:100],
+            "name": self.name[:100],
             "owner": self.owner_id or 0,
             "order": self.order,
         }
@@ -103,7 +108,7 @@ def _count(word: Word, at: datetime) -> None:
         act=word.act,
         actor=word.actor,
         amount=word.amount,
-        target=f"{word.target._meta.verbose_name} {word.target}"[:200],
+        target=f"{word.target._meta.verbose_name} {word.name}"[:200],
         owner_id=word.owner_id,
         approval_id=approval_id,
         at=at,
