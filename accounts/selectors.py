@@ -35,6 +35,11 @@ def staff_with(permission: str) -> QuerySet[User]:
     return User.objects.filter(holds, is_staff=True, is_active=True).distinct()
 
 
+def is_alone(actor: User, permission: str) -> bool:
+    """Whether a superuser has nobody to ask: no other has the right to agree."""
+    return actor.is_superuser and not staff_with(permission).exclude(pk=actor.pk).exists()
+
+
 def export_of(user: User) -> DataExport | None:
     """The newest copy of a member's data, made or being made; without its content."""
     return user.data_exports.defer("content").order_by("-pk").first()

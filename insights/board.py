@@ -36,8 +36,9 @@ from membership.models import Difference, TierDecision
 from membership.selectors import open_differences
 from orders.models import Dispute, Order
 from orders.selectors import overdue_disputes, stuck_orders, waiting_disputes
-from payments.models import NotifyLog, PaymentAttempt, ReconciliationCase, Refund
+from payments.models import ChannelChange, NotifyLog, PaymentAttempt, ReconciliationCase, Refund
 from payments.selectors import held_notifies, live_cases, parked_attempts, parked_refunds
+from payments.services.channel_changes import KIND as CHANNEL
 from wallet.models import ByHandApproval
 from wallet.services.hands import KIND as BY_HAND
 
@@ -287,6 +288,13 @@ def _by_hand(board: Board, user: User) -> None:
         board.todo.append(_todo("by_hand", _("待复核的大额手工款项"), count, address, _("超过单人每日限额")))
 
 
+def _channels(board: Board, user: User) -> None:
+    count = open_approvals(CHANNEL, at=board.period.at)
+    if count:
+        address = _list("payments_channelchange", approval__state__exact="asked")
+        board.todo.append(_todo("channel_changes", _("待复核的渠道变更"), count, address, _("批准之后才会生效")))
+
+
 def _chain(board: Board, user: User) -> None:
     count = alarming_checks().count()
     if count:
@@ -310,6 +318,7 @@ PARTS: list[tuple[type[Model], Callable[[Board, User], None]]] = [
     (Delivery, _deliveries),
     (KeyExport, _exports),
     (ByHandApproval, _by_hand),
+    (ChannelChange, _channels),
     (ChainCheck, _chain),
 ]
 

@@ -108,6 +108,7 @@ GROUPS: list[tuple[Any, list[Entry]]] = [
             Entry(pgettext_lazy("plural", "提现"), "outbound", "payments.Withdrawal"),
             Entry(pgettext_lazy("plural", "收款账号"), "contact_page", "payments.PayoutAccount"),
             Entry(pgettext_lazy("plural", "支付渠道"), "account_balance", "payments.Channel"),
+            Entry(pgettext_lazy("plural", "渠道变更"), "approval", "payments.ChannelChange"),
             Entry(pgettext_lazy("plural", "支付通知"), "notifications_active", "payments.NotifyLog"),
             Entry(pgettext_lazy("plural", "对账"), "fact_check", "payments.Reconciliation"),
             Entry(pgettext_lazy("plural", "对账差异"), "rule_folder", "payments.ReconciliationCase"),

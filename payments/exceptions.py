@@ -4,6 +4,20 @@ from common.exceptions import BadInput, Conflict, NotFound
 from wallet.exceptions import ConfirmationNeeded
 
 
+class ChangeWaits(Conflict):
+    """A second person looks at the channel as it is to be: it does not become another meanwhile."""
+
+    code = "change_waits"
+    message = _("这个渠道有一项变更正在等待复核；请先在“渠道变更”里批准、拒绝或撤回")
+
+
+class ChannelMoved(Conflict):
+    """The channel is not any more what it was when a change of it was asked for."""
+
+    code = "channel_moved"
+    message = _("渠道在申请之后已经变动，这项变更不再适用；请拒绝后重新申请")
+
+
 class AttemptNotFound(NotFound):
     code = "payment_not_found"
     message = _("没有找到这笔支付")

@@ -11,7 +11,7 @@ from payments.bepusdt.provider import BepusdtAccount, BepusdtProvider
 from payments.epay.provider import EpayAccount, EpayMode, EpayProvider
 from payments.epay.provider_v2 import EpayV2Account, EpayV2Provider
 from payments.epay.signing import SignMode
-from payments.models import Channel, PaymentAttempt, PlatformCertificate
+from payments.models import Channel, ChannelChange, PaymentAttempt, PlatformCertificate
 from payments.providers import Device, Foreign, Provider
 from payments.stripe.provider import YUAN, StripeAccount, StripeProvider, read_rate
 from payments.wechat.oauth import OfficialAccount
@@ -36,6 +36,11 @@ WORKS_INSIDE = {
 def credentials_label(channel: Channel) -> str:
     """What binds sealed credentials to their row."""
     return f"payments_channel:{channel.code}"
+
+
+def change_label(change: ChannelChange) -> str:
+    """What binds the secrets of a change that waits to their row."""
+    return f"payments_channelchange:{change.channel_id}:{change.approval_id}"
 
 
 def secrets_of(channel: Channel) -> dict[str, str]:

@@ -16,6 +16,7 @@ def of_payer(user: Any) -> Q:
 nobodys(
     "the shop's own",
     "payments.Channel",
+    "payments.ChannelChange",
     "payments.PlatformCertificate",
     "payments.BonusRule",
     "payments.WithdrawalRules",

@@ -69,6 +69,21 @@ def approve(
     return approval
 
 
+def approve_and_use(*, approval_id: int, actor: Any, address: str | None = None) -> Approval:
+    """Grant what is done by the grant itself, in the caller's transaction of doing it. Locks the approval.
+
+    Raises what `approve` raises.
+    """
+    with transaction.atomic():
+        at = clock.now()
+        approval = _locked(approval_id, State.APPROVED, at)
+        check_two_persons(approval.asked_by_id, actor, at=at)
+        approval.usable_from = at
+        _decide(approval, State.USED, actor, at)
+        _record(approval, "approval.approve", actor, at, address)
+    return approval
+
+
 def refuse(*, approval_id: int, actor: Any, reason: str, address: str | None = None) -> Approval:
     """Turn it down. Locks the approval. Raises SamePerson for who asked (they cancel), ApprovalMoved, ReasonNeeded."""
     reason = read_reason(reason, most=MAX_REASON)
@@ -153,7 +168,7 @@ def _locked(approval_id: int, to: str, at: datetime) -> Approval:
 def _decide(approval: Approval, state: str, actor: Any, at: datetime) -> None:
     approval.state = state
     approval.decided_by_id, approval.decided_by, approval.decided_at = actor.pk, actor.get_username()[:150], at
-    if state == State.REFUSED:
+    if state in (State.REFUSED, State.USED):
         approval.closed_at = at
     approval.save()
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -24,12 +24,14 @@ from unfold.widgets import (
 from common import clock
 from common.admin import ModelAdmin, chip, display
 from common.texts import listed
+from payments.exceptions import ChangeWaits
 from payments.gateways import secrets_of
 from payments.models import Channel
 from payments.options import PROFILES, Option
 from payments.providers import Device
 from payments.selectors import is_open
-from payments.services import channel_problems, save_channel
+from payments.services import change_channel, channel_problems
+from payments.services.channel_changes import waiting_changes
 
 DEVICES = [
     (Device.PC, _("电脑")),
@@ -133,6 +135,8 @@ class ChannelForm(forms.ModelForm):
         if not self.errors:
             for name, problem in channel_problems(channel=self.instance, secrets=self.secrets()).items():
                 self.add_error(name if name in self.fields else None, problem)
+            if self.instance.pk and waiting_changes(self.instance).exists():
+                self.add_error(None, str(ChangeWaits()))
 
     def secrets(self) -> dict[str, str]:
         return {one.name: self.cleaned_data[one.name] for one in PROFILES[self.protocol].options if one.secret}
@@ -209,7 +213,22 @@ class ChannelAdmin(ModelAdmin):
         return ["code", "notify_address"] if obj is not None else []
 
     def save_model(self, request: HttpRequest, obj: Channel, form: ChannelForm, change: bool) -> None:
-        save_channel(channel=obj, secrets=form.secrets())
+        who = {"actor": request.user, "address": request.client_address}
+        request.asked_change = change_channel(channel=obj, secrets=form.secrets(), **who)
+
+    def response_add(self, request: HttpRequest, obj: Channel, post_url_continue: str | None = None) -> HttpResponse:
+        said = _("渠道已保存，还没有启用：另一名员工在“渠道变更”里批准之后启用。")
+        return self._asked(request, said) or super().response_add(request, obj, post_url_continue)
+
+    def response_change(self, request: HttpRequest, obj: Channel) -> HttpResponse:
+        said = _("已提交复核，渠道还没有变动：另一名员工在“渠道变更”里批准之后，这次填写的内容才会生效。")
+        return self._asked(request, said) or super().response_change(request, obj)
+
+    def _asked(self, request: HttpRequest, said: Any) -> HttpResponse | None:
+        if request.asked_change is None:
+            return None
+        messages.warning(request, said)
+        return redirect("admin:payments_channel_changelist")
 
     @display(description=_("通知地址"))
     def notify_address(self, channel: Channel) -> str:

@@ -1,6 +1,7 @@
 """Channels and attempts, what top-ups bring on top, and withdrawals."""
 
 from payments.models.bonuses import BonusGrant, BonusRule, TopUpRefund
+from payments.models.changes import ChannelChange
 from payments.models.notifies import GatewayTransaction, NotifyLog
 from payments.models.paying import Channel, PaymentAttempt, PlatformCertificate, TopUp
 from payments.models.refunds import Refund, RefundMove
@@ -12,6 +13,7 @@ __all__ = [
     "BonusRule",
     "CaseMove",
     "Channel",
+    "ChannelChange",
     "GatewayTransaction",
     "NotifyLog",
     "PaymentAttempt",

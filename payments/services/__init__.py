@@ -1,5 +1,11 @@
 from payments.services.applying import apply_payment, apply_second
 from payments.services.asking import ask_attempt, ask_due_attempts, ask_parked_again, expect_news, recheck_attempt
+from payments.services.channel_changes import (
+    approve_channel_change,
+    cancel_channel_change,
+    change_channel,
+    refuse_channel_change,
+)
 from payments.services.channels import channel_problems, save_channel
 from payments.services.closing import close_attempt, close_due_attempts
 from payments.services.held import book_held, dismiss_notify, note_unpaid
@@ -35,6 +41,7 @@ from payments.services.withdrawing import (
 __all__ = [
     "apply_payment",
     "apply_second",
+    "approve_channel_change",
     "approve_withdrawal",
     "ask_attempt",
     "ask_due_attempts",
@@ -45,7 +52,9 @@ __all__ = [
     "assign_to_order",
     "begin_refund",
     "book_held",
+    "cancel_channel_change",
     "cancel_withdrawal",
+    "change_channel",
     "channel_problems",
     "close_attempt",
     "close_due_attempts",
@@ -68,6 +77,7 @@ __all__ = [
     "receive_notify",
     "recheck_attempt",
     "refund_top_up",
+    "refuse_channel_change",
     "refuse_payout_account",
     "reject_withdrawal",
     "return_payment",

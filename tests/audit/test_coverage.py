@@ -32,7 +32,6 @@ ELSEWHERE = {
     "orders.services.disputes.deciding.may_decide": "a question",
     "orders.services.disputes.opening.open_dispute": "a buyer's own word; the case's history has it",
     "wallet.services.hands.done_alone": "a question",
-    "wallet.services.hands.is_alone": "a question",
     "wallet.services.ledger.adjust": "an entry of the ledger; adjust_by_staff records",
     "wallet.services.ledger.post": "an entry of the ledger, which is append-only itself",
     "wallet.services.ledger.refund_sale": "an entry of the ledger; orders record the refund",

@@ -67,6 +67,7 @@ MENUS = {
         *REBATES,
         "用户",
         "支付渠道",
+        "渠道变更",
         *MONEY_RULES,
     ],
     "会员运营": [*MEMBERS, *RULES, *EARNING, *COUPONS, *REBATES, *WIN_BACK, "生日", "商品", "充值赠送", "赠送记录"],
