@@ -74,7 +74,9 @@ class GatewayTransaction(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="+", verbose_name=_("支付渠道"))
+    channel = models.ForeignKey(
+        Channel, on_delete=models.PROTECT, db_index=False, related_name="+", verbose_name=_("支付渠道")
+    )
     gateway = models.CharField(_("网关"), max_length=255)
     merchant = models.CharField(_("商户号"), max_length=60, blank=True)
     provider_txn = models.CharField(_("渠道流水号"), max_length=64)
@@ -95,6 +97,7 @@ class GatewayTransaction(models.Model):
             ),
             models.CheckConstraint(condition=Q(amount__gt=0), name="transaction_positive"),
         ]
+        indexes = [models.Index(fields=["channel", "booked_at"], name="transaction_channel_booked")]
         triggers = [pgtrigger.Protect(name="append_only", operation=pgtrigger.Update | pgtrigger.Delete)]
 
     def __str__(self) -> str:

@@ -8,16 +8,22 @@ from decimal import Decimal
 from common.money import ZERO, round_money
 from payments.reconciling.rows import YUAN
 
+# What tells money of ours from all other: the attempt whose first payment it is, else the gateway's transaction.
+Mark = int | str
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ours:
-    """A payment attempt. `amount` and `at` are what was booked and when; None while it is not paid.
+    """A payment attempt, or further money under its number, or (without an attempt) money that nobody expected, which the
+    transfer `transfer_id` booked. `amount` and `at` are what was booked and when; None while it is not paid.
 
     `foreign` of `currency` is what the gateway was to ask for in place of `asked` yuan, at `rate` yuan for one.
     """
 
-    attempt_id: int
+    attempt_id: int | None
     number: str
+    is_further: bool = False
+    transfer_id: int | None = None
     txn: str = ""
     amount: Decimal | None = None
     asked: Decimal = ZERO
@@ -26,6 +32,15 @@ class Ours:
     currency: str = ""
     foreign: Decimal | None = None
     rate: Decimal | None = None
+
+    @property
+    def mark(self) -> Mark:
+        return self.txn if self.is_further or self.attempt_id is None else self.attempt_id
+
+    @property
+    def reference(self) -> str:
+        """What a case is called when no statement shows it."""
+        return self.txn if self.is_further else self.number
 
     @property
     def is_paid(self) -> bool:
@@ -60,27 +75,27 @@ class OurRefund:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """What the statement on the other side of a border showed: attempts of our days, and those that it misses itself."""
+    """What the statement on the other side of a border showed: money of our days, and what it misses itself."""
 
-    beyond: Collection[int]
-    waiting: Collection[int]
+    beyond: Collection[Mark]
+    waiting: Collection[Mark]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Books:
     """Our side of a comparison.
 
-    `unclaimed` finds the transfer that booked a gateway's transaction as money that nobody expected; `second` what was booked
-    of a transaction whose number had been paid before. `beyond` are attempts that other statements showed outside their own
-    days. `before` and `after` are the neighbours, None where none was compared yet. `fee_rate` zero: nobody said what the
-    gateway takes, so fees are not compared.
+    `further` is money beside the first payments of attempts. `unclaimed` finds the transfer that booked a gateway's transaction
+    as money that nobody expected. `beyond` is what other statements showed outside their own days. `before` and `after` are
+    the neighbours, None where none was compared yet. `fee_rate` zero: nobody said what the gateway takes, so fees are not
+    compared.
     """
 
     attempts: Sequence[Ours]
+    further: Sequence[Ours] = ()
     refunds: Sequence[OurRefund] = ()
     unclaimed: Mapping[str, int] = field(default_factory=dict)
-    second: Mapping[str, Decimal] = field(default_factory=dict)
-    beyond: Collection[int] = ()
+    beyond: Collection[Mark] = ()
     before: Neighbour | None = None
     after: Neighbour | None = None
     fee_rate: Decimal = ZERO

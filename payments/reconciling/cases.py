@@ -14,6 +14,7 @@ from common import clock
 from common.exceptions import BadInput, Conflict
 from common.locks import lock, lock_name, lock_one
 from payments.models import Channel
+from payments.reconciling.books import Mark
 from payments.reconciling.checking import PREVIEW_FOR, PreviewOld, RunMoved, from_json
 from payments.reconciling.comparing import Difference
 from payments.reconciling.models import CaseMove, Reconciliation, ReconciliationCase
@@ -183,10 +184,15 @@ def _close_agreeing(run: Reconciliation, differences: Sequence[Difference], at: 
     of_days = Q(day__gte=run.first_day, day__lte=run.last_day)
     missed = Q(kind=ReconciliationCase.Kind.MISSING, aspect=ReconciliationCase.Aspect.PAYMENT)
     for case in lock(live.filter(of_days | missed)):
-        shown = case.kind == ReconciliationCase.Kind.MISSING and case.attempt_id in seen
+        shown = case.kind == ReconciliationCase.Kind.MISSING and _mark(case) in seen
         covered = run.first_day <= case.day <= run.last_day
         if (shown or covered) and _key(case.kind, case.aspect, case.reference) not in still:
             _move(case, State.EXPLAINED, note=AGREES, at=at)
+
+
+def _mark(case: ReconciliationCase) -> Mark | None:
+    """What tells the payment that is missing: those that are not the first of an attempt go by their transaction."""
+    return case.attempt_id if case.reference == case.ours.get("number") else case.ours.get("txn")
 
 
 def _move(

@@ -85,7 +85,7 @@ def check_statement(
             last_day=period.last,
             **_counts(found),
             found=[as_json(one) for one in found.differences],
-            borders={name: sorted(getattr(found, name)) for name in ("beyond", "waiting", "seen")},
+            borders={name: sorted(getattr(found, name), key=str) for name in ("beyond", "waiting", "seen")},
             created_by_id=actor.pk if actor else None,
             created_at=clock.now(),
         )

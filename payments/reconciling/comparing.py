@@ -1,7 +1,7 @@
 """Theirs against ours, and what differs. Pure: no database, no clock.
 
 Days have borders, and the same payment may lie on either side of one: the gateway counts when it was paid, we when we heard
-of it. So an attempt near a border that this statement does not show is missing only when the statement on the other side
+of it. So a payment near a border that this statement does not show is missing only when the statement on the other side
 does not show it either; until that one was compared, it waits.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 
 from common.clock import day_of
 from common.money import CENT, ZERO, round_money
-from payments.reconciling.books import Books, Neighbour, OurRefund, Ours
+from payments.reconciling.books import Books, Mark, Neighbour, OurRefund, Ours
 from payments.reconciling.models import ReconciliationCase
 from payments.reconciling.rows import YUAN, Kind, Period, Row, State
 
@@ -43,7 +43,7 @@ class Difference:
 
 @dataclass
 class Compared:
-    """What came of it. `seen` are the attempts that the statement shows; `beyond` those of them outside its days. `outside`
+    """What came of it. `seen` is the money of ours that the statement shows; `beyond` what of it is outside its days. `outside`
     rows are of other days than were asked for, and were not compared."""
 
     rows: int = 0
@@ -51,9 +51,9 @@ class Compared:
     their_amount: Decimal = ZERO
     our_amount: Decimal = ZERO
     differences: list[Difference] = field(default_factory=list)
-    seen: set[int] = field(default_factory=set)
-    beyond: set[int] = field(default_factory=set)
-    waiting: set[int] = field(default_factory=set)
+    seen: set[Mark] = field(default_factory=set)
+    beyond: set[Mark] = field(default_factory=set)
+    waiting: set[Mark] = field(default_factory=set)
     outside: int = 0
 
 
@@ -107,11 +107,17 @@ def _texts(facts: Mapping[str, Any]) -> dict[str, str]:
 class _Comparison:
     def __init__(self, books: Books, period: Period, progress: Progress | None, *, whole: bool) -> None:
         self.books, self.period, self.progress, self.whole = books, period, progress, whole
-        self.by_number = {one.number: one for one in books.attempts}
-        self.by_txn = {one.txn: one for one in books.attempts if one.txn}
+        self.booked = [*books.attempts, *books.further]
+        known = [one for one in self.booked if one.attempt_id is not None]
+        self.by_txn = {one.txn: one for one in known if one.txn}
+        # First payments before further ones.
+        self.by_number: dict[str, list[Ours]] = defaultdict(list)
+        for one in known:
+            self.by_number[one.number].append(one)
+        self.unexpected = {one.txn: one for one in books.further if one.attempt_id is None}
         self.found = Compared()
-        # Attempts whose row was compared; a second one is a second payment.
-        self.compared: set[int] = set()
+        # Payments whose row was compared; another one is a further payment.
+        self.compared: set[Mark] = set()
         self.references: dict[tuple, int] = defaultdict(int)
 
     def run(self, rows: Sequence[Row]) -> Compared:
@@ -144,8 +150,19 @@ class _Comparison:
         # Near the border, what we know is the neighbour's; a statement's other rows are in no other one.
         return self.whole and (ours is None or not self._is_near(row))
 
+    def _ours(self, row: Row) -> Ours | None:
+        """The payment that a row is about. Where a statement tells no transactions, that of its amount among several."""
+        if row.txn and row.txn in self.by_txn:
+            return self.by_txn[row.txn]
+        some = self.by_number.get(row.number) or [None]
+        if row.txn or len(some) == 1:
+            return some[0]
+        return min(some, key=lambda one: (one.mark in self.compared, one.booked_in(row.currency) != row.amount))
+
     def _payment(self, row: Row, known_rows: dict[tuple, int]) -> None:
-        ours = (self.by_txn.get(row.txn) if row.txn else None) or self.by_number.get(row.number)
+        ours = self._ours(row)
+        if row.txn in self.unexpected and row.state != State.UNPAID:
+            self._see(self.unexpected[row.txn])
         if not self._is_of_period(row, ours):
             # Its facts are for the statement of its own day; here it only shows that the payment is not missing.
             if ours is not None and row.state != State.UNPAID:
@@ -158,18 +175,16 @@ class _Comparison:
         self.found.their_amount += amount
         key = (row.txn, row.number if not row.txn else "")
         known_rows[key] += 1
-        if known_rows[key] > 1:
+        if known_rows[key] > (1 if row.txn else max(1, len(self.by_number.get(row.number, ())))):
             self._add_row(CaseKind.DUPLICATE, Aspect.ROW, row, amount, again=known_rows[key])
         elif ours is None:
             self._add_row(CaseKind.EXTRA, Aspect.UNKNOWN, row, amount)
         elif not ours.is_paid:
             self._add_row(CaseKind.EXTRA, Aspect.UNPAID, row, amount, ours)
-        elif row.txn != ours.txn and self.books.second.get(row.txn) == amount:
-            self.found.matched += 1
-        elif ours.attempt_id in self.compared:
+        elif ours.mark in self.compared:
             self._add_row(CaseKind.DUPLICATE, Aspect.TWICE, row, amount, ours)
         else:
-            self.compared.add(ours.attempt_id)
+            self.compared.add(ours.mark)
             self._see(ours)
             self._facts(row, ours)
 
@@ -179,14 +194,14 @@ class _Comparison:
         if row.txn and ours.txn and row.txn != ours.txn:
             # Another try of the buyer under the same number, which came to nothing.
             return
-        self.compared.add(ours.attempt_id)
+        self.compared.add(ours.mark)
         self._see(ours)
         self._add_row(CaseKind.DIFFERENT, Aspect.STATE, row, -(ours.amount or ZERO), ours)
 
     def _see(self, ours: Ours) -> None:
-        self.found.seen.add(ours.attempt_id)
+        self.found.seen.add(ours.mark)
         if ours.at is not None and not self.period.holds(ours.at):
-            self.found.beyond.add(ours.attempt_id)
+            self.found.beyond.add(ours.mark)
 
     def _facts(self, row: Row, ours: Ours) -> None:
         """What both sides say of a payment that both know."""
@@ -215,7 +230,9 @@ class _Comparison:
             told = row.refunded or row.amount
         if told is None:
             return
-        own = sum((one.amount for one in self.books.refunds if one.payment == ours.number), ZERO)
+        # We have only first payments given back.
+        mine = () if ours.is_further else self.books.refunds
+        own = sum((one.amount for one in mine if one.payment == ours.number), ZERO)
         told = ours.in_yuan(told, row.currency)
         # A part of foreign money is rounded to its own cents.
         if abs(told - own) > (ZERO if row.currency == YUAN or ours.rate is None else ours.rate * CENT):
@@ -228,7 +245,7 @@ class _Comparison:
             left[one.payment].append(one)
         known: set[tuple] = set()
         for row in rows:
-            ours = (self.by_txn.get(row.txn) if row.txn else None) or self.by_number.get(row.number)
+            ours = self._ours(row)
             payment = ours.number if ours else row.number
             key = (row.refund_number, payment or row.txn, row.amount if not row.refund_number else None)
             if row.refund_number and key in known:
@@ -256,7 +273,7 @@ class _Comparison:
         # A file without any refund row may be one that never lists them.
         for one in (one for ones in left.values() for one in ones if rows and self._is_well_inside(one.at)):
             facts = _texts({"number": one.payment, "refund_number": one.number, "refunded": one.amount, "at": one.at})
-            attempt = self.by_number.get(one.payment)
+            attempt = next(iter(self.by_number.get(one.payment, ())), None)
             self._add(
                 kind=CaseKind.MISSING,
                 aspect=Aspect.REFUND,
@@ -272,14 +289,14 @@ class _Comparison:
 
     def _missing(self) -> None:
         start, end = self.period.start, self.period.end
-        for ours in self.books.attempts:
+        for ours in self.booked:
             at = ours.at
             if not ours.is_paid or at is None:
                 continue
             inside = start <= at < end
             if inside:
                 self.found.our_amount += ours.amount or ZERO
-            if ours.attempt_id in self.found.seen or ours.attempt_id in self.books.beyond:
+            if ours.mark in self.found.seen or ours.mark in self.books.beyond:
                 continue
             if abs(at - start) < TOLERANCE:
                 self._at_border(ours, inside, self.books.before)
@@ -291,8 +308,8 @@ class _Comparison:
     def _at_border(self, ours: Ours, inside: bool, neighbour: Neighbour | None) -> None:
         if neighbour is None:
             if inside:
-                self.found.waiting.add(ours.attempt_id)
-        elif inside or ours.attempt_id in neighbour.waiting:
+                self.found.waiting.add(ours.mark)
+        elif inside or ours.mark in neighbour.waiting:
             # Inside: what the neighbour showed of our days is in `beyond`, and was passed over already.
             self._miss(ours)
 
@@ -300,10 +317,11 @@ class _Comparison:
         self._add(
             kind=CaseKind.MISSING,
             aspect=Aspect.PAYMENT,
-            reference=ours.number,
+            reference=ours.reference,
             day=day_of(ours.at) if ours.at else self.period.first,
             amount=-(ours.amount or ZERO),
             attempt_id=ours.attempt_id,
+            transfer_id=ours.transfer_id,
             ours=our_facts(ours),
         )
 

@@ -44,7 +44,7 @@ class Reconciliation(models.Model):
     outside = models.PositiveIntegerField(_("其他日期的行（未核对）"), default=0, db_default=0)
     their_amount = models.DecimalField(_("渠道收款合计"), max_digits=14, decimal_places=2, default=0)
     our_amount = models.DecimalField(_("我方收款合计"), max_digits=14, decimal_places=2, default=0)
-    # What was found, until it is confirmed; and which attempts lie near its borders (payments.reconciling.comparing).
+    # What was found, until it is confirmed; and which payments lie near its borders (payments.reconciling.comparing).
     found = models.JSONField(_("差异"), default=list)
     borders = models.JSONField(_("跨日支付单"), default=dict)
     created_by_id = models.BigIntegerField(_("操作者编号"), null=True)

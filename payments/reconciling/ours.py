@@ -1,15 +1,14 @@
 """Our side of a comparison, read from the database."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from itertools import islice
 
 from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from payments.models import Channel, GatewayTransaction, PaymentAttempt, Refund
-from payments.reconciling.books import Books, Neighbour, OurRefund, Ours
+from payments.reconciling.books import Books, Mark, Neighbour, OurRefund, Ours
 from payments.reconciling.comparing import TOLERANCE
 from payments.reconciling.models import Reconciliation
 from payments.reconciling.rows import Period, Row
@@ -56,8 +55,8 @@ def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
     numbers = {row.number for row in rows if row.number}
     txns = {row.txn for row in rows if row.txn}
     mine = PaymentAttempt.objects.filter(channel=channel)
-    window = Q(paid_at__gte=period.start - TOLERANCE, paid_at__lt=period.end + TOLERANCE)
-    found = {one.attempt_id: one for one in _attempts(mine.filter(window))}
+    window = (period.start - TOLERANCE, period.end + TOLERANCE)
+    found = {one.attempt_id: one for one in _attempts(mine.filter(paid_at__gte=window[0], paid_at__lt=window[1]))}
     for some in _chunks(numbers):
         found.update((one.attempt_id, one) for one in _attempts(mine.filter(number__in=some)))
     for some in _chunks(txns):
@@ -66,8 +65,8 @@ def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
     return Books(
         attempts=list(found.values()),
         refunds=our_refunds(channel, period, numbers | {one.number for one in found.values()}),
+        further=_further(channel, window, numbers, txns),
         unclaimed=_unclaimed(channel, txns),
-        second=_second(channel, txns),
         beyond=_beyond(runs, period),
         before=_neighbour(runs.filter(first_day__lt=period.first, last_day__gte=period.first - timedelta(days=1))),
         after=_neighbour(runs.filter(last_day__gt=period.last, first_day__lte=period.last + timedelta(days=1))),
@@ -109,22 +108,42 @@ def _unclaimed(channel: Channel, txns: Iterable[str]) -> dict[str, int]:
     return found
 
 
-def _second(channel: Channel, txns: Iterable[str]) -> dict[str, Decimal]:
-    """What was booked, by the gateway's transaction, of numbers that were paid twice."""
-    mine = GatewayTransaction.objects.filter(channel=channel, attempt__isnull=False)
-    found: dict[str, Decimal] = {}
+def _further(
+    channel: Channel, window: tuple[datetime, datetime], numbers: Iterable[str], txns: Iterable[str]
+) -> list[Ours]:
+    """What was booked beside the first payments of attempts: of numbers that were paid twice, and what nobody expected."""
+    unlike_first = Q(attempt=None) | ~Q(provider_txn=F("attempt__provider_txn"))
+    mine = GatewayTransaction.objects.filter(unlike_first, channel=channel)
+    found = {one.txn: one for one in _transactions(mine.filter(booked_at__gte=window[0], booked_at__lt=window[1]))}
+    for some in _chunks(numbers):
+        found.update((one.txn, one) for one in _transactions(mine.filter(attempt__number__in=some)))
     for some in _chunks(txns):
-        further = mine.filter(provider_txn__in=some).exclude(provider_txn=F("attempt__provider_txn"))
-        found.update(further.values_list("provider_txn", "amount"))
-    return found
+        found.update((one.txn, one) for one in _transactions(mine.filter(provider_txn__in=some)))
+    return list(found.values())
 
 
-def _beyond(runs, period: Period) -> set[int]:
-    """Attempts that statements of days around showed, though we booked them on other days."""
+def _transactions(found: QuerySet[GatewayTransaction]) -> Iterator[Ours]:
+    rows = list(found.select_related("attempt"))
+    strange = [row.transfer_id for row in rows if row.attempt is None]
+    numbers = dict(Transfer.objects.filter(pk__in=strange).values_list("pk", "memo"))
+    for row in rows:
+        facts = {"txn": row.provider_txn, "amount": row.amount, "at": row.booked_at, "is_further": True}
+        if row.attempt is None:
+            number = numbers.get(row.transfer_id, "")
+            yield Ours(attempt_id=None, number=number, transfer_id=row.transfer_id, asked=row.amount, **facts)
+            continue
+        one = row.attempt
+        asked = {"number": one.number, "asked": one.amount, "state": one.state}
+        foreign = {"currency": one.currency, "foreign": one.currency_amount, "rate": one.rate}
+        yield Ours(attempt_id=one.pk, **asked, **foreign, **facts)
+
+
+def _beyond(runs, period: Period) -> set[Mark]:
+    """What statements of days around showed, though we booked it on other days."""
     others = runs.filter(last_day__gte=period.first - OTHER_DAYS, first_day__lte=period.last + OTHER_DAYS).exclude(
         first_day__gte=period.first, last_day__lte=period.last
     )
-    return {pk for borders in others.values_list("borders", flat=True) for pk in borders.get("beyond", ())}
+    return {mark for borders in others.values_list("borders", flat=True) for mark in borders.get("beyond", ())}
 
 
 def _neighbour(runs) -> Neighbour | None:

@@ -20,6 +20,7 @@ from payments.reconciling.checking import TooManyDifferences, check_statement, f
 from payments.reconciling.models import CaseMove, Reconciliation
 from payments.reconciling.rows import Period, StatementError
 from payments.services import apply_second
+from payments.services.applying import book_unclaimed
 from tests.desk import staff
 from tests.payments.statements import (
     DAY,
@@ -385,6 +386,87 @@ def test_money_that_nobody_expected_leads_to_its_transfer(channel, paid):
     reconcile(channel, epay([*(entry_of(one) for one in paid), Entry("P-NONE", "T-STRANGE", Decimal("5.00"))]))
     case = ReconciliationCase.objects.get()
     assert (case.kind, case.aspect, case.transfer_id) == ("extra", "unknown", transfer.pk)
+
+
+class TestMoneyBesideFirstPayments:
+    """A second payment of a number, and money that nobody expected: booked, so a statement has to show it."""
+
+    @pytest.fixture(params=["second", "unexpected"])
+    def book(self, request, channel, paid):
+        """Books five yuan at a time, and returns how a gateway tells of it."""
+
+        def booked(at: datetime) -> Entry:
+            number = paid[0].number if request.param == "second" else "P-NONE"
+            told = {"provider_txn": "AGAIN", "amount": Decimal("5.00")}
+            with clock.travel(at):
+                if request.param == "second":
+                    apply_second(attempt_id=paid[0].pk, **told)
+                else:
+                    book_unclaimed(channel=channel, number=number, **told)
+            return Entry(number, "AGAIN", Decimal("5.00"), fee=Decimal("0.03"), at=at)
+
+        return booked
+
+    def missing(self, channel) -> list[str]:
+        rows = ReconciliationCase.objects.filter(channel=channel, kind="missing", aspect="payment")
+        return list(rows.filter(state__in=ReconciliationCase.LIVE).values_list("reference", flat=True))
+
+    @pytest.mark.damages_books
+    def test_what_no_statement_shows_is_missing(self, channel, paid, book):
+        entry = book(NOON + timedelta(minutes=5))
+        run = reconcile(channel, epay([entry_of(one) for one in paid]))
+        assert (run.missing, self.missing(channel)) == (1, ["AGAIN"])
+        case = ReconciliationCase.objects.get()
+        assert (case.amount, case.ours["number"]) == (Decimal("-5.00"), entry.number)
+        assert (case.attempt_id is None) == (case.transfer_id is not None)
+        # The first payment in another statement does not end the case.
+        reconcile(channel, epay([entry_of(paid[0], at=NOON + timedelta(days=1))]))
+        assert self.missing(channel) == ["AGAIN"]
+        run = reconcile(channel, epay([*(entry_of(one) for one in paid), entry]))
+        assert (run.missing, self.missing(channel)) == (0, [])
+
+    @pytest.mark.damages_books
+    @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+    def test_at_midnight_it_is_looked_for_on_both_sides(self, channel, charlie, paid, book, order):
+        book(MIDNIGHT + timedelta(days=1, seconds=10))
+        other = make_payments(channel, charlie, [NOON + timedelta(days=1)])
+        files = [epay([entry_of(one) for one in paid]), epay([entry_of(one) for one in other])]
+        for which in order:
+            assert self.missing(channel) == []
+            reconcile(channel, files[which])
+        assert self.missing(channel) == ["AGAIN"]
+        # The gateway tells of it late, in the statement of the day before.
+        entry = Entry("P-NONE", "AGAIN", Decimal("5.00"), at=MIDNIGHT + timedelta(hours=23, minutes=59))
+        reconcile(channel, epay([*(entry_of(one) for one in paid), entry]))
+        assert self.missing(channel) == []
+
+    @pytest.mark.damages_books
+    def test_heard_of_hours_late_it_is_found_in_the_statement_of_its_day(self, channel, charlie, paid, book):
+        entry = replace(book(NOON + timedelta(days=1)), at=NOON)
+        reconcile(channel, epay([*(entry_of(one) for one in paid), entry]))
+        other = make_payments(channel, charlie, [NOON + timedelta(days=1, hours=1)])
+        assert reconcile(channel, epay([entry_of(one) for one in other])).differences == 0
+
+
+@pytest.mark.damages_books
+def test_of_a_second_payment_both_sides_are_compared(channel, paid):
+    first = paid[0]
+    apply_second(attempt_id=first.pk, provider_txn="AGAIN", amount=Decimal("5.00"))
+    entries = [*(entry_of(one) for one in paid), Entry(first.number, "AGAIN", Decimal("4.00"), fee=Decimal("0.02"))]
+    reconcile(channel, epay(entries))
+    assert found(channel) == [("different", "amount", "AGAIN")]
+
+
+@pytest.mark.damages_books
+def test_a_statement_without_transactions_shows_both_payments_of_a_number(channel, paid):
+    first = paid[0]
+    with clock.travel(NOON + timedelta(minutes=5)):
+        apply_second(attempt_id=first.pk, provider_txn="AGAIN", amount=Decimal("500.00"))
+    second = Entry(first.number, "", Decimal("500.00"), fee=Decimal("3.00"))
+    entries = [second, *(entry_of(one, txn="") for one in paid)]
+    assert check(channel, epay(entries)).differences == 0
+    run = check(channel, epay([*entries, second]))
+    assert (run.differences, run.duplicate) == (1, 1)
 
 
 # Who works on it
