@@ -14,6 +14,7 @@ from accounts.models import User
 from common.locks import lock, lock_name, lock_one
 from common.money import ZERO, round_money
 from membership.selectors import holding_of
+from payments.kept import LAST, Back, take, topped_up
 from payments.models import BonusGrant, BonusRule, TopUp
 from wallet.models import Account, Entry, Transfer
 from wallet.services import Posting, post, shop_account, user_wallet
@@ -101,11 +102,20 @@ def bonus_ref(top_up_id: int) -> str:
     return f"bonus:{top_up_id}"
 
 
-def due_back(top_up: TopUp, grant: BonusGrant | None, refunded: Decimal) -> Decimal:
-    """What of the gift goes back once `refunded` yuan of the top-up have, in proportion, less what went already."""
+def due_back(grant: BonusGrant | None, amount: Decimal, *, attempt_id: int | None = None) -> Decimal:
+    """What of the gift goes along with `amount` of its top-up, through an attempt's gateway or else by hand, in yuan.
+
+    In proportion to what went back of the payment that brought it, less what went already; other payments of the top-up brought
+    nothing and take nothing along. Whoever acts on it holds the attempts and the top-up.
+    """
     if grant is None:
         return ZERO
-    return max(round_money(grant.amount * refunded / top_up.credited) - grant.taken_back, ZERO)
+    payments = topped_up(TopUp.objects.filter(pk=grant.top_up_id))
+    now = Back(place=LAST, amount=amount, attempt_id=attempt_id, top_up_id=grant.top_up_id)
+    take(payments, [now])
+    first = payments[0]
+    share = round_money(grant.amount * (first.amount - first.kept) / first.amount)
+    return max(share - grant.taken_back, ZERO)
 
 
 def lock_gift(top_up: TopUp) -> BonusGrant | None:

@@ -101,7 +101,7 @@ def _pay_order(attempt: PaymentAttempt, amount: Decimal, ref: str, at: datetime)
         channel=attempt.channel.code,
         ref=ref,
         at=at,
-        fee=attempt.fee if amount >= attempt.amount else Decimal("0.00"),
+        fee=attempt.fee_in(amount),
         paid_with=attempt.method,
     )
     if outcome == PaymentOutcome.ALREADY_BOOKED:
@@ -116,7 +116,7 @@ def _credit_top_up(attempt: PaymentAttempt, amount: Decimal, ref: str, at: datet
         raise TransactionTaken
     # Before the wallet: credit lines are locked first.
     line = lock_line(top_up.user_id) if top_up.repays_credit else None
-    fee = attempt.fee if amount >= attempt.amount else Decimal("0.00")
+    fee = attempt.fee_in(amount)
     receive_from_channel(
         channel=attempt.channel.code,
         to=user_wallet(top_up.user_id),

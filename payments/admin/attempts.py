@@ -31,14 +31,14 @@ from common.admin import (
 )
 from common.admin.confirm import Answer
 from common.forms import PlainDecimalField
-from common.money import CENT, ZERO
+from common.money import CENT
 from payments.bonuses import due_back
 from payments.exceptions import MoreThanAsked
 from payments.gateways import can_be_asked
 from payments.models import BonusGrant, PaymentAttempt
 from payments.providers import PaymentState
 from payments.purposes import owner_of
-from payments.selectors import balance_in_shop, given_back_of, parked_attempts, returnable
+from payments.selectors import balance_in_shop, parked_attempts, returnable
 from payments.services import ask_attempt, confirm_payment, note_unpaid, return_payment
 from wallet.selectors import restricted_of
 
@@ -325,7 +325,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 def gift_of(attempt: PaymentAttempt, amount: Decimal) -> Decimal:
     """What of a gift goes back together with `amount` of a top-up, in yuan."""
     grant = BonusGrant.objects.filter(top_up=attempt.top_up).first() if attempt.top_up else None
-    return due_back(attempt.top_up, grant, given_back_of(attempt.top_up) + amount) if grant else ZERO
+    return due_back(grant, amount, attempt_id=attempt.pk)
 
 
 def preview_send_back(attempt: PaymentAttempt, answer: Answer) -> Preview:

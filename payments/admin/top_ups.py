@@ -89,7 +89,7 @@ class TopUpAdmin(ReadOnlyAdmin):
         def preview(answer: Answer) -> Preview:
             amount = answer.data["amount"]
             grant = BonusGrant.objects.filter(top_up=top_up).first()
-            bonus = due_back(top_up, grant, given_back_of(top_up) + amount) if top_up.credited else ZERO
+            bonus = due_back(grant, amount)
             free = balance_of(top_up.user) - restricted_of(top_up.user)
             balance = balance_of(top_up.user)
             short = balance < amount + bonus or free < amount

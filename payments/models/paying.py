@@ -1,5 +1,6 @@
 """Channels to gateways, and attempts to pay through them."""
 
+from decimal import Decimal
 from typing import Any
 
 import pgtrigger
@@ -329,3 +330,7 @@ class PaymentAttempt(models.Model):
 
     def __str__(self) -> str:
         return self.number
+
+    def fee_in(self, paid: Decimal) -> Decimal:
+        """What of so much that was paid is the fee for the way, in yuan; less than was asked for bears none."""
+        return self.fee if paid >= self.amount else Decimal("0.00")

@@ -24,6 +24,7 @@ from payments.gateways import (
     protocols_without_merchants,
     provider_of,
 )
+from payments.kept import topped_up
 from payments.models import Channel, NotifyLog, PaymentAttempt, Refund, TopUp
 from payments.providers import Device
 from wallet.models import Account, Transfer
@@ -170,13 +171,9 @@ def can_refund(attempt: PaymentAttempt) -> bool:
 def left_to_return(attempt: PaymentAttempt) -> Decimal:
     """What of a paid attempt was not given back through its gateway yet, nor is on its way, in yuan; without the fee that
     its payer was charged for the way."""
-    kept_fee = ZERO if attempt.outcome == PaymentAttempt.Outcome.CREDITED else _kept_fee(attempt)
+    kept_fee = ZERO if attempt.outcome == PaymentAttempt.Outcome.CREDITED else attempt.fee_in(attempt.paid_amount)
     live = Refund.objects.filter(attempt=attempt).exclude(state=Refund.State.REFUSED)
     return attempt.paid_amount - kept_fee - (live.aggregate(sum=Sum("amount"))["sum"] or ZERO)
-
-
-def _kept_fee(attempt: PaymentAttempt) -> Decimal:
-    return attempt.fee if attempt.paid_amount >= attempt.amount else ZERO
 
 
 def share_out(attempts: Iterable[PaymentAttempt], amount: Decimal) -> list[tuple[PaymentAttempt, Decimal]]:
@@ -196,13 +193,14 @@ def returnable(attempt: PaymentAttempt) -> Decimal:
     """What staff may send back of an attempt beside refunds of what was sold: money that is its buyer's in the shop."""
     if attempt.state != PaymentAttempt.State.PAID or not can_refund(attempt):
         return ZERO
+    if attempt.top_up_id is not None:
+        payments = topped_up(TopUp.objects.filter(pk=attempt.top_up_id))
+        return sum((one.kept for one in payments if one.attempt_id == attempt.pk), ZERO)
     sold = ZERO
     if attempt.outcome == PaymentAttempt.Outcome.PAID:
         sold = attempt.order.paid_total - attempt.order.refunded_total
         # A refund on its way has left the sale and is not the buyer's yet; the attempt may be asked for it any moment.
         sold += _not_begun(attempt.order_id)
-    if attempt.top_up is not None:
-        sold += attempt.top_up.refunded
     return max(ZERO, left_to_return(attempt) - sold)
 
 

@@ -1,19 +1,27 @@
 """What of a member's money may be withdrawn now, and what keeps the rest."""
 
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import F, Q, Sum
 
 from accounts.models import User
 from common.clock import day_of, start_of_day
 from common.money import ZERO, round_money
 from orders.models import Order
 from orders.services.paying import WALLET
-from payments.models import BonusGrant, PayoutAccount, Refund, TopUp, Withdrawal, WithdrawalRules
+from payments.kept import Payment, firsts, sent_back, take, topped_up
+from payments.models import (
+    GatewayTransaction,
+    PaymentAttempt,
+    PayoutAccount,
+    Refund,
+    TopUp,
+    Withdrawal,
+    WithdrawalRules,
+)
 from wallet.models import Account, Entry, Transfer
 from wallet.selectors import balance_of, owed_by, restricted_of
 
@@ -27,12 +35,7 @@ FROM_SALES = (Kind.REFUND, Kind.FELL_BACK)
 # fell back is no refund of it: only a gateway's money goes that way, which no wallet had spent.
 GIFTED = """
 WITH moves AS (
-    SELECT f.transfer_id AS place, t.credited - t.refunded - COALESCE((
-        SELECT SUM(r.amount) FROM payments_refund r JOIN payments_paymentattempt a ON a.id = r.attempt_id
-        WHERE a.top_up_id = t.id AND r.state <> 'refused'), 0) AS amount
-    FROM payments_topup t JOIN payments_bonusgrant g ON g.top_up_id = t.id
-    JOIN wallet_transferref f ON f.ref = 'bonus:' || t.id
-    WHERE t.user_id = %(user)s AND g.taken_back < g.amount
+    SELECT place, amount FROM UNNEST(%(places)s::bigint[], %(kept)s::numeric[]) AS gifts (place, amount)
     UNION ALL
     SELECT MIN(t.id) AS place, LEAST(SUM(e.amount - e.restricted), 0) AS amount
     FROM wallet_entry e JOIN wallet_account a ON a.id = e.account_id JOIN wallet_transfer t ON t.id = e.transfer_id
@@ -106,12 +109,15 @@ def withdrawable(user: User, rules: WithdrawalRules, account: PayoutAccount | No
     sums = Withdrawal.objects.filter(asked, user=user, asked_at__gte=start_of_day(today.replace(day=1))).aggregate(
         month=Sum("amount"), day=Sum("amount", filter=Q(asked_at__gte=start_of_day(today)))
     )
-    fresh, fresh_gifted = _fresh(user, rules, at)
+    since = at - timedelta(days=rules.top_up_days)
+    with_gifts = _with_gifts(user)
+    # What is fresh does not count twice.
+    fresh_gifts = sum((one.kept for one in with_gifts if one.at > since), ZERO)
     return Withdrawable(
         balance=balance_of(user),
         restricted=restricted_of(user),
-        fresh=fresh,
-        gifted=max(_gifted(user) - fresh_gifted, ZERO),
+        fresh=_fresh(user, since),
+        gifted=max(_gifted(user, with_gifts) - fresh_gifts, ZERO),
         owed=owed_by(user),
         left_today=rules.daily - (sums["day"] or ZERO),
         left_this_month=rules.monthly - (sums["month"] or ZERO),
@@ -119,65 +125,75 @@ def withdrawable(user: User, rules: WithdrawalRules, account: PayoutAccount | No
     )
 
 
-def _fresh(user: User, rules: WithdrawalRules, at: datetime) -> tuple[Decimal, Decimal]:
-    """What came from gateways so lately that it stays, in yuan; not what was given back or is on its way to its payer.
-    And how much of it brought a gift, so that it does not count twice."""
-    if not rules.top_up_days:
-        return ZERO, ZERO
-    since = at - timedelta(days=rules.top_up_days)
-    lately = TopUp.objects.filter(user=user, state=TopUp.State.PAID, paid_at__gt=since)
-    return _kept(lately) + _from_gateways(user, since), _kept(lately.filter(_with_gift()))
+def _fresh(user: User, since: datetime) -> Decimal:
+    """What came from gateways so lately that it stays, in yuan; not what was given back or is on its way to its payer."""
+    lately = TopUp.objects.filter(user=user, attempts__transactions__booked_at__gt=since)
+    payments = [*topped_up(lately), *_beside_top_ups(user, since)]
+    return sum((one.kept for one in payments if one.at > since), ZERO)
 
 
-def _with_gift() -> Q:
-    """Top-ups whose gift did not go back whole."""
-    return Q(grant__taken_back__lt=F("grant__amount"))
-
-
-def _kept(found: QuerySet[TopUp]) -> Decimal:
-    """What came by these top-ups and did not go back, in yuan."""
-    kept = found.aggregate(sum=Sum(F("credited") - F("refunded")))["sum"] or ZERO
-    back = Refund.objects.filter(attempt__top_up__in=found).exclude(state=Refund.State.REFUSED)
-    return kept - (back.aggregate(sum=Sum("amount"))["sum"] or ZERO)
-
-
-def _from_gateways(user: User, since: datetime) -> Decimal:
+def _beside_top_ups(user: User, since: datetime) -> list[Payment]:
     """Gateway money that reached the wallet without a top-up: paid for an order too late, too much or twice, owed to a guest,
     unclaimed until then, or given back of an order that a gateway had paid. A payer can have it called back just as a top-up.
     """
     bought = Order.objects.filter(buyer=user).exclude(paid_with=WALLET)
-    # What `send_back` took and a gateway refused is the member's as it was before.
     own = Refund.objects.filter(attempt__order__buyer=user, order_refund=None)
-    refused = [
-        f"refund-back:{number}" for number in own.filter(state=Refund.State.REFUSED).values_list("number", flat=True)
-    ]
+    # What `send_back` took and a gateway refused is the member's as it was before.
+    refused = own.filter(state=Refund.State.REFUSED).values_list("number", flat=True)
     of_gateways = Q(transfer__kind__in=FROM_GATEWAYS) | Q(
         transfer__kind__in=FROM_SALES, transfer__memo__in=bought.values("number")
     )
     entries = Entry.objects.filter(
         of_gateways, account__user=user, account__purpose=Account.Purpose.WALLET, amount__gt=0, at__gt=since
-    ).exclude(transfer__ref__in=refused)
-    came: Counter[str] = Counter()
-    for number, amount in entries.values_list("transfer__memo", "amount"):
-        came[number] += amount
-    back: Counter[str] = Counter()
-    for number, amount in own.exclude(state=Refund.State.REFUSED).values_list("attempt__order__number", "amount"):
-        back[number] += amount
-    return sum((max(amount - back[number], ZERO) for number, amount in came.items()), ZERO)
+    ).exclude(transfer__ref__in=[f"refund-back:{number}" for number in refused])
+    rows = list(entries.values_list("transfer_id", "at", "amount", "transfer__kind", "transfer__memo"))
+    came_by = _attempts_of([place for place, *_ in rows])
+    sold = {memo for *_, kind, memo in rows if kind in FROM_SALES}
+    paid_by = dict(
+        PaymentAttempt.objects.filter(
+            order__number__in=sold, order__buyer=user, outcome=PaymentAttempt.Outcome.PAID
+        ).values_list("order__number", "pk")
+    )
+    payments = [
+        Payment(
+            place=place,
+            at=moment,
+            amount=amount,
+            attempt_id=paid_by.get(memo) if kind in FROM_SALES else came_by.get(place),
+        )
+        for place, moment, amount, kind, memo in rows
+    ]
+    take(payments, sent_back(own))
+    return payments
 
 
-def _gifted(user: User) -> Decimal:
+def _attempts_of(places: list[int]) -> dict[int, int]:
+    """Whose first payments these transfers booked."""
+    first = GatewayTransaction.objects.filter(transfer_id__in=places, provider_txn=F("attempt__provider_txn"))
+    return dict(first.values_list("transfer_id", "attempt_id"))
+
+
+def _with_gifts(user: User) -> list[Payment]:
+    """The payments that brought gifts, of which not all went back."""
+    return firsts(topped_up(TopUp.objects.filter(user=user, grant__taken_back__lt=F("grant__amount"))))
+
+
+def _gifted(user: User, with_gifts: list[Payment]) -> Decimal:
     """What came together with gifts and was not spent since, in yuan.
 
     A gift is for shopping with what it came with. Withdrawn instead, the money would have brought the gift for nothing, and
     could again; a refund of the top-up takes the gift along, so that is the way back. What is spent is the oldest of it.
     """
-    since = BonusGrant.objects.filter(user=user, taken_back__lt=F("amount")).order_by("at").values_list("at", flat=True)
-    first = since.first()
-    if first is None:
+    if not with_gifts:
         return ZERO
+    facts = {
+        "user": user.pk,
+        "since": min(one.at for one in with_gifts),
+        "places": [one.place for one in with_gifts],
+        "kept": [one.kept for one in with_gifts],
+    }
     with connection.cursor() as cursor:
-        cursor.execute(GIFTED, {"user": user.pk, "since": first})
+        cursor.execute(GIFTED, facts)
         return cursor.fetchone()[0]
 
 

@@ -33,7 +33,7 @@ from payments.gateways import YUAN, currency_of, foreign_of, kind_of, provider_o
 from payments.models import PaymentAttempt, Refund, RefundMove
 from payments.providers import Outcome, Refunded
 from payments.purposes import owner_account, owner_of
-from payments.selectors import given_back_of, paid_attempts, returnable, share_out, unclaimed_amount
+from payments.selectors import paid_attempts, returnable, share_out, unclaimed_amount
 from payments.services.reasons import reason_about
 from payments.services.unclaimed import channel_of, locked_unclaimed
 from wallet.models import Account, ByHand
@@ -81,8 +81,8 @@ def return_payment(
     """Send money that came through an attempt and paid for nothing (too much, too late, a top-up, refunded into the shop)
     back to its payer, out of the wallet or the guest's order where it lies; once per `ref`, with an audit entry.
 
-    What of a top-up goes back takes its share of the gift along. Locks the attempt, the top-up and its gift, then the
-    account. Raises ReasonNeeded, OwnMatter, NotReturnable, InsufficientBalance.
+    What goes back of the payment that brought a gift takes its share of that along. Locks the attempt, the top-up and its
+    gift, then the account. Raises ReasonNeeded, OwnMatter, NotReturnable, InsufficientBalance.
     """
     with transaction.atomic():
         at = clock.now()
@@ -99,7 +99,7 @@ def return_payment(
         left = returnable(attempt)
         if not ZERO < amount <= left:
             raise NotReturnable(left=left)
-        bonus = due_back(attempt.top_up, grant, given_back_of(attempt.top_up) + amount) if grant else ZERO
+        bonus = due_back(grant, amount, attempt_id=attempt.pk)
         made = _create(attempt, amount, ref=ref, at=at, actor=actor, reason=reason, bonus=bonus)
         if bonus:
             take_back(grant, bonus, ref=gift_ref(made), memo=reason, at=at)

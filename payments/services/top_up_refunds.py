@@ -22,7 +22,8 @@ REFUND = "payments.top_up.refund"
 def refund_top_up(
     *, top_up_id: int, amount: Decimal, reason: str, ref: str, actor: User, address: str | None = None
 ) -> TopUpRefund:
-    """Note that staff gave back `amount` yuan of a top-up, once per `ref`; its gift goes back in proportion.
+    """Note that staff gave back `amount` yuan of a top-up, once per `ref`; its gift goes back in proportion, once
+    nothing is left of further payments that brought none.
 
     Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
     OwnMatter, SecondPersonNeeded, RefundTooLarge, InsufficientBalance. Audited.
@@ -44,7 +45,7 @@ def refund_top_up(
         left = top_up.credited - given_back_of(top_up)
         if top_up.state != TopUp.State.PAID or not ZERO < amount <= left:
             raise RefundTooLarge(left=max(left, ZERO))
-        bonus = due_back(top_up, grant, given_back_of(top_up) + amount)
+        bonus = due_back(grant, amount)
         made = TopUpRefund.objects.create(
             ref=ref, top_up=top_up, amount=amount, bonus=bonus, reason=reason, actor=actor, at=at
         )

@@ -13,7 +13,7 @@ from payments.exceptions import RefundTooLarge
 from payments.models import BonusGrant, BonusRule, PaymentAttempt, Refund, TopUp
 from payments.providers import Outcome, Refunded
 from payments.selectors import returnable, withdrawable
-from payments.services import close_due_top_ups, place_top_up, push_refund, refund_top_up, return_payment
+from payments.services import apply_second, close_due_top_ups, place_top_up, push_refund, refund_top_up, return_payment
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
 from tests.payments.withdrawals import bonus_rule, open_withdrawals
@@ -225,6 +225,59 @@ def test_a_top_up_that_was_paid_twice_goes_back_in_part(till, channel, charlie, 
     till.pay(second)
     refund_top_up(top_up_id=made.pk, amount=Decimal(10), reason="退款", ref="b", actor=olga)
     assert (balance_of(charlie), BonusGrant.objects.get().taken_back) == (Decimal("145.00"), Decimal("5.00"))
+
+
+@pytest.fixture
+def twice(till, channel, alice) -> list[PaymentAttempt]:
+    """A hundred with a gift of twenty, paid twice by mistake: the gift came with the first money only."""
+    bonus_rule("100", "20")
+    made = top_up(alice, "100")
+    attempts = [till.start(made, channel), till.start(made, till.channel())]
+    for one in attempts:
+        till.pay(one)
+    return attempts
+
+
+def test_the_second_payment_of_a_gifted_top_up_is_the_members_own(twice, alice):
+    assert free(alice) == Decimal("1100.00")
+
+
+def test_the_second_payment_goes_back_without_the_gift_and_the_first_takes_it_along(twice, alice, olga):
+    def goes_back(attempt: PaymentAttempt, amount: str) -> tuple:
+        made = return_payment(attempt_id=attempt.pk, amount=Decimal(amount), reason="付了两次", ref=amount, actor=olga)
+        return made.bonus, BonusGrant.objects.get().taken_back, free(alice)
+
+    first, second = twice
+    assert goes_back(second, "99.00") == (0, 0, Decimal("1001.00"))
+    assert goes_back(first, "50.00") == (Decimal("10.00"), Decimal("10.00"), Decimal("1001.00"))
+    assert goes_back(second, "1.00") == (0, Decimal("10.00"), Decimal("1000.00"))
+    assert (restricted_of(alice), books()) == (Decimal("10.00"), {})
+
+
+def test_by_hand_what_brought_no_gift_goes_back_first(twice, alice, olga):
+    def by_hand(amount: str) -> Decimal:
+        act = Act(desk, f"/admin/payments/topup/{twice[0].top_up_id}/refund/").fill(amount=amount, reason="付了两次")
+        act.confirm().done()
+        return BonusGrant.objects.get().taken_back
+
+    desk = at_desk(staff("fiona", "payments.view_topup", "payments.refund_topup"))
+    assert by_hand("60.00") == 0
+    return_payment(attempt_id=twice[1].pk, amount=Decimal(20), reason="付了两次", ref="s", actor=olga)
+    assert free(alice) == Decimal("1020.00")
+    assert by_hand("70.00") == Decimal("10.00")
+    assert by_hand("50.00") == Decimal("20.00")
+    assert (balance_of(alice), free(alice), books()) == (Decimal("1000.00"), Decimal("1000.00"), {})
+
+
+def test_a_second_payment_of_one_number_brings_and_takes_nothing(till, channel, alice, olga):
+    bonus_rule("100", "20")
+    attempt = till.start(top_up(alice, "100"), channel)
+    till.pay(attempt)
+    apply_second(attempt_id=attempt.pk, provider_txn="AGAIN", amount=attempt.amount)
+    assert free(alice) == Decimal("1100.00")
+    # Through the gateway goes what was paid first.
+    return_payment(attempt_id=attempt.pk, amount=Decimal(50), reason="误充", ref="s", actor=olga)
+    assert (BonusGrant.objects.get().taken_back, free(alice)) == (Decimal("10.00"), Decimal("1100.00"))
 
 
 def test_a_gift_that_is_given_once_is_promised_once(till, channel, charlie, client):

@@ -13,7 +13,6 @@ from common import clock
 from common.exceptions import OwnMatter
 from events.services import relay
 from notifications.models import Message
-from orders.services import cancel, refund
 from payments import services
 from payments.exceptions import (
     BadPayoutAccount,
@@ -28,9 +27,8 @@ from payments.exceptions import (
     WithdrawalNotFound,
     WithdrawalsClosed,
 )
-from payments.models import PayoutAccount, TopUp, Withdrawal
+from payments.models import PayoutAccount, Withdrawal
 from payments.payouts import hint_of, open_account, read_account
-from payments.selectors import withdrawable, withdrawal_rules
 from tenancy.selectors import main_storefront
 from tests.desk import Act, at_desk, staff
 from tests.payments.withdrawals import ask, open_withdrawals, verified_account
@@ -155,21 +153,18 @@ def test_one_key_asks_once(ready):
     assert balance_of(ready) == Decimal("990.00")
 
 
-def test_gifts_cards_and_fresh_money_stay(ready, petra):
+def test_gifts_cards_and_fresh_money_stay(ready, petra, till, channel):
     redeem_card(user=ready, code=codes(batch(petra))[0], address="203.0.113.9")
     with pytest.raises(NotWithdrawable):
         ask(ready, "1000.01")
-    now = clock.now()
-    TopUp.objects.create(
-        user=ready, storefront=main_storefront(), amount=300, credited=300, state="paid",
-        placed_at=now, pay_deadline=now, paid_at=now - timedelta(days=6, hours=23),
-    )  # fmt: skip
-    with pytest.raises(NotWithdrawable) as refusal:
-        ask(ready, "700.01")
-    assert "700.00" in str(refusal.value)
-    open_withdrawals(top_up_days=0)
-    ask(ready, "1000.00")
-    TopUp.objects.all().delete()
+    made = services.place_top_up(user=ready, storefront=main_storefront(), amount=Decimal(300), idempotency_key="t")
+    till.pay(till.start(made, channel))
+    with clock.travel(clock.now() + timedelta(days=6, hours=23)):
+        with pytest.raises(NotWithdrawable) as refusal:
+            ask(ready, "1000.01")
+        assert "1000.00" in str(refusal.value)
+        open_withdrawals(top_up_days=0)
+        ask(ready, "1300.00")
 
 
 def test_a_top_up_that_went_back_keeps_no_other_money_here(ready, petra, till, channel):
@@ -368,28 +363,6 @@ def test_a_member_who_was_blocked_meanwhile_gets_no_money(ready, petra, quentin)
     assert "会员已被停用" in act.text and "confirm-form" in act.text
     User.objects.filter(pk=ready.pk).update(is_active=True)
     services.confirm_withdrawal(withdrawal_id=first.pk, proof="1", actor=quentin)
-
-
-def test_gateway_money_waits_however_it_came(ready, petra, till, channel, shelf, bob):
-    """Late, too much, or given back of an order: its payer can have it called back as a top-up's can."""
-    late = till.start(shelf.buy(ready, (sku := shelf.sku("300.00", keys=1), 1)), channel)
-    cancel(order_id=late.order_id, actor=ready)
-    shelf.buy(bob, (sku, 1), from_wallet=True)
-    till.pay(late)
-    over = till.start(shelf.buy(ready, (shelf.sku("10.00", keys=1), 1)), channel)
-    till.sandbox.act(over.number, "wrong_amount", money="15.00")
-    till.send(channel, till.fields(over))
-    refund(order_id=over.order_id, amounts={over.order.lines.get().pk: Decimal(10)}, ref="a", reason="", actor=None)
-    own = shelf.buy(ready, (shelf.sku("20.00", keys=1), 1), from_wallet=True)
-    refund(order_id=own.pk, amounts={own.lines.get().pk: Decimal(20)}, ref="b", reason="", actor=None)
-    assert balance_of(ready) == Decimal("1315.00")
-    found = withdrawable(ready, withdrawal_rules(), None, clock.now())
-    assert (found.fresh, found.free) == (Decimal("315.00"), Decimal("1000.00")), "what was the wallet's before is free"
-    services.return_payment(attempt_id=late.pk, amount=Decimal(300), reason="多付", ref="s", actor=petra)
-    found = withdrawable(ready, withdrawal_rules(), None, clock.now())
-    assert (found.fresh, found.free) == (Decimal("15.00"), Decimal("1000.00"))
-    with clock.travel(clock.now() + timedelta(days=8)):
-        assert withdrawable(ready, withdrawal_rules(), None, clock.now()).free == Decimal("1015.00")
 
 
 def test_a_form_that_lost_its_token_asks_again(client, ready):

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payments', '0015_fresh_money_of_every_way'),
+        ('payments', '0016_channels_change_by_two_persons'),
     ]
 
     operations = [
