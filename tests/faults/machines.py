@@ -33,8 +33,8 @@ WANTED = {
     *("open", "book", "book: TransactionTaken", "claim_credit", "deliver_by_hand", "void_a_key"),
     *("refund", "refund: RefundTooLarge", "hear", "answer", "write_down", "write_down: RefundSettled"),
     *("send_back", "send_back: NotReturnable", "send_back with a gift", "a gift comes again"),
-    *("top_up", "give_top_up_back", "redeem", "redeem: CardUnusable", "void_a_card"),
+    *("top_up", "pay_top_up_again", "give_top_up_back", "redeem", "redeem: CardUnusable", "void_a_card"),
     *("ask", "ask for all there is", "ask: NotWithdrawable", "ask: WithdrawalLimit"),
-    *("approve", "pay_out", "pay_out: FourEyes", "reject"),
+    *("approve", "pay_out", "pay_out: SamePerson", "reject"),
     *("use_credit", "use_credit: CreditExhausted", "repay", "freeze"),
 }

@@ -18,24 +18,26 @@ def to_cents(amount: Decimal) -> Decimal:
 
 @dataclass(frozen=True)
 class Came:
-    """Gateway money of an order that reached a wallet: it paid for nothing there, or was given back."""
+    """Gateway money that reached a wallet. `by` is the attempt through which it can go back: the one whose first payment it
+    is, or which paid for the order that it is a refund of."""
 
     at: datetime
-    order: int
     amount: Decimal
+    by: "Try | None" = None
 
 
 @dataclass
 class Purse:
     """A member's wallet: `restricted` of the balance buys and is never withdrawn. `held` waits for withdrawals to end.
 
-    `came` is what gateways brought beside top-ups; `story`, in order, what came with gifts and what was spent since.
+    `came` is, in order, what gateways brought beside top-ups and what was sent back of it; `story` what came with gifts and
+    what was spent since.
     """
 
     balance: Decimal
     restricted: Decimal = ZERO
     held: Decimal = ZERO
-    came: list[Came] = field(default_factory=list)
+    came: list["Came | Back"] = field(default_factory=list)
     story: list["TopUp | Bought | Repaid"] = field(default_factory=list)
 
     @property
@@ -93,24 +95,61 @@ class Bought:
 
 @dataclass
 class TopUp:
-    """Always paid in time; `gift` is what came on top of it."""
+    """Always paid in time; `gift` came on top of its first payment. `log` is, in order, what came and what went back."""
 
     pk: int
     who: int
-    amount: Decimal
     gift: Decimal
-    at: datetime
+    repays: bool
+    log: list["Came | Back | ByHand"]
     refunded: Decimal = ZERO
     taken_back: Decimal = ZERO
     refs: set[str] = field(default_factory=set)
 
     @property
+    def amount(self) -> Decimal:
+        return sum((one.amount for one in self.log if isinstance(one, Came)), ZERO)
+
+    def kept(self, *more: "Back | ByHand") -> list["Kept"]:
+        """Its payments; with `more`, as they would be after that. By hand the newest that there is goes back."""
+        found: list[Kept] = []
+        for one in (*self.log, *more):
+            if isinstance(one, Came):
+                found.append(Kept(one, one.amount))
+                continue
+            if isinstance(one, Back) and one.state == "refused":
+                continue
+            left = one.amount
+            for kept in reversed(found):
+                if isinstance(one, ByHand) or kept.of.by is one.of:
+                    part = min(kept.amount, left)
+                    kept.amount -= part
+                    left -= part
+        return found
+
+    @property
     def keeps_gift(self) -> bool:
         return self.taken_back < self.gift
 
-    def share(self, given_back: Decimal) -> Decimal:
-        """What of the gift still has to go when so much of the top-up has gone back in all."""
-        return max(to_cents(self.gift * given_back / self.amount) - self.taken_back, ZERO)
+    def share(self, one: "Back | ByHand") -> Decimal:
+        """What of the gift goes along when this goes back."""
+        first = self.kept(one)[0]
+        return max(to_cents(self.gift * (first.of.amount - first.amount) / first.of.amount) - self.taken_back, ZERO)
+
+
+@dataclass
+class Kept:
+    """What of a payment did not go back."""
+
+    of: Came
+    amount: Decimal
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """What staff gave back of a top-up outside the shop."""
+
+    amount: Decimal
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """A machine: its scene, doing a step for real in the model's time, and the comparison after each."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -33,7 +33,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         scene = self.scenery.take()
         self.members, self.goods = scene.members, scene.goods
-        self.staff, self.channel = self.scenery.staff, self.scenery.channel
+        self.staff, self.channels = self.scenery.staff, self.scenery.channels
         self.coupons, self.cards, self.batch = scene.coupons, scene.cards, scene.batch
         self.purses = [Purse(money) for money in BALANCES]
         self.lines: list[Line | None] = [Line(CREDIT, DUE_DAY), None]
@@ -85,13 +85,14 @@ class Machine(RuleBasedStateMachine):
     def today(self) -> date:
         return day_of(self.now)
 
-    def gain(self, bought: Bought, amount: Decimal) -> None:
+    def gain(self, bought: Bought, amount: Decimal, by: Try | None = None) -> None:
         """Gateway money that is the buyer's: it paid for nothing, or is given back."""
         if bought.buyer == GUEST:
             bought.credit += amount
         elif amount:
+            by = by or next((one for one in self.tries if one.of is bought and one.bought), None)
             self.purses[bought.buyer].come(amount)
-            self.purses[bought.buyer].came.append(Came(self.now, bought.pk, amount))
+            self.purses[bought.buyer].came.append(Came(self.now, amount, by))
 
     def give_back(self, bought: Bought, amount: Decimal) -> None:
         """A refund into the shop: what a wallet's payment took of the restricted part goes back there first."""
@@ -114,38 +115,37 @@ class Machine(RuleBasedStateMachine):
 
     def kept(self, row: TopUp) -> Decimal:
         """What of a top-up did not go back by either way, nor is on its way."""
-        return row.amount - row.refunded - self.returning(next(one for one in self.tries if one.of is row))
+        return sum((one.amount for one in row.kept()), ZERO)
 
     # What may be withdrawn
 
     def withdrawable(self, who: int) -> Decimal:
         """Neither what is restricted, nor what came lately, nor what came with a gift and was not spent, nor what is owed."""
         since, line = self.now - timedelta(days=FRESH_DAYS), self.lines[who]
-        lately = [one for one in self.top_ups if one.who == who and one.at > since]
-        waits = sum((self.kept(one) for one in lately), ZERO)
+        own = [(row, row.kept()) for row in self.top_ups if row.who == who]
+        waits = sum((one.amount for _, kept in own for one in kept if one.of.at > since), ZERO)
         # The same money does not wait twice.
-        with_gift = self.gifted(who) - sum((self.kept(one) for one in lately if one.keeps_gift), ZERO)
+        both = (kept[0].amount for row, kept in own if row.keeps_gift and kept[0].of.at > since)
+        with_gift = self.gifted(who) - sum(both, ZERO)
         owed = line.used if line is not None else ZERO
         return max(self.purses[who].free - waits - self.came_lately(who, since) - max(with_gift, ZERO) - owed, ZERO)
 
     def came_lately(self, who: int, since: datetime) -> Decimal:
-        """Order by order what gateways brought beside top-ups, less what was sent back to them."""
-        sums: Counter[int] = Counter()
+        """Attempt by attempt what gateways brought beside top-ups, less what was sent back to them afterwards."""
+        sums: dict[int, Decimal] = defaultdict(lambda: ZERO)
         for one in self.purses[who].came:
-            if one.at > since:
-                sums[one.order] += one.amount
-        for back in self.backs:
-            order = back.of.of
-            if back.wish is None and back.state != "refused" and isinstance(order, Bought) and order.buyer == who:
-                sums[order.pk] -= back.amount
-        return sum((amount for amount in sums.values() if amount > 0), ZERO)
+            if isinstance(one, Came):
+                sums[one.by.pk if one.by else 0] += one.amount if one.at > since else ZERO
+            elif one.state != "refused":
+                sums[one.of.pk] = max(sums[one.of.pk] - one.amount, ZERO)
+        return sum(sums.values(), ZERO)
 
     def gifted(self, who: int) -> Decimal:
         """What is spent is the oldest of what came with gifts; a gift that went back whole keeps nothing."""
         left = ZERO
         for one in self.purses[who].story:
             if isinstance(one, TopUp):
-                left += self.kept(one) if one.keeps_gift else ZERO
+                left += one.kept()[0].amount if one.keeps_gift else ZERO
             else:
                 left = max(left - one.spent, ZERO)
         return left

@@ -40,10 +40,9 @@ class Paying(Buying):
             self.tries.append(tried)
         return tried
 
-    def attempt(self, target) -> PaymentAttempt:
-        return start_attempt(
-            target=target, channel=self.channel, method="alipay", client_address="127.0.0.1", user_agent=""
-        )
+    def attempt(self, target, channel: int = 0) -> PaymentAttempt:
+        told = {"method": "alipay", "client_address": "127.0.0.1", "user_agent": ""}
+        return start_attempt(target=target, channel=self.channels[channel], **told)
 
     @precondition(lambda self: self.orders)
     @rule(place=st.integers(0, 50))
@@ -80,10 +79,11 @@ class Paying(Buying):
         if new:
             tried.paid_by, tried.amount = txn, amount
             self.booked.add(txn)
-            tried.bought = self.receive(tried.of, amount)
+            tried.bought = self.receive(tried, amount)
 
-    def receive(self, bought: Bought, amount: Decimal) -> bool:
+    def receive(self, tried: Try, amount: Decimal) -> bool:
         """Whether it pays for the order, with what its guest paid too little before; otherwise it is the buyer's."""
+        bought = tried.of
         pays = not bought.is_paid and amount + bought.credit >= bought.total
         if pays and bought.state != "unpaid":
             short = bought.goods.from_stock and bought.goods.available < bought.quantity
@@ -92,9 +92,9 @@ class Paying(Buying):
             if pays:
                 self.take_again(bought)
         if not pays:
-            self.gain(bought, amount)
+            self.gain(bought, amount, tried)
             return False
-        self.gain(bought, amount - bought.total)
+        self.gain(bought, amount - bought.total, tried)
         self.settle(bought)
         return True
 
@@ -114,5 +114,5 @@ class Paying(Buying):
         self.expect(refusal, lambda: services.claim_credit(order_id=bought.pk, user=self.members[who]))
         if refusal is None and bought.credit:
             self.purses[who].come(bought.credit)
-            self.purses[who].came.append(Came(self.now, bought.pk, bought.credit))
+            self.purses[who].came.append(Came(self.now, bought.credit))
             bought.credit = ZERO

@@ -5,9 +5,9 @@ from decimal import Decimal
 from hypothesis import strategies as st
 from hypothesis.stateful import precondition, rule
 
+from audit.exceptions import SamePerson
 from payments.exceptions import (
     BadWithdrawalAmount,
-    FourEyes,
     NotWithdrawable,
     RefundTooLarge,
     WithdrawalLimit,
@@ -16,6 +16,7 @@ from payments.exceptions import (
 )
 from payments.services import (
     apply_payment,
+    apply_second,
     approve_withdrawal,
     ask_withdrawal,
     cancel_withdrawal,
@@ -25,7 +26,7 @@ from payments.services import (
     reject_withdrawal,
 )
 from tenancy.selectors import main_storefront
-from torture.model.facts import CENT, ZERO, TopUp, Try, Withdrawn, yuan
+from torture.model.facts import CENT, ZERO, ByHand, Came, TopUp, Try, Withdrawn, yuan
 from torture.model.refunds import Refunds
 from torture.model.scenery import A_DAY, A_MONTH, FACE, GIFT, GIFT_FROM, LEAST, MOST
 from wallet.exceptions import CardUnusable, CreditExhausted, InsufficientBalance, Moved, NoCredit, NothingOwed
@@ -48,9 +49,10 @@ BAD_CODES = 8
 class TopUps(Refunds):
     @rule(who=WHO, yuan=st.integers(1, 5), repays=st.booleans())
     def top_up(self, who: int, yuan: int, repays: bool) -> None:
+        """Put up twice, so that the other form can still be paid."""
         amount, txn, key = Decimal(yuan).quantize(CENT), self.fresh("txn"), self.fresh("top-up")
 
-        def act() -> tuple[int, int]:
+        def act() -> tuple[int, list[int]]:
             placed = place_top_up(
                 user=self.members[who],
                 storefront=main_storefront(),
@@ -58,34 +60,51 @@ class TopUps(Refunds):
                 idempotency_key=key,
                 repays_credit=repays,
             )
-            tried = self.attempt(placed)
-            assert apply_payment(attempt_id=tried.pk, provider_txn=txn, amount=amount)
-            assert not apply_payment(attempt_id=tried.pk, provider_txn=txn, amount=amount)
-            return placed.pk, tried.pk
+            tries = [self.attempt(placed, channel).pk for channel in range(2)]
+            assert apply_payment(attempt_id=tries[0], provider_txn=txn, amount=amount)
+            assert not apply_payment(attempt_id=tries[0], provider_txn=txn, amount=amount)
+            return placed.pk, tries
 
-        placed, tried = self.expect(None, act)
+        placed, tries = self.expect(None, act)
         gift = GIFT if amount >= GIFT_FROM and not repays else ZERO
-        made = TopUp(placed, who, amount, gift, self.now)
+        made = TopUp(placed, who, gift, repays, [])
         self.top_ups.append(made)
-        self.tries.append(Try(tried, made, paid_by=txn, amount=amount))
-        self.booked.add(txn)
-        purse, line = self.purses[who], self.lines[who]
-        purse.come(amount)
-        purse.come(gift, gift)
+        self.tries += [Try(one, made) for one in tries]
+        self.purses[who].come(gift, gift)
         if gift:
-            purse.story.append(made)
-        if repays and line is not None:
-            self.pay_debt(who, min(amount, line.used))
+            self.purses[who].story.append(made)
+        self._credit(self.tries[-2], amount, txn)
+
+    @precondition(lambda self: self.top_ups)
+    @rule(place=PLACE, cents=st.integers(1, 500))
+    def pay_top_up_again(self, place: int, cents: int) -> None:
+        """By the other form, or once more under a number that was paid: no gift comes with it."""
+        tried = self.pick([one for one in self.tries if isinstance(one.of, TopUp)], place)
+        amount, txn = yuan(cents), self.fresh("txn")
+        assert self.expect(None, lambda: apply_second(attempt_id=tried.pk, provider_txn=txn, amount=amount))
+        self._credit(tried, amount, txn)
+
+    def _credit(self, tried: Try, amount: Decimal, txn: str) -> None:
+        row = tried.of
+        row.log.append(Came(self.now, amount, None if tried.paid_by else tried))
+        if not tried.paid_by:
+            tried.paid_by, tried.amount = txn, amount
+        self.booked.add(txn)
+        self.purses[row.who].come(amount)
+        line = self.lines[row.who]
+        if row.repays and line is not None:
+            self.pay_debt(row.who, min(amount, line.used))
 
     @precondition(lambda self: self.top_ups)
     @rule(place=PLACE, cents=st.integers(1, 500), whole=st.booleans(), again=st.booleans())
     def give_top_up_back(self, place: int, cents: int, whole: bool, again: bool) -> None:
-        """By hand, outside the shop; its gift goes in proportion."""
+        """By hand, outside the shop; its gift goes in proportion, after what brought none."""
         row = self.pick(self.top_ups, place)
         purse = self.purses[row.who]
         left = self.kept(row)
         amount = max(left, CENT) if whole else yuan(cents)
-        gift = self.share(row, amount)
+        back = ByHand(amount)
+        gift = row.share(back)
         ref = sorted(row.refs)[0] if again and row.refs else self.fresh("top-up-back")
         refusal: type[Exception] | None = None
         if ref not in row.refs:
@@ -100,6 +119,7 @@ class TopUps(Refunds):
         row.refs.add(ref)
         purse.go(gift)
         purse.come(-amount)
+        row.log.append(back)
         row.refunded += amount
         row.taken_back += gift
 
@@ -182,7 +202,7 @@ class Withdrawals(Refunds):
     @rule(place=PLACE, by=st.integers(0, 1))
     def pay_out(self, place: int, by: int) -> None:
         row = self.pick_open(self.withdrawn, lambda one: one.state == "approved", place)
-        refusal = WithdrawalMoved if row.state != "approved" else FourEyes if row.approved_by == by else None
+        refusal = WithdrawalMoved if row.state != "approved" else SamePerson if row.approved_by == by else None
         told = {"withdrawal_id": row.pk, "proof": "bank-1", "actor": self.staff[by]}
         self.expect(refusal, lambda: confirm_withdrawal(**told))
         if refusal is None:

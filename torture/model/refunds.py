@@ -116,10 +116,13 @@ class Refunds(Paying):
     )
     def send_back(self, place: int, cents: int, whole: bool, answer: str) -> None:
         """What paid for nothing, out of the wallet or the guest's order where it lies; a top-up with its share of the gift."""
-        tried = self.pick_open(self.tries, self.returnable, place)
+        # Not left to luck: what takes a gift along.
+        is_open = self.brought_a_gift if any(map(self.brought_a_gift, self.tries)) else self.returnable
+        tried = self.pick_open(self.tries, is_open, place)
         left = self.returnable(tried)
         amount = max(left, CENT) if whole else yuan(cents)
-        gift = self.share(tried.of, amount) if isinstance(tried.of, TopUp) else ZERO
+        back = Back(0, tried, amount, None)
+        gift = tried.of.share(back) if isinstance(tried.of, TopUp) else ZERO
         refusal: type[Exception] | None = None
         if amount > left:
             refusal = NotReturnable
@@ -130,21 +133,21 @@ class Refunds(Paying):
         made = self.expect(refusal, lambda: return_payment(**told, reason="torture", actor=self.staff[0]))
         if refusal is not None:
             return
-        back = Back(made.pk, tried, amount, None)
+        back.pk = made.pk
         if gift:
             back.gift, back.restricted = gift, self.purses[tried.owner].go(gift)
             tried.of.taken_back += gift
             self.acts["send_back with a gift"] += 1
         self.backs.append(back)
+        if isinstance(tried.of, TopUp):
+            tried.of.log.append(back)
+        elif tried.owner != GUEST:
+            self.purses[tried.owner].came.append(back)
         self.lay_down(tried, -amount)
         if answer == "staff":
             self._write_down(back, done=False)
         elif answer:
             self._answer(back, answer)
-
-    def share(self, row: TopUp, amount: Decimal) -> Decimal:
-        """What of the gift goes along when so much more of the top-up goes back."""
-        return row.share(row.amount - self.kept(row) + amount)
 
     def can_go(self, tried: Try, amount: Decimal, gift: Decimal) -> bool:
         """Whether both are there; the gift takes what is restricted first, the rest may not touch that."""
@@ -153,12 +156,15 @@ class Refunds(Paying):
         purse = self.purses[tried.owner]
         return gift <= purse.balance and amount <= purse.balance - gift - max(purse.restricted - gift, ZERO)
 
+    def brought_a_gift(self, tried: Try) -> bool:
+        return isinstance(tried.of, TopUp) and tried.of.keeps_gift and tried.of.kept()[0].of.by is tried
+
     def returnable(self, tried: Try) -> Decimal:
         if not tried.paid_by:
             return ZERO
-        left = tried.amount - self.returning(tried)
         if isinstance(tried.of, TopUp):
-            return left - tried.of.refunded
+            return sum((one.amount for one in tried.of.kept() if one.of.by is tried), ZERO)
+        left = tried.amount - self.returning(tried)
         if tried.bought:
             unheard = (one.amount for one in self.wishes if one.of is tried.of and not one.heard)
             left -= tried.of.total - tried.of.refunded + sum(unheard, ZERO)

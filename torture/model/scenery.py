@@ -55,7 +55,7 @@ class Scenery:
     def __init__(self) -> None:
         at = clock.now()
         self.staff = [scene.boss(), scene.boss()]
-        self.channel = scene.channel(mode="page")
+        self.channels = [scene.channel(mode="page", code=code) for code in ("epay", "epay-2")]
         self.template = scene.coupon_template(str(COUPON_OFF))
         self.category, _ = Category.objects.get_or_create(
             slug="torture", defaults={"code": "torture", "name": "测试", "name_en": "Torture"}
