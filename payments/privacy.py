@@ -54,7 +54,8 @@ def open_payments(user: Any) -> Iterable[str]:
 @hinders
 def held_money(user: Any) -> Iterable[str]:
     mine = PaymentAttempt.objects.filter(of_payer(user)).values("pk")
-    if NotifyLog.objects.filter(attempt_id__in=mine, verdict=NotifyLog.Verdict.HELD).exists():
+    undecided = [NotifyLog.Verdict.HELD, NotifyLog.Verdict.WAITING]
+    if NotifyLog.objects.filter(attempt_id__in=mine, verdict__in=undecided).exists():
         yield _("有一笔款项还在人工核对，请等它处理完")
 
 

@@ -38,7 +38,7 @@ from payments.gateways import can_be_asked
 from payments.models import BonusGrant, PaymentAttempt
 from payments.providers import PaymentState
 from payments.purposes import owner_of
-from payments.selectors import balance_in_shop, parked_attempts, returnable
+from payments.selectors import balance_in_shop, is_taken, parked_attempts, returnable
 from payments.services import ask_attempt, confirm_payment, note_unpaid, return_payment
 from wallet.selectors import restricted_of
 
@@ -61,6 +61,12 @@ ANSWERS = {
 }
 
 
+# Of a payment whose transaction was booked for something else.
+TAKEN_HELP = _(
+    "渠道说这笔支付已付款，但它的流水已记在另一笔支付名下：请按流水号查清款项归谁，需要时用“人工调整余额”补给买家，处理完后再确认。"
+)
+
+
 def attempt_chip(attempt: PaymentAttempt):
     return chip(attempt.get_state_display(), TONES[State(attempt.state)])
 
@@ -72,7 +78,7 @@ class NeedsStaffFilter(admin.SimpleListFilter):
     parameter_name = "needs"
 
     def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin) -> list:
-        return [("parked", _("结果未知，已停止自动查询")), ("credited", _("到账后转为余额"))]
+        return [("parked", _("结果未知，待人工核对")), ("credited", _("到账后转为余额"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[PaymentAttempt]) -> QuerySet[PaymentAttempt]:
         if self.value() == "parked":
@@ -231,7 +237,11 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
             form=UnpaidForm,
             preview=lambda answer: Preview(
                 facts=[*_facts(attempt), Fact(_("渠道"), attempt.channel), Fact(_("原因"), answer.data["reason"])],
-                warnings=[_("请先在渠道后台核对没有收到这笔款项。支付单随即关闭；以后若确有款项到账，仍会入账。")],
+                warnings=[
+                    TAKEN_HELP
+                    if is_taken(attempt)
+                    else _("请先在渠道后台核对没有收到这笔款项。支付单随即关闭；以后若确有款项到账，仍会入账。")
+                ],
                 submit=_("登记未到账"),
             ),
             run=run,

@@ -31,10 +31,11 @@ from common.admin import (
     when,
 )
 from common.admin.confirm import Answer
+from payments.admin.attempts import TAKEN_HELP
 from payments.admin.unclaimed import assign, give_back
 from payments.models import NotifyLog, PaymentAttempt
 from payments.selectors import held_notifies
-from payments.services import book_held, dismiss_notify, process_notify
+from payments.services import book_held, booked_of, dismiss_notify, process_notify
 
 Verdict = NotifyLog.Verdict
 TONES = {
@@ -58,7 +59,7 @@ REASONS = {
     "another_channel": _("支付单属于另一渠道"),
     "strange_number": _("不是本店的支付单号"),
     "second": _("同一支付单的另一笔流水，渠道查询未证实"),
-    "dismissed": _("人工核对：未到账"),
+    "dismissed": _("人工核对后驳回"),
     "booked_amount": _("金额与已入账的不同"),
     "merchant": _("商户号不符"),
     "amount": _("金额无法识别"),
@@ -160,7 +161,7 @@ class NotifyLogAdmin(ReadOnlyAdmin):
 
     def fitting_acts(self, log: NotifyLog, user: User) -> Collection[str]:
         if log.verdict == Verdict.HELD:
-            return ["book", "dismiss"]
+            return ["book", "dismiss"] if _is_bookable(log) else ["dismiss"]
         return ["take_up"] if log.verdict in (Verdict.RECEIVED, Verdict.WAITING) else []
 
     @action(description=_("重新处理"), url_path="take-up", icon="replay", permissions=["ask"])
@@ -194,6 +195,13 @@ class NotifyLogAdmin(ReadOnlyAdmin):
 
         target = gettext("支付单 %(number)s") % {"number": attempt.number} if attempt else gettext("待认领款项")
         facts = [Fact(_("记入"), target, strong=True)]
+        if log.reason == NotifyLog.BOOKED_AMOUNT and attempt:
+            booked = booked_of(attempt, log.provider_txn)
+            facts = [
+                Fact(_("已入账"), money(booked)),
+                Fact(_("补记差额，归买家"), money(log.amount - booked), strong=True),
+                *facts,
+            ]
         warning = _("请先在渠道后台核对这笔流水确已到账。入账后不能撤销。")
         return self._judge(request, log, _("人工入账"), run, facts, warning)
 
@@ -206,6 +214,10 @@ class NotifyLogAdmin(ReadOnlyAdmin):
             return gettext("已驳回。")
 
         warning = _("请先在渠道后台核对这笔流水没有到账。以后若确有款项到账，仍会入账。")
+        if log.reason == NotifyLog.TAKEN:
+            warning = TAKEN_HELP
+        if log.reason == NotifyLog.BOOKED_AMOUNT:
+            warning = _("渠道说这笔流水的金额与已入账的不同：请先在渠道后台核对。驳回后只保留已入账的金额。")
         return self._judge(request, log, _("驳回支付通知"), run, [], warning)
 
     def _judge(
@@ -253,6 +265,14 @@ class NotifyLogAdmin(ReadOnlyAdmin):
     @display(description=_("原文"))
     def shown_raw(self, log: NotifyLog):
         return format_html('<pre class="desk-json">{}</pre>', log.raw)
+
+
+def _is_bookable(log: NotifyLog) -> bool:
+    """A transaction that was booked is not booked again, but for what it brought beyond that."""
+    if log.reason == NotifyLog.BOOKED_AMOUNT:
+        attempt = _own_attempt(log)
+        return attempt is not None and log.amount > booked_of(attempt, log.provider_txn)
+    return log.reason != NotifyLog.TAKEN
 
 
 def _own_attempt(log: NotifyLog) -> PaymentAttempt | None:

@@ -25,8 +25,10 @@ class NotifyLog(models.Model):
         IGNORED = "ignored", _("无需处理")
 
     # Why one is held: its gateway cannot be asked; its number is another channel's, or none of ours; it tells of a second
-    # payment under a number that was paid, which the gateway does not confirm.
+    # payment under a number that was paid, which the gateway does not confirm; its transaction was booked for something else, or of another
+    # amount.
     FOR_STAFF, ANOTHER_CHANNEL, STRANGE_NUMBER, SECOND = "for_staff", "another_channel", "strange_number", "second"
+    TAKEN, BOOKED_AMOUNT = "transaction_taken", "booked_amount"
 
     id = models.BigAutoField(primary_key=True)
     channel = models.ForeignKey(

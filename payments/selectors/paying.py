@@ -15,7 +15,7 @@ from common.money import ZERO, round_money
 from common.registries import WayBack
 from orders.models import Order, OrderRefund
 from payments import rsa
-from payments.exceptions import AttemptNotFound
+from payments.exceptions import AttemptNotFound, TransactionTaken
 from payments.gateways import (
     WORKS_INSIDE,
     device_for,
@@ -32,6 +32,8 @@ from wallet.selectors import balance_of, credit_of_order
 
 # How long unanswered notifies are taken up again before they wait for staff.
 GIVE_UP_AFTER = timedelta(hours=1)
+# Why a notify is held that staff find by its attempt, as long as that is not paid.
+TOLD_WITH_ATTEMPT = (NotifyLog.FOR_STAFF, NotifyLog.TAKEN)
 
 
 @dataclass(frozen=True)
@@ -235,12 +237,23 @@ def parked_refunds() -> QuerySet[Refund]:
 
 
 def parked_attempts() -> QuerySet[PaymentAttempt]:
-    """Attempts about which no gateway gave an answer and nobody asks any more, or whose gateway cannot be asked whether
-    its notify is true: work for staff."""
-    state = PaymentAttempt.State
-    told = NotifyLog.objects.filter(verdict=NotifyLog.Verdict.HELD, reason=NotifyLog.FOR_STAFF)
+    """Work for staff: attempts about which no gateway gave an answer and nobody asks any more; whose gateway cannot be asked
+    whether its notify is true; whose transaction was booked for something else; and those that were over when a notify came
+    which is not confirmed yet, though they are asked about meanwhile."""
+    state, verdict = PaymentAttempt.State, NotifyLog.Verdict
+    told = NotifyLog.objects.filter(attempt_id__isnull=False)
+    held = Q(pk__in=told.filter(verdict=verdict.HELD, reason__in=TOLD_WITH_ATTEMPT).values("attempt_id"))
+    over = Q(state__in=[state.UNKNOWN, state.FAILED, state.CLOSED])
+    late = over & Q(pk__in=told.filter(verdict=verdict.WAITING).values("attempt_id"))
     silent = Q(state=state.UNKNOWN, ask_at=None)
-    return PaymentAttempt.objects.filter(silent | Q(pk__in=told.values("attempt_id"))).exclude(state=state.PAID)
+    taken = Q(last_error=TransactionTaken.code, ask_at=None)
+    return PaymentAttempt.objects.filter(silent | taken | held | late).exclude(state=state.PAID)
+
+
+def is_taken(attempt: PaymentAttempt) -> bool:
+    """Whether the gateway named a transaction for it that was booked for something else."""
+    told = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.HELD, reason=NotifyLog.TAKEN)
+    return attempt.last_error == TransactionTaken.code or told.exists()
 
 
 def held_notifies(at: datetime) -> QuerySet[NotifyLog]:
@@ -249,7 +262,7 @@ def held_notifies(at: datetime) -> QuerySet[NotifyLog]:
     verdict = NotifyLog.Verdict
     given_up = Q(verdict__in=[verdict.RECEIVED, verdict.WAITING], received_at__lt=at - GIVE_UP_AFTER)
     open_ = PaymentAttempt.objects.filter(pk=OuterRef("attempt_id")).exclude(state=PaymentAttempt.State.PAID)
-    told = Q(reason=NotifyLog.FOR_STAFF) & Exists(open_)
+    told = Q(reason__in=TOLD_WITH_ATTEMPT) & Exists(open_)
     return NotifyLog.objects.filter(Q(verdict=verdict.HELD) & ~told | given_up & ~Exists(open_))
 
 

@@ -1,4 +1,4 @@
-from payments.services.applying import apply_payment, apply_second
+from payments.services.applying import apply_payment, apply_second, booked_of
 from payments.services.asking import ask_attempt, ask_due_attempts, ask_parked_again, expect_news, recheck_attempt
 from payments.services.channel_changes import (
     approve_channel_change,
@@ -52,6 +52,7 @@ __all__ = [
     "assign_to_order",
     "begin_refund",
     "book_held",
+    "booked_of",
     "cancel_channel_change",
     "cancel_withdrawal",
     "change_channel",

@@ -4,17 +4,22 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
+from django.db.models import Q, QuerySet, Sum
 
 from common import clock
 from common.locks import lock_name, lock_one
+from common.money import ZERO
 from payments.exceptions import TransactionTaken
 from payments.gateways import merchant_of
 from payments.models import Channel, GatewayTransaction, NotifyLog, PaymentAttempt
 from payments.purposes import apply_money
 from wallet.models import Account, Transfer
-from wallet.services import receive_from_channel, shop_account, transfer_of
+from wallet.services import is_posted, receive_from_channel, shop_account, transfer_of
 
 State, Verdict = PaymentAttempt.State, NotifyLog.Verdict
+# What marks the second part of a transaction that was booked in two.
+REST = "+rest"
+LONGEST_TXN = GatewayTransaction._meta.get_field("provider_txn").max_length
 
 
 def ledger_ref(channel_id: int, provider_txn: str) -> str:
@@ -60,6 +65,31 @@ def apply_second(*, attempt_id: int, provider_txn: str, amount: Decimal) -> bool
     return True
 
 
+def booked_of(attempt: PaymentAttempt, provider_txn: str) -> Decimal:
+    """What was booked of a transaction for an attempt, with what was booked afterwards of the rest, in yuan."""
+    parts = attempt.transactions.filter(provider_txn__in=[provider_txn, _rest_of(provider_txn)])
+    return parts.aggregate(sum=Sum("amount"))["sum"] or ZERO
+
+
+def apply_rest(*, attempt_id: int, provider_txn: str, amount: Decimal) -> bool:
+    """Book what a paid attempt's transaction of `amount` yuan brought beyond what staff had confirmed of it: it is the buyer's.
+    Once; it stands as a transaction of its own, `…+rest`. Returns False when there is nothing to book.
+
+    Locks like `apply_payment`. Raises TransactionTaken when a rest was booked before.
+    """
+    with transaction.atomic():
+        attempt = lock_one(PaymentAttempt.objects.select_related("channel").filter(pk=attempt_id))
+        rest = amount - booked_of(attempt, provider_txn)
+        if attempt.state != State.PAID or attempt.provider_txn != provider_txn or rest <= ZERO:
+            return False
+        _book(attempt, _rest_of(provider_txn), rest, clock.now())
+    return True
+
+
+def _rest_of(provider_txn: str) -> str:
+    return f"{provider_txn[: LONGEST_TXN - len(REST)]}{REST}"
+
+
 def book_unclaimed(*, channel: Channel, number: str, provider_txn: str, amount: Decimal) -> bool:
     """Book money that nobody expected, until staff assign it; returns False when it was booked so before, through whichever
     channel of the merchant. Locks the transaction (advisory). Raises TransactionTaken.
@@ -67,6 +97,8 @@ def book_unclaimed(*, channel: Channel, number: str, provider_txn: str, amount: 
     with transaction.atomic():
         at = clock.now()
         known = _booked(channel, provider_txn)
+        if known is None and is_posted(ledger_ref(channel.pk, provider_txn)):
+            raise TransactionTaken
         if known is not None:
             if known.attempt_id is not None or known.amount != amount:
                 raise TransactionTaken
@@ -85,15 +117,15 @@ def book_unclaimed(*, channel: Channel, number: str, provider_txn: str, amount: 
 
 
 def is_booked(channel: Channel, provider_txn: str) -> bool:
-    """Whether the transaction was booked through any channel of the same merchant."""
+    """Whether the transaction was booked through any channel of the same merchant, wherever its gateway was at the time."""
     return _of_merchant(channel, provider_txn).exists()
 
 
 def _book(attempt: PaymentAttempt, provider_txn: str, amount: Decimal, at: datetime) -> str:
     """Book it once, and close what was told of it; returns what became of the money. Raises TransactionTaken."""
-    if _booked(attempt.channel, provider_txn) is not None:
-        raise TransactionTaken
     ref = ledger_ref(attempt.channel_id, provider_txn)
+    if _booked(attempt.channel, provider_txn) is not None or is_posted(ref):
+        raise TransactionTaken
     outcome = apply_money(attempt, amount=amount, ref=ref, at=at)
     _note(attempt.channel, provider_txn, amount, transfer_of(ref), at, attempt)
     told = NotifyLog.objects.filter(
@@ -110,9 +142,12 @@ def _booked(channel: Channel, provider_txn: str) -> GatewayTransaction | None:
     return _of_merchant(channel, provider_txn).first()
 
 
-def _of_merchant(channel: Channel, provider_txn: str):
+def _of_merchant(channel: Channel, provider_txn: str) -> QuerySet[GatewayTransaction]:
+    """A gateway may move to another host: what the merchant's channels booked before is theirs all the same."""
     gateway, merchant = merchant_of(channel)
-    return GatewayTransaction.objects.filter(gateway=gateway, merchant=merchant, provider_txn=provider_txn)
+    same = [one.pk for one in Channel.objects.all() if merchant_of(one) == (gateway, merchant)]
+    of_merchant = Q(gateway=gateway, merchant=merchant) | Q(channel__in=[channel.pk, *same])
+    return GatewayTransaction.objects.filter(of_merchant, provider_txn=provider_txn)
 
 
 def _note(

@@ -73,7 +73,8 @@ def ask_attempt(*, attempt_id: int) -> PaymentState:
 
 
 def _park_taken(attempt_id: int) -> None:
-    """Nobody but staff can tell whose money it was; until they do, the attempt stands among those without an answer."""
+    """Nobody but staff can tell whose money it was; until they do, the attempt stands among those without an answer, also
+    one that was closed."""
     mine = PaymentAttempt.objects.filter(pk=attempt_id).exclude(state=State.PAID)
     mine.update(ask_at=None, last_error=TransactionTaken.code)
     mine.filter(state__in=PaymentAttempt.LIVE).update(state=State.UNKNOWN)
@@ -116,12 +117,14 @@ def _note_answer(attempt_id: int, queried: Queried) -> None:
         if attempt.state == State.PAID:
             return
         attempt.asked_at, attempt.asked_count = at, min(attempt.asked_count + 1, 1000)
-        attempt.last_error = queried.reason
         silent = queried.state == PaymentState.UNKNOWN
+        if not (silent and attempt.last_error == TransactionTaken.code):
+            # Silence takes nothing from before staff.
+            attempt.last_error = queried.reason
         if queried.state == PaymentState.CLOSED:
             attempt.ask_at = attempt.close_at = None
             attempt.state = State.CLOSED if attempt.state in PaymentAttempt.LIVE else attempt.state
-        elif at < attempt.expires_at + (AFTER_SILENT if silent else AFTER_UNPAID):
+        elif at < (_last_told(attempt) + AFTER_SILENT if silent else attempt.expires_at + AFTER_UNPAID):
             attempt.ask_at = next_question(attempt, at) if attempt.ask_at else None
         else:
             attempt.ask_at = None
@@ -130,11 +133,21 @@ def _note_answer(attempt_id: int, queried: Queried) -> None:
                 attempt.state = State.UNKNOWN if silent else State.CLOSED
         attempt.save(update_fields=["asked_at", "asked_count", "last_error", "ask_at", "close_at", "state"])
         if not silent:
-            waiting = NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
             # What staff has to look at is not about what the gateway was asked for.
-            waiting.exclude(reason=NotifyLog.FOR_STAFF).update(
+            waiting_of(attempt).exclude(reason=NotifyLog.FOR_STAFF).update(
                 verdict=NotifyLog.Verdict.REJECTED, reason=f"gateway_says_{queried.state}"
             )
+
+
+def waiting_of(attempt: PaymentAttempt) -> QuerySet[NotifyLog]:
+    """Notifies of the attempt that its gateway has not confirmed yet."""
+    return NotifyLog.objects.filter(attempt_id=attempt.pk, verdict=NotifyLog.Verdict.WAITING)
+
+
+def _last_told(attempt: PaymentAttempt) -> datetime:
+    """From when a gateway's silence counts: its deadline, or a later notify that waits for confirmation."""
+    told = waiting_of(attempt).order_by("-received_at").values_list("received_at", flat=True).first()
+    return max(attempt.expires_at, told or attempt.expires_at)
 
 
 def next_question(attempt: PaymentAttempt, at: datetime) -> datetime:
@@ -178,13 +191,18 @@ def _due(limit: int) -> list[tuple[int, int, datetime]]:
 
 
 def ask_parked_again() -> int:
-    """Let attempts without an answer be asked about once more, for a week after their deadline; returns how many.
+    """Let attempts without an answer be asked about once more, for a week after their deadline, and for as long as a notify of
+    theirs waits to be confirmed; returns how many.
 
     A gateway that was down for longer than a day would otherwise leave them to staff alone.
     """
     at = clock.now()
-    parked = PaymentAttempt.objects.filter(state=State.UNKNOWN, ask_at=None, expires_at__gte=at - PARKED_FOR)
-    return parked.exclude(last_error=TransactionTaken.code).update(ask_at=at)
+    told = NotifyLog.objects.filter(verdict=NotifyLog.Verdict.WAITING, attempt_id__isnull=False)
+    silent = Q(state=State.UNKNOWN, expires_at__gte=at - PARKED_FOR)
+    open_ = (
+        PaymentAttempt.objects.filter(ask_at=None).exclude(state=State.PAID).exclude(last_error=TransactionTaken.code)
+    )
+    return open_.filter(silent | Q(pk__in=told.values("attempt_id"))).update(ask_at=at)
 
 
 def _asked_safely(attempt_id: int) -> PaymentState:

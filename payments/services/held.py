@@ -13,7 +13,7 @@ from payments.gateways import can_be_asked
 from payments.models import NotifyLog, PaymentAttempt
 from payments.purposes import owner_of
 from payments.selectors import parked_attempts
-from payments.services.applying import apply_second, book_unclaimed
+from payments.services.applying import apply_rest, apply_second, book_unclaimed
 from payments.services.asking import end_of_waiting, held_of
 from payments.services.notifies import DISMISSED
 from payments.services.reasons import reason_about_payment
@@ -26,7 +26,7 @@ BOOK, DISMISS, UNPAID = "payments.book_notify", "payments.dismiss_notify", "paym
 
 def book_held(*, log_id: int, reason: str, actor: User, address: str | None = None) -> PaymentAttempt | None:
     """Book the money of a held notify that staff saw in the gateway's own console, with an audit entry: for the attempt whose
-    number it is, returned; or, None, as money that nobody expected, to be assigned.
+    number it is, returned; or, None, as money that nobody expected, to be assigned. Where a part of it was booked, the rest is.
 
     Locks the attempt, the notify, then what `apply_second` or `book_unclaimed` lock. Raises ReasonNeeded, OwnMatter,
     NotifyDecided, SecondPersonNeeded, TransactionTaken.
@@ -43,7 +43,9 @@ def book_held(*, log_id: int, reason: str, actor: User, address: str | None = No
     with by_hand(Word(ByHand.Act.BOOK, known, known.amount, ref=f"book:{known.pk}", reason=reason, **who)):
         attempt, log = _locked(log_id)
         facts = {"provider_txn": log.provider_txn, "amount": log.amount}
-        if attempt is not None:
+        if attempt is not None and log.reason == NotifyLog.BOOKED_AMOUNT:
+            new = apply_rest(attempt_id=attempt.pk, **facts)
+        elif attempt is not None:
             new = apply_second(attempt_id=attempt.pk, **facts)
         else:
             new = book_unclaimed(channel=log.channel, number=log.number, **facts)
@@ -71,8 +73,8 @@ def dismiss_notify(*, log_id: int, reason: str, actor: User, address: str | None
 
 
 def note_unpaid(*, attempt_id: int, reason: str, actor: User, address: str | None = None) -> None:
-    """Staff saw in the gateway's own console that nothing was paid: the attempt is closed, what told otherwise is refused, with
-    an audit entry. Money that turns up later is booked all the same.
+    """Staff saw in the gateway's own console that nothing was paid, or settled otherwise what was booked for something else: the
+    attempt is closed, what told of money is refused, with an audit entry. Money that turns up later is booked all the same.
 
     Locks the attempt. Raises ReasonNeeded, WaitsForNobody.
     """
@@ -85,8 +87,8 @@ def note_unpaid(*, attempt_id: int, reason: str, actor: User, address: str | Non
         _refuse(told.filter(verdict__in=[Verdict.WAITING, Verdict.HELD]))
         if attempt.state in PaymentAttempt.LIVE:
             attempt.state = State.CLOSED
-        attempt.ask_at = None
-        attempt.save(update_fields=["state", "ask_at"])
+        attempt.ask_at, attempt.last_error = None, ""
+        attempt.save(update_fields=["state", "ask_at", "last_error"])
         detail = {"number": attempt.number, "reason": reason}
         record(action=UNPAID, at=clock.now(), actor=actor, target=attempt, detail=detail, address=address)
 

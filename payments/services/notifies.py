@@ -18,7 +18,7 @@ from payments.gateways import kind_of, provider_of
 from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.providers import Notice, NotifyRefused, PaymentState, Provider, Queried, RawNotify, Reply
 from payments.selectors import GIVE_UP_AFTER
-from payments.services.applying import apply_second, book_unclaimed, is_booked
+from payments.services.applying import apply_second, book_unclaimed, booked_of, is_booked
 from payments.services.asking import SHORTEST_GAP
 from payments.services.keys import expect_keys
 
@@ -141,9 +141,12 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
         return _conclude(log, Verdict.IGNORED, f"status {notice.status}", own)
     log.number, log.provider_txn, log.amount = notice.number[:64], notice.provider_txn[:64], notice.amount
     if own is not None and own.state == State.PAID:
-        if own.provider_txn == notice.provider_txn:
-            return _conclude_repeat(log, own, notice)
-        if own.transactions.filter(provider_txn=notice.provider_txn).exists():
+        if own.provider_txn == notice.provider_txn and booked_of(own, notice.provider_txn) == notice.amount:
+            return _conclude(log, Verdict.REPEATED, "", own)
+        if (
+            own.provider_txn != notice.provider_txn
+            and own.transactions.filter(provider_txn=notice.provider_txn).exists()
+        ):
             return _conclude(log, Verdict.REPEATED, "", own)
     if own is None and is_booked(channel, notice.provider_txn):
         if attempt is not None:
@@ -154,8 +157,8 @@ def _process(log: NotifyLog, channel: Channel, provider: Provider, raw: RawNotif
 
 
 def _process_money(log: NotifyLog, provider: Provider, attempt: PaymentAttempt | None, notice: Notice) -> str:
-    """A payment of which we have not heard. The gateway is asked where an MD5 alone vouches for it, or where it would be the
-    second of its number; what passes is booked if it is ours to book, and else held."""
+    """A payment of which we have not heard, or not of so much. The gateway is asked where an MD5 alone vouches for it, or where
+    it would be the second of its number; what passes is booked if it is ours to book, and else held."""
     reason = _reason_to_hold(log, attempt, notice)
     second = reason == NotifyLog.SECOND
     if provider.weak_signature and not provider.can_query:
@@ -169,7 +172,7 @@ def _process_money(log: NotifyLog, provider: Provider, attempt: PaymentAttempt |
         if second and not provider.weak_signature:
             return _hold(log, NotifyLog.SECOND, attempt)
         return _conclude(log, Verdict.REJECTED, contradiction, attempt)
-    if reason in (NotifyLog.ANOTHER_CHANNEL, NotifyLog.STRANGE_NUMBER):
+    if reason in (NotifyLog.ANOTHER_CHANNEL, NotifyLog.STRANGE_NUMBER, NotifyLog.BOOKED_AMOUNT):
         return _hold(log, reason, attempt)
     if attempt is not None and not reason and _is_another(attempt, notice):
         logger.error("notify %s of channel %s pays %s by what was not put up", log.pk, log.channel.code, attempt)
@@ -187,7 +190,10 @@ def _reason_to_hold(log: NotifyLog, attempt: PaymentAttempt | None, notice: Noti
         return "" if is_payment_number(notice.number) else NotifyLog.STRANGE_NUMBER
     if attempt.channel_id != log.channel_id:
         return NotifyLog.ANOTHER_CHANNEL
-    return NotifyLog.SECOND if attempt.state == State.PAID else ""
+    if attempt.state != State.PAID:
+        return ""
+    # Staff may have confirmed another amount of it.
+    return NotifyLog.BOOKED_AMOUNT if attempt.provider_txn == notice.provider_txn else NotifyLog.SECOND
 
 
 def _leave_to_staff(log: NotifyLog, attempt: PaymentAttempt | None, reason: str) -> str:
@@ -252,8 +258,9 @@ def _apply(log: NotifyLog, attempt: PaymentAttempt | None, notice: Notice) -> st
             told = "unclaimed" if attempt is None else ""
             return _conclude(log, Verdict.APPLIED if new else Verdict.REPEATED, told, attempt)
     except TransactionTaken:
+        # Such as by staff who mistook the number: then the buyer's money is somebody else's in our books.
         logger.error("notify %s: transaction %s was booked before", log.pk, notice.provider_txn)
-        return _conclude(log, Verdict.REJECTED, TransactionTaken.code, attempt)
+        return _hold(log, NotifyLog.TAKEN, attempt)
 
 
 def _conclude_taken(log: NotifyLog, notice: Notice) -> str:
@@ -262,13 +269,6 @@ def _conclude_taken(log: NotifyLog, notice: Notice) -> str:
     if told.filter(verdict=Verdict.APPLIED).exists():
         return _conclude(log, Verdict.REPEATED, "")
     return _conclude(log, Verdict.REJECTED, TransactionTaken.code)
-
-
-def _conclude_repeat(log: NotifyLog, attempt: PaymentAttempt, notice: Notice) -> str:
-    if attempt.paid_amount == notice.amount:
-        return _conclude(log, Verdict.REPEATED, "", attempt)
-    logger.error("notify %s: attempt %s was paid before with another amount", log.pk, attempt.number)
-    return _conclude(log, Verdict.REJECTED, "booked_amount", attempt)
 
 
 def _wait(log: NotifyLog, attempt: PaymentAttempt | None, queried: Queried) -> str:

@@ -8,10 +8,12 @@ import pytest
 from common import clock
 from orders.models import Order
 from payments import services
-from payments.models import Channel, PaymentAttempt
+from payments.epay.provider import EpayProvider
+from payments.models import Channel, NotifyLog, PaymentAttempt
 from payments.providers import PaymentState, Queried
-from payments.selectors import parked_attempts
+from payments.selectors import held_notifies, parked_attempts
 from payments.services.asking import next_question
+from tests.payments.conftest import verdicts
 from tests.payments.statements import make_payments
 from tests.shelf import books
 
@@ -199,3 +201,78 @@ def test_coming_back_lets_a_worker_ask_and_pays_nothing(till, attempt):
     assert attempt.ask_at <= clock.now()
     assert attempt.state == State.PENDING
     assert services.ask_due_attempts() == 1
+
+
+class TestToldOfLateWhileTheGatewayIsDown:
+    """A payment that was over is paid; its notify comes, and then the gateway cannot be asked whether it is true."""
+
+    ROUNDS = (
+        services.ask_parked_again,
+        services.ask_due_attempts,
+        services.close_due_attempts,
+        services.sweep_notifies,
+    )
+
+    def rounds(self, start, **span) -> list[PaymentAttempt]:
+        """What goes round by itself, so much later; returns what staff have before them then."""
+        with clock.travel(start + timedelta(**span)):
+            [go() for go in self.ROUNDS]
+            return list(parked_attempts())
+
+    @pytest.fixture(params=[State.CLOSED, State.FAILED])
+    def start(self, request, till, attempt, monkeypatch):
+        start = clock.now()
+        PaymentAttempt.objects.update(state=request.param, ask_at=None, close_at=None)
+        till.sandbox.act(attempt.number, "pay_silently")
+        fields = till.fields(attempt)
+        silent = Queried(state=PaymentState.UNKNOWN, reason="ReadTimeout")
+        monkeypatch.setattr(EpayProvider, "query", lambda self, number, *, ref="": silent)
+        for minutes in (0, 1, 8):
+            with clock.travel(start + timedelta(days=2, minutes=minutes)):
+                assert till.send(attempt.channel, fields) == "fail"
+        return start
+
+    def test_it_is_asked_about_until_the_gateway_answers_and_booked(self, till, attempt, start, monkeypatch):
+        for days in (2, 4, 30, 100):
+            assert self.rounds(start, days=days, hours=1) == [attempt], days
+            attempt.refresh_from_db()
+            # For a day as always, and then once a day.
+            assert (attempt.ask_at is None) == (days > 2), days
+        assert verdicts(attempt.channel) == ["waiting ReadTimeout"] * 3
+        monkeypatch.undo()
+        assert self.rounds(start, days=101, hours=1) == []
+        attempt.refresh_from_db()
+        assert (attempt.state, verdicts(attempt.channel)) == (State.PAID, ["applied"] * 3)
+        assert books() == {}
+
+    def test_an_answer_that_nothing_was_paid_ends_it(self, attempt, start, monkeypatch):
+        unpaid = Queried(state=PaymentState.UNPAID)
+        monkeypatch.setattr(EpayProvider, "query", lambda self, number, *, ref="": unpaid)
+        assert self.rounds(start, days=2, hours=1) == []
+        assert verdicts(attempt.channel) == ["rejected gateway_says_unpaid"] * 3
+        attempt.refresh_from_db()
+        assert attempt.ask_at is None
+
+    def test_staff_may_end_it_too(self, attempt, start, olga):
+        services.note_unpaid(attempt_id=attempt.pk, reason="渠道已倒闭", actor=olga)
+        assert self.rounds(start, days=30) == []
+        assert not NotifyLog.objects.filter(verdict="waiting").exists()
+
+
+def test_a_closed_payment_whose_transaction_another_got_stands_before_staff(
+    till, attempt, shelf, bob, olga, monkeypatch
+):
+    other = till.start(shelf.buy(bob, (shelf.sku(keys=1), 1)), attempt.channel)
+    assert till.pay(other) == "success"
+    other.refresh_from_db()
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(state=State.CLOSED, ask_at=None)
+    answer = Queried(state=PaymentState.PAID, provider_txn=other.provider_txn, amount=attempt.amount)
+    monkeypatch.setattr(EpayProvider, "query", lambda self, number, *, ref="": answer)
+    services.recheck_attempt(attempt_id=attempt.pk)
+    assert list(parked_attempts()) == [attempt]
+    # Silence, when somebody asks again, takes nothing back.
+    monkeypatch.setattr(EpayProvider, "query", lambda self, number, *, ref="": Queried(state=PaymentState.UNKNOWN))
+    services.ask_attempt(attempt_id=attempt.pk)
+    assert (list(parked_attempts()), services.ask_parked_again()) == ([attempt], 0)
+    services.note_unpaid(attempt_id=attempt.pk, reason="已补给买家", actor=olga)
+    assert (list(parked_attempts()), list(held_notifies(clock.now()))) == ([], [])

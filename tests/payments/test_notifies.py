@@ -74,7 +74,7 @@ def test_a_genuine_one_that_is_handed_over_for_ever_fills_no_disk(till, attempt,
 def test_a_repetition_with_another_amount_is_none(till, attempt):
     till.pay(attempt)
     assert till.send(attempt.channel, till.fields(attempt, money="0.01")) == "fail"
-    assert verdicts(attempt.channel) == ["applied", "rejected booked_amount"]
+    assert verdicts(attempt.channel) == ["applied", "rejected another_amount"]
     attempt.refresh_from_db()
     assert attempt.paid_amount == Decimal("10.00")
 

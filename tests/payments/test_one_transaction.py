@@ -18,9 +18,13 @@ from payments.exceptions import TransactionTaken
 from payments.gateways import merchant_of, provider_of
 from payments.models import Channel, GatewayTransaction, NotifyLog, PaymentAttempt
 from payments.providers import Notice, PaymentState, Queried
+from payments.selectors import held_notifies, parked_attempts
 from payments.services import apply_payment, forget_old_notifies, sweep_notifies
+from payments.services.applying import apply_rest
 from sandbox.epay.signing import signed
+from tests.desk import Act, at_desk, staff
 from tests.payments.conftest import sold, verdicts
+from tests.payments.test_bonuses import top_up
 from tests.sandboxes import KEY, PID
 from tests.shelf import books
 from wallet.models import Entry, Transfer
@@ -217,6 +221,136 @@ class TestPaidTwiceUnderOneNumber:
         notice = Notice(number=attempt.number, provider_txn=order["id"], amount=Decimal("10.00"), paid=True, status="")
         assert provider.confirm_second(notice).provider_txn == order["id"]
         assert provider.confirm_second(replace(notice, provider_txn="20260101000000")).state == PaymentState.MISSING
+
+
+class TestMistakenByStaff:
+    """The transaction of a payment that had been closed was confirmed by hand for another."""
+
+    @pytest.fixture
+    def told(self, till, attempt, shelf, bob, olga):
+        other = till.start(shelf.buy(bob, (shelf.sku("10.00", keys=1), 1)), attempt.channel)
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(state="closed", ask_at=None)
+        till.sandbox.act(attempt.number, "pay_silently")
+        txn = till.sandbox.order(attempt.number)["id"]
+        services.confirm_payment(
+            attempt_id=other.pk, provider_txn=txn, amount=Decimal("10.00"), reason="看错了行", actor=olga
+        )
+        assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["success"] * 2
+        assert verdicts(attempt.channel) == ["held transaction_taken", "repeated transaction_taken"]
+        return NotifyLog.objects.earliest("pk")
+
+    def test_stands_before_staff_until_they_have_settled_it(self, attempt, told):
+        with clock.travel(clock.now() + timedelta(days=30)):
+            services.ask_parked_again()
+            services.ask_due_attempts()
+            assert (list(parked_attempts()), list(held_notifies(clock.now()))) == ([attempt], [])
+        rights = ["view_paymentattempt", "note_unpaid", "view_notifylog", "confirm_payment", "dismiss_notify"]
+        desk = at_desk(staff("fay", *(f"payments.{right}" for right in rights)))
+        notify = f"/admin/payments/notifylog/{told.pk}"
+        page = desk.get(f"{notify}/change/").content.decode()
+        assert f"{notify}/dismiss/" in page and f"{notify}/book/" not in page
+        act = Act(desk, f"/admin/payments/paymentattempt/{attempt.pk}/unpaid/").fill(reason="已补给买家")
+        assert "已记在另一笔支付名下" in act.text
+        act.confirm().done()
+        assert (list(parked_attempts()), verdicts(attempt.channel)[0]) == ([], "rejected dismissed")
+
+    def test_and_with_its_notify_when_it_was_paid_otherwise(self, till, attempt, told, olga):
+        services.confirm_payment(
+            attempt_id=attempt.pk, provider_txn="T2", amount=Decimal("10.00"), reason="另一笔", actor=olga
+        )
+        assert (list(parked_attempts()), list(held_notifies(clock.now()))) == ([], [told])
+        services.dismiss_notify(log_id=told.pk, reason="两笔记反", actor=olga)
+        assert list(held_notifies(clock.now())) == []
+        assert books() == {}
+
+
+class TestConfirmedWithAnotherAmount:
+    """Staff mistyped what came; then the gateway's notify tells of the true sum."""
+
+    @pytest.fixture
+    def told(self, till, attempt, olga):
+        """The notify of `paid` yuan, of which staff had confirmed `amount`."""
+
+        def told(amount: str, paid: str = "10.00") -> NotifyLog:
+            till.sandbox.act(attempt.number, "wrong_amount", money=paid)
+            txn = till.sandbox.order(attempt.number)["id"]
+            services.confirm_payment(
+                attempt_id=attempt.pk, provider_txn=txn, amount=Decimal(amount), reason="截图", actor=olga
+            )
+            assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["success"] * 2
+            assert verdicts(attempt.channel) == ["held booked_amount", "repeated booked_amount"]
+            log = NotifyLog.objects.earliest("pk")
+            assert list(held_notifies(clock.now())) == [log]
+            return log
+
+        return told
+
+    @pytest.fixture
+    def desk(self):
+        rights = ["view_notifylog", "confirm_payment", "dismiss_notify"]
+        return at_desk(staff("fay", *(f"payments.{right}" for right in rights)))
+
+    def test_booking_it_gives_the_buyer_the_rest(self, till, attempt, told, desk, alice):
+        log = told("4.00")
+        assert balance_of(alice) == Decimal("1004.00")
+        act = Act(desk, f"/admin/payments/notifylog/{log.pk}/book/").fill(reason="后台是 10 元")
+        assert "¥4.00" in act.text and "¥6.00" in act.text
+        act.confirm().done()
+        assert (balance_of(alice), verdicts(attempt.channel)[0]) == (Decimal("1010.00"), "applied")
+        assert till.send(attempt.channel, till.fields(attempt)) == "success"
+        assert verdicts(attempt.channel)[-1] == "repeated"
+        assert (list(held_notifies(clock.now())), books()) == ([], {})
+
+    def test_a_member_who_topped_up_has_the_rest_too(self, till, channel, alice, olga):
+        attempt = till.start(top_up(alice, "100"), channel)
+        facts = {"attempt_id": attempt.pk, "provider_txn": "T1"}
+        services.confirm_payment(**facts, amount=Decimal(10), reason="截图", actor=olga)
+        assert [apply_rest(**facts, amount=Decimal(100)) for _ in range(2)] == [True, False]
+        assert (balance_of(alice), books()) == (Decimal("1100.00"), {})
+
+    def test_where_less_came_there_is_nothing_to_book(self, told, desk, olga):
+        log = told("10.00", paid="9.99")
+        page = desk.get(f"/admin/payments/notifylog/{log.pk}/change/").content.decode()
+        assert "/dismiss/" in page and f"{log.pk}/book/" not in page
+        with pytest.raises(TransactionTaken):
+            services.book_held(log_id=log.pk, reason="x", actor=olga)
+        services.dismiss_notify(log_id=log.pk, reason="已扣回", actor=olga)
+        assert (list(held_notifies(clock.now())), books()) == ([], {})
+
+
+class TestTheGatewayMoves:
+    """To another host; it repeats what it told of before."""
+
+    @pytest.fixture
+    def move(self, till, attempt, settings):
+        here = till.sandbox.url.replace("127.0.0.1", "localhost")
+
+        def move() -> str:
+            settings.OUTGOING_ALLOW = [*settings.OUTGOING_ALLOW, here.removeprefix("http://")]
+            Channel.objects.filter(pk=attempt.channel_id).update(gateway_url=here)
+            return here
+
+        return move
+
+    def test_what_nobody_expected_is_not_booked_again(self, till, attempt, move):
+        channel = attempt.channel
+        till.sandbox.act(attempt.number, "pay_silently")
+        fields = till.fields(attempt)
+        PaymentAttempt.objects.all().delete()
+        assert till.send(channel, fields) == "success"
+        other = till.channel(gateway_url=move())
+        assert till.send(channel, fields) == till.send(other, fields) == "success"
+        assert (verdicts(channel)[1], verdicts(other)) == ("repeated unclaimed", ["repeated unclaimed"])
+        assert (unclaimed(), books()) == (Decimal("10.00"), {})
+
+    def test_nor_does_its_transaction_pay_anything_else(self, till, attempt, move, shelf, bob, olga):
+        till.pay(attempt)
+        attempt.refresh_from_db()
+        move()
+        theirs = till.start(shelf.buy(bob, (shelf.sku("10.00", keys=1), 1)), Channel.objects.get(pk=attempt.channel_id))
+        facts = {"provider_txn": attempt.provider_txn, "amount": Decimal("10.00")}
+        with pytest.raises(TransactionTaken):
+            services.confirm_payment(attempt_id=theirs.pk, **facts, reason="截图", actor=olga)
 
 
 def test_an_md5_alone_never_makes_a_second_payment(till, attempt, alice):
