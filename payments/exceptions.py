@@ -114,6 +114,11 @@ class RefundTooLarge(BadInput):
     message = _("最多还能退 ¥%(left)s")
 
 
+class RefUsed(Conflict):
+    code = "ref_used"
+    message = _("这次提交已用于另一笔退款，请重新打开页面再试")
+
+
 class WithdrawalNotFound(NotFound):
     code = "withdrawal_not_found"
     message = _("没有找到这笔提现")

@@ -111,7 +111,7 @@ class TopUpAdmin(ReadOnlyAdmin):
                 top_up_id=top_up.pk,
                 amount=answer.data["amount"],
                 reason=answer.data["reason"],
-                ref=f"topup:{answer.token}"[:80],
+                ref=f"topup:{top_up.pk}:{answer.token}"[:80],
                 actor=request.user,
                 address=request.client_address,
             )

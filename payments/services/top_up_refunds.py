@@ -9,7 +9,7 @@ from common.locks import lock
 from common.money import ZERO
 from common.persons import require_another
 from payments.bonuses import due_back, lock_gift, take_back
-from payments.exceptions import RefundTooLarge
+from payments.exceptions import RefundTooLarge, RefUsed
 from payments.models import PaymentAttempt, TopUp, TopUpRefund
 from payments.selectors import given_back_of
 from payments.services.reasons import reason_about
@@ -26,7 +26,7 @@ def refund_top_up(
     nothing is left of further payments that brought none.
 
     Only money that could be withdrawn is given back. Locks the top-up, its gift, the wallet. Raises ReasonNeeded,
-    OwnMatter, SecondPersonNeeded, RefundTooLarge, InsufficientBalance. Audited.
+    OwnMatter, SecondPersonNeeded, RefundTooLarge, RefUsed where `ref` is another top-up's, InsufficientBalance. Audited.
     """
     reason = reason_about(reason, None)
     owner = TopUp.objects.select_related("user").get(pk=top_up_id).user
@@ -39,8 +39,10 @@ def refund_top_up(
         top_up = TopUp.objects.get(pk=top_up_id)
         grant = lock_gift(top_up)
         top_up.refresh_from_db()
-        known = TopUpRefund.objects.filter(ref=ref, top_up=top_up).first()
+        known = TopUpRefund.objects.filter(ref=ref).first()
         if known is not None:
+            if known.top_up_id != top_up.pk:
+                raise RefUsed
             return known
         left = top_up.credited - given_back_of(top_up)
         if top_up.state != TopUp.State.PAID or not ZERO < amount <= left:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from common import clock
 from orders.services import pay_from_wallet, refund
 from payments.bonuses import best_of, bonus_of, rules_for
-from payments.exceptions import RefundTooLarge
+from payments.exceptions import RefundTooLarge, RefUsed
 from payments.models import BonusGrant, BonusRule, PaymentAttempt, Refund, TopUp
 from payments.providers import Outcome, Refunded
 from payments.selectors import returnable, withdrawable
@@ -120,6 +120,14 @@ def test_the_gift_goes_back_in_proportion(till, channel, charlie, olga):
     assert (balance_of(charlie), restricted_of(charlie)) == (0, 0)
     with pytest.raises(RefundTooLarge):
         refund_top_up(top_up_id=made.pk, amount=Decimal("0.01"), reason="退款", ref="d", actor=olga)
+
+
+def test_one_form_gives_back_one_top_up(till, channel, charlie, olga):
+    first, second = (paid(till, channel, charlie, amount, amount) for amount in ("100", "50"))
+    refund_top_up(top_up_id=first.pk, amount=Decimal(10), reason="退款", ref="a", actor=olga)
+    with pytest.raises(RefUsed):
+        refund_top_up(top_up_id=second.pk, amount=Decimal(10), reason="退款", ref="a", actor=olga)
+    assert balance_of(charlie) == Decimal("140.00")
 
 
 def test_a_gift_that_was_spent_is_paid_for_and_gifts_are_not_paid_out(till, channel, charlie, olga, shelf):
