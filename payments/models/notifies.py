@@ -25,10 +25,12 @@ class NotifyLog(models.Model):
         IGNORED = "ignored", _("无需处理")
 
     # Why one is held: its gateway cannot be asked; its number is another channel's, or none of ours; it tells of a second
-    # payment under a number that was paid, which the gateway does not confirm; its transaction was booked for something else, or of another
-    # amount.
+    # payment under a number that was paid, which the gateway does not confirm; its transaction was booked for something
+    # else, or of another amount.
     FOR_STAFF, ANOTHER_CHANNEL, STRANGE_NUMBER, SECOND = "for_staff", "another_channel", "strange_number", "second"
     TAKEN, BOOKED_AMOUNT = "transaction_taken", "booked_amount"
+    # Kept for staff without the word that the gateway waits for: whoever has its key could say this of anything.
+    NOT_ACKNOWLEDGED = (ANOTHER_CHANNEL, TAKEN, BOOKED_AMOUNT)
 
     id = models.BigAutoField(primary_key=True)
     channel = models.ForeignKey(

@@ -2,20 +2,22 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from itertools import islice
 
-from django.db.models import F, Q, QuerySet
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce, Concat
 
 from payments.models import Channel, GatewayTransaction, PaymentAttempt, Refund
 from payments.reconciling.books import Books, Mark, Neighbour, OurRefund, Ours
 from payments.reconciling.comparing import TOLERANCE
 from payments.reconciling.models import Reconciliation
 from payments.reconciling.rows import Period, Row
+from payments.services.applying import REST
 from wallet.models import Transfer
 
 CHUNK = 5_000
-FIELDS = ("pk", "number", "provider_txn", "paid_amount", "amount", "state", "paid_at")
+FIELDS = ("pk", "number", "provider_txn", "amount", "state", "paid_at")
 FOREIGN = ("currency", "currency_amount", "rate")
 # A payment that we hear of days late is still found in the statement of its own day.
 OTHER_DAYS = timedelta(days=7)
@@ -74,9 +76,14 @@ def books_for(channel: Channel, period: Period, rows: Sequence[Row]) -> Books:
     )
 
 
-def _attempts(found) -> Iterator[Ours]:
-    for row in found.values_list(*FIELDS, *FOREIGN).iterator(chunk_size=CHUNK):
-        pk, number, txn, paid, asked, state, at, currency, foreign, rate = row
+def _attempts(found: QuerySet[PaymentAttempt]) -> Iterator[Ours]:
+    rest = GatewayTransaction.objects.filter(
+        attempt=OuterRef("pk"), provider_txn=Concat(OuterRef("provider_txn"), Value(REST))
+    )
+    booked = F("paid_amount") + Coalesce(Subquery(rest.values("amount")[:1]), Decimal(0))
+    rows = found.annotate(booked=booked).values_list(*FIELDS, "booked", *FOREIGN)
+    for row in rows.iterator(chunk_size=CHUNK):
+        pk, number, txn, asked, state, at, paid, currency, foreign, rate = row
         yield Ours(
             attempt_id=pk,
             number=number,
@@ -112,7 +119,8 @@ def _further(
     channel: Channel, window: tuple[datetime, datetime], numbers: Iterable[str], txns: Iterable[str]
 ) -> list[Ours]:
     """What was booked beside the first payments of attempts: of numbers that were paid twice, and what nobody expected."""
-    unlike_first = Q(attempt=None) | ~Q(provider_txn=F("attempt__provider_txn"))
+    rest_of_first = Concat("attempt__provider_txn", Value(REST))
+    unlike_first = Q(attempt=None) | ~Q(provider_txn=F("attempt__provider_txn")) & ~Q(provider_txn=rest_of_first)
     mine = GatewayTransaction.objects.filter(unlike_first, channel=channel)
     found = {one.txn: one for one in _transactions(mine.filter(booked_at__gte=window[0], booked_at__lt=window[1]))}
     for some in _chunks(numbers):

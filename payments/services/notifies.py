@@ -66,7 +66,7 @@ def receive_notify(*, channel: Channel, raw: RawNotify, address: str) -> Reply:
     heard = verdict in (Verdict.APPLIED, Verdict.REPEATED, Verdict.IGNORED, Verdict.HELD)
     if verdict in (Verdict.REPEATED, Verdict.IGNORED, Verdict.WAITING) or (verdict == Verdict.REJECTED and log.number):
         _drop_beyond_few(log)
-    return provider.accepted if heard and log.reason != NotifyLog.ANOTHER_CHANNEL else provider.refused
+    return provider.accepted if heard and log.reason not in NotifyLog.NOT_ACKNOWLEDGED else provider.refused
 
 
 def _drop_beyond_few(log: NotifyLog) -> None:

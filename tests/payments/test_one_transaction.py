@@ -235,7 +235,7 @@ class TestMistakenByStaff:
         services.confirm_payment(
             attempt_id=other.pk, provider_txn=txn, amount=Decimal("10.00"), reason="看错了行", actor=olga
         )
-        assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["success"] * 2
+        assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["fail"] * 2
         assert verdicts(attempt.channel) == ["held transaction_taken", "repeated transaction_taken"]
         return NotifyLog.objects.earliest("pk")
 
@@ -277,7 +277,7 @@ class TestConfirmedWithAnotherAmount:
             services.confirm_payment(
                 attempt_id=attempt.pk, provider_txn=txn, amount=Decimal(amount), reason="截图", actor=olga
             )
-            assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["success"] * 2
+            assert [till.send(attempt.channel, till.fields(attempt)) for _ in range(2)] == ["fail"] * 2
             assert verdicts(attempt.channel) == ["held booked_amount", "repeated booked_amount"]
             log = NotifyLog.objects.earliest("pk")
             assert list(held_notifies(clock.now())) == [log]

@@ -20,7 +20,7 @@ from payments.reconciling.checking import TooManyDifferences, check_statement, f
 from payments.reconciling.models import CaseMove, Reconciliation
 from payments.reconciling.rows import Period, StatementError
 from payments.services import apply_second
-from payments.services.applying import book_unclaimed
+from payments.services.applying import apply_rest, book_unclaimed
 from tests.desk import staff
 from tests.payments.statements import (
     DAY,
@@ -378,6 +378,16 @@ def test_a_second_payment_that_was_credited_is_known(channel, paid):
     apply_second(attempt_id=first.pk, provider_txn="SECOND", amount=first.amount)
     data = epay([*(entry_of(one) for one in paid), replace(entry_of(first), txn="SECOND")])
     assert check(channel, data).differences == 0
+
+
+@pytest.mark.damages_books
+def test_what_was_booked_in_two_parts_is_one_payment(channel, paid):
+    """Staff confirmed too little; of the gateway's own notify the rest was booked."""
+    first = paid[0]
+    assert apply_rest(attempt_id=first.pk, provider_txn=first.provider_txn, amount=Decimal(3))
+    data = epay([replace(entry_of(first), amount=first.paid_amount + 3), *(entry_of(one) for one in paid[1:])])
+    reconcile(channel, data)
+    assert [aspect for _kind, aspect, _reference in found(channel) if aspect != "fee"] == []
 
 
 @pytest.mark.damages_books
