@@ -73,11 +73,11 @@ class Stage:
             names = [row[0] for row in link.execute("SELECT datname FROM pg_database")]
             for name in names:
                 if name.startswith("torture_"):
-                    link.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+                    _drop(link, name)
             if DATABASE in names and stamp.exists() and stamp.read_text() == wanted:
                 return
             stamp.unlink(missing_ok=True)
-            link.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
+            _drop(link, DATABASE)
             link.execute(f'CREATE DATABASE "{DATABASE}"')
         migrate = [str(PYTHON), "manage.py", "migrate", "--verbosity", "0"]
         done = subprocess.run(migrate, cwd=ROOT, env={**os.environ, **self.environment()}, capture_output=True)
@@ -137,7 +137,7 @@ class Stage:
         last, self.database = self.database, f"torture_{family}_{self.number}"
         with self._maintenance() as link:
             if last != DATABASE:
-                link.execute(f'DROP DATABASE IF EXISTS "{last}" WITH (FORCE)')
+                _drop(link, last)
             link.execute(f'CREATE DATABASE "{self.database}" TEMPLATE "{DATABASE}"')
         self.cache.flush()
         self._lead_django_there()
@@ -205,6 +205,13 @@ class Stage:
         for running in reversed(list(self.opened.values())):
             running.kill()
         self.opened.clear()
+
+
+def _drop(link: psycopg.Connection, database: str) -> None:
+    """Ends our own sessions first. FORCE would want to end an autovacuum too, which only a superuser may; DROP cancels it."""
+    ours = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
+    link.execute(ours, [database])
+    link.execute(f'DROP DATABASE IF EXISTS "{database}"')
 
 
 def _all_migrations() -> str:

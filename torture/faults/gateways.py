@@ -87,9 +87,9 @@ def run(stage: Stage, *, seed: int, budget: Budget, report: Report) -> None:
 
 
 def _open_others(stage: Stage, address: str) -> None:
-    keys = stage.home.folder("sandbox") / stage.database / "keys.json"
-    os.environ.update(SANDBOX_KEYS=str(keys), SANDBOX_URL=address)
+    os.environ.update(SANDBOX_KEYS=str(stage.keys_file), SANDBOX_URL=address)
     made = {channel.code for channel in make_others()}
+    assert made, "the sandbox has no keys to play with"
     # A method is offered by one channel.
     Channel.objects.filter(code__in=made - {pay.partition(":")[0] for pay in OTHERS}).update(is_active=False)
 

@@ -47,6 +47,7 @@ SELECT indexrelid::regclass::text FROM pg_index WHERE indrelid = %s::regclass AN
 _FAR_IDS = "SELECT setval(seqrelid, 1000000000) FROM pg_sequence WHERE seqmax > 1000000000"
 
 _IDLE = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND state = 'idle'"
+_OURS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND usename = current_user"
 
 
 @contextmanager
@@ -58,8 +59,8 @@ def unguarded(crowd: Crowd) -> Iterator[None]:
     try:
         crowd.together([(go_to, (copy,))] * len(crowd))
         go_to(copy)
-        _send_away(true)
-        _maintain(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)', f'CREATE DATABASE "{copy}" TEMPLATE "{true}"')
+        _drop(copy)
+        _maintain((_IDLE, [true]), (f'CREATE DATABASE "{copy}" TEMPLATE "{true}"', None))
         for table in TABLES:
             drop_rules(table)
         with connection.cursor() as cursor:
@@ -68,7 +69,7 @@ def unguarded(crowd: Crowd) -> Iterator[None]:
     finally:
         go_to(true)
         crowd.together([(go_to, (true,))] * len(crowd))
-        _maintain(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
+        _drop(copy)
 
 
 def drop_rules(table: str) -> None:
@@ -90,12 +91,12 @@ def go_to(database: str) -> None:
     connection.settings_dict["NAME"] = database
 
 
-def _send_away(database: str) -> None:
-    with connection._nodb_cursor() as cursor:
-        cursor.execute(_IDLE, [database])
+def _drop(database: str) -> None:
+    """FORCE would want to end an autovacuum too, which only a superuser may; without it DROP cancels one."""
+    _maintain((_OURS, [database]), (f'DROP DATABASE IF EXISTS "{database}"', None))
 
 
-def _maintain(*statements: str) -> None:
+def _maintain(*statements: tuple[str, list | None]) -> None:
     with connection._nodb_cursor() as cursor:
-        for statement in statements:
-            cursor.execute(statement)
+        for statement, parameters in statements:
+            cursor.execute(statement, parameters)
