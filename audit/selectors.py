@@ -1,11 +1,12 @@
 """Reading the audit log."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from audit.models import Approval, AuditEntry, ChainAnchor, ChainCheck
 from audit.services.chain import waiting_since
@@ -78,6 +79,7 @@ def chain_state(*, at: datetime) -> ChainState:
     )
 
 
-def open_approvals(kind: str, *, at: datetime) -> int:
-    """How many of this kind wait for a second person."""
-    return Approval.objects.filter(kind=kind, state=Approval.State.ASKED, ends_at__gt=at).count()
+def open_approvals(*, at: datetime) -> Counter[str]:
+    """How many of each kind wait for a second person."""
+    waiting = Approval.objects.filter(state=Approval.State.ASKED, ends_at__gt=at)
+    return Counter(dict(waiting.order_by().values_list("kind").annotate(count=Count("pk"))))

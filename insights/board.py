@@ -3,10 +3,12 @@
 A figure's address filters its list to exactly the rows that were counted; tests/insights holds each to that.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -90,6 +92,11 @@ class Board:
     @property
     def is_empty(self) -> bool:
         return not (self.business or self.todo)
+
+    @cached_property
+    def approvals(self) -> Counter[str]:
+        """What waits for a second person, by kind."""
+        return open_approvals(at=self.period.at)
 
 
 def board_for(user: User, period: Period) -> Board:
@@ -275,21 +282,21 @@ def _differences(board: Board, user: User) -> None:
 
 
 def _exports(board: Board, user: User) -> None:
-    count = open_approvals(EXPORT, at=board.period.at)
+    count = board.approvals[EXPORT]
     if count:
         address = _list("catalog_keyexport", approval__state__exact="asked")
         board.todo.append(_todo("key_exports", _("待复核的卡密导出"), count, address, _("有人申请导出卡密明文")))
 
 
 def _by_hand(board: Board, user: User) -> None:
-    count = open_approvals(BY_HAND, at=board.period.at)
+    count = board.approvals[BY_HAND]
     if count:
         address = _list("wallet_byhandapproval", state__exact="asked")
         board.todo.append(_todo("by_hand", _("待复核的大额手工款项"), count, address, _("超过单人每日限额")))
 
 
 def _channels(board: Board, user: User) -> None:
-    count = open_approvals(CHANNEL, at=board.period.at)
+    count = board.approvals[CHANNEL]
     if count:
         address = _list("payments_channelchange", approval__state__exact="asked")
         board.todo.append(_todo("channel_changes", _("待复核的渠道变更"), count, address, _("批准之后才会生效")))
