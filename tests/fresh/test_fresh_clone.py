@@ -84,6 +84,8 @@ def test_a_member_buys_from_the_wallet_and_sees_the_tier(phone, clone):
     phone.get_by_label("用户名或邮箱").fill(buyer["username"])
     phone.get_by_label("密码", exact=True).fill(buyer["password"])
     phone.locator("main form").get_by_role("button", name="登录").click()
+    # Whoever goes on before the answer has not signed in.
+    phone.wait_for_url(lambda url: "/login/" not in url)
     choose(phone)
     phone.get_by_role("button", name=re.compile("确认支付")).first.click()
     expect(phone.get_by_role("heading", name="已发货")).to_be_visible(timeout=20_000)
