@@ -83,7 +83,7 @@ def test_a_member_buys_from_the_wallet_and_sees_the_tier(phone, clone):
     phone.goto("/account/login/")
     phone.get_by_label("用户名或邮箱").fill(buyer["username"])
     phone.get_by_label("密码", exact=True).fill(buyer["password"])
-    phone.locator("main form").get_by_role("button", name="登录").click()
+    phone.locator("main form").get_by_role("button", name="登录", exact=True).click()
     # Whoever goes on before the answer has not signed in.
     phone.wait_for_url(lambda url: "/login/" not in url)
     choose(phone)
