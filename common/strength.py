@@ -65,6 +65,8 @@ _PAIRS = (
     "th he in er an re on at en nd ti es or te of ed is it al ar st to nt ng se ha as ou io le ve co me de hi ri ro ic ne"
     " ea ra ce li ch ll be ma si om ur pr ke ey sc pe us sh zh ao ia ua ai ei op ho am ge ca rd ig gn fo ou ut et wo ss"
 )
+# What chance does less often is no chance. Random tokens, also those of letters only, stay far above it.
+LEAST_CHANCE = 1e-6
 _COMMON = set(_PAIRS.split())
 _KNOWN_PARTS = re.compile("|".join(sorted(map(re.escape, {*KNOWN, *KNOWN_PASSWORDS}), key=len, reverse=True)))
 
@@ -149,13 +151,17 @@ def _distinct_bits(value: str) -> float:
 
 
 def _speaks(value: str) -> bool:
-    """Whether it is words of a language: much of it in runs of letters, of which nearly half follow each other in words."""
+    """Whether it is words of a language: much of it in runs of letters that follow each other as they do in words."""
     runs = re.findall(r"[a-z]{4,}|[A-Z][a-z]{3,}|[A-Z]{4,}", value)
     pairs = [run[at : at + 2].lower() for run in runs for at in range(len(run) - 1)]
-    # Far from what chance makes: none of a hundred thousand tokens as README.md says how to make them.
-    if len(pairs) < 12 or sum(map(len, runs)) < 0.4 * len(value):
+    if sum(map(len, runs)) < 0.4 * len(value):
         return False
-    return sum(pair in _COMMON for pair in pairs) > 0.45 * len(pairs)
+    return _chance_of(sum(pair in _COMMON for pair in pairs), len(pairs)) < LEAST_CHANCE
+
+
+def _chance_of(hits: int, draws: int) -> float:
+    """How often chance, which writes every eighth pair as words have it, comes to so many or more."""
+    return sum(math.comb(draws, more) * 7 ** (draws - more) for more in range(hits, draws + 1)) / 8**draws
 
 
 def _plain_forms(value: str) -> tuple[str, str]:

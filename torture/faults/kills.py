@@ -180,19 +180,22 @@ class Supervisor(threading.Thread):
 
     def run(self) -> None:
         killed = self.made.places / "killed"
+        due = 0.0
         try:
             while not self.over.wait(0.05):
-                if killed.exists():
-                    _revive(self.made.stage)
-                    self._let_time_pass()
+                # Whatever is dead, also when the next kill was prepared before its end was seen.
+                _revive(self.made.stage)
+                if not (self.steps and killed.exists()):
+                    due = 0.0
+                elif not due:
+                    # Most has come to rest before the first step.
+                    due = time.monotonic() + PAUSE
+                elif time.monotonic() >= due:
+                    due = 0.0
+                    self.steps -= 1
+                    let_time_pass()
         finally:
             connection.close()
-
-    def _let_time_pass(self) -> None:
-        # Most has come to rest before the first step.
-        if self.steps and not self.over.wait(PAUSE) and self.steps:
-            self.steps -= 1
-            let_time_pass()
 
 
 def let_time_pass() -> None:
