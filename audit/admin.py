@@ -50,12 +50,6 @@ act_names.update(
         "audit.verify": _("核对审计链"),
     }
 )
-STATE_TONES = {
-    Approval.State.ASKED: "warning",
-    Approval.State.APPROVED: "info",
-    Approval.State.REFUSED: "danger",
-    Approval.State.USED: "success",
-}
 VERIFY_TASK = "audit.tasks.verify_chain"
 
 
@@ -212,7 +206,7 @@ class ApprovalAdmin(ReadOnlyAdmin):
 
     @display(description=_("状态"), ordering="state")
     def state_chip(self, approval: Approval) -> SafeString:
-        return approval_chip(approval)
+        return chip(approval.get_state_display(), approval.tone)
 
     @display(description=_("申请时间"), ordering="asked_at")
     def asked(self, approval: Approval):
@@ -233,10 +227,6 @@ class ApprovalAdmin(ReadOnlyAdmin):
     @display(description=_("结束时间"))
     def closed(self, approval: Approval):
         return when(approval.closed_at) or "–"
-
-
-def approval_chip(approval: Approval) -> SafeString:
-    return chip(approval.get_state_display(), STATE_TONES.get(Approval.State(approval.state), "neutral"))
 
 
 timelines.add("audit.Approval", lambda approval, viewer: history_of(approval))

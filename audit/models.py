@@ -140,6 +140,15 @@ class Approval(models.Model):
         USED = "used", _("已使用")
         LAPSED = "lapsed", _("已过期")
 
+    # The colour that a state has on the pages of whichever room asked: one of `common.admin.shown.TONES`.
+    TONES = {
+        State.ASKED: "warning",
+        State.APPROVED: "info",
+        State.REFUSED: "danger",
+        State.CANCELLED: "neutral",
+        State.USED: "success",
+        State.LAPSED: "neutral",
+    }
     MOVES = {
         State.ASKED: {State.APPROVED, State.REFUSED, State.CANCELLED, State.LAPSED},
         State.APPROVED: {State.CANCELLED, State.USED, State.LAPSED},
@@ -184,6 +193,10 @@ class Approval(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def tone(self) -> str:
+        return self.TONES[self.State(self.state)]
 
 
 class IdempotencyRecord(models.Model):

@@ -18,7 +18,6 @@ from accounts.models import User
 from accounts.services.again import where_to_say_it_again
 from audit.models import Approval
 from audit.selectors import history_of
-from catalog.admin.shown import approval_chip
 from catalog.models import KeyBatch, KeyExport
 from catalog.models.exports import MOST_FETCHES
 from catalog.services import exporting
@@ -28,9 +27,11 @@ from common.admin import (
     Fact,
     Preview,
     ReadOnlyAdmin,
+    ReasonForm,
     action,
     allowed,
     ask,
+    chip,
     display,
     link_to,
     when,
@@ -66,12 +67,6 @@ class AskForm(forms.Form):
         max_length=200,
         widget=UnfoldAdminTextareaWidget({"rows": 2}),
         help_text=_("复核人会看到，并写入审计记录和导出的文件"),
-    )
-
-
-class RefuseForm(forms.Form):
-    reason = forms.CharField(
-        label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
     )
 
 
@@ -188,7 +183,7 @@ class KeyExportAdmin(ReadOnlyAdmin):
 
     @display(description=_("状态"))
     def state_chip(self, export: KeyExport) -> SafeString:
-        return approval_chip(export.approval)
+        return chip(export.approval.get_state_display(), export.approval.tone)
 
     def _facts(self, request: HttpRequest, export: KeyExport) -> list[Fact]:
         return [
@@ -235,7 +230,7 @@ class KeyExportAdmin(ReadOnlyAdmin):
             self,
             request,
             title=_("拒绝导出卡密明文"),
-            form=RefuseForm,
+            form=ReasonForm,
             preview=lambda answer: preview,
             run=run,
             target=export,

@@ -5,7 +5,6 @@ from decimal import Decimal
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-from audit.models import Approval
 from catalog.models import Key, KeyBatch, Product, Review, Sku
 from catalog.wording import KINDS
 from common.admin import chip
@@ -32,14 +31,6 @@ BATCH_TONES = {
     KeyBatch.State.FAILED: "danger",
     KeyBatch.State.CANCELLED: "neutral",
 }
-APPROVAL_TONES = {
-    Approval.State.ASKED: "warning",
-    Approval.State.APPROVED: "info",
-    Approval.State.REFUSED: "danger",
-    Approval.State.CANCELLED: "neutral",
-    Approval.State.USED: "success",
-    Approval.State.LAPSED: "neutral",
-}
 REVIEW_TONES = {
     Review.State.PENDING: "warning",
     Review.State.PUBLISHED: "success",
@@ -63,10 +54,6 @@ def key_chip(key: Key) -> SafeString:
 
 def batch_chip(batch: KeyBatch) -> SafeString:
     return chip(batch.get_state_display(), BATCH_TONES[batch.state])
-
-
-def approval_chip(approval: Approval) -> SafeString:
-    return chip(approval.get_state_display(), APPROVAL_TONES[Approval.State(approval.state)])
 
 
 def review_chip(review: Review) -> SafeString:

@@ -5,7 +5,7 @@ from unfold.enums import ActionVariant
 
 from common.admin.autocomplete import AutocompleteView
 from common.admin.base import ModelAdmin, ReadOnlyAdmin, ReadOnlyInline, StackedInline, TabularInline, allowed
-from common.admin.confirm import Fact, Preview, ask
+from common.admin.confirm import Fact, Preview, ReasonForm, ask
 from common.admin.export import csv_response, csv_table
 from common.admin.filters import DayRangeFilter
 from common.admin.paging import BoundedPaginator
@@ -21,6 +21,7 @@ __all__ = [
     "Preview",
     "ReadOnlyAdmin",
     "ReadOnlyInline",
+    "ReasonForm",
     "StackedInline",
     "TabularInline",
     "action",

@@ -25,6 +25,8 @@ from django.http.response import HttpResponseBase
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminTextareaWidget
 
 from common.exceptions import DomainError
 from common.registries import label_rows
@@ -32,6 +34,17 @@ from common.registries import label_rows
 TEMPLATE = "common/admin/confirm.html"
 STEP, TOKEN = "_step", "_token"
 _OURS = {"csrfmiddlewaretoken", STEP, TOKEN}
+
+
+class ReasonForm(forms.Form):
+    """For an act that needs a reason and nothing else."""
+
+    reason = forms.CharField(
+        label=gettext_lazy("原因"),
+        max_length=200,
+        widget=UnfoldAdminTextareaWidget({"rows": 2}),
+        help_text=gettext_lazy("写入审计记录"),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,23 @@ from django.core.exceptions import FieldDoesNotExist
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
 from audit.models import Approval
 from audit.selectors import history_of
-from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, when
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    ReasonForm,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    when,
+)
 from common.admin.confirm import Answer
 from common.registries import Panel, act_names, panels, timelines
 from common.texts import listed
@@ -24,23 +35,9 @@ from payments.services import approve_channel_change, cancel_channel_change, cha
 
 act_names[channel_changes.KIND] = _("变更支付渠道")
 act_names[channel_changes.ALONE] = _("无人可复核的渠道变更")
-TONES = {
-    Approval.State.ASKED: "warning",
-    Approval.State.APPROVED: "info",
-    Approval.State.REFUSED: "danger",
-    Approval.State.CANCELLED: "neutral",
-    Approval.State.USED: "success",
-    Approval.State.LAPSED: "neutral",
-}
 COLUMNS = [_("项目"), _("变更前"), _("变更后")]
 # Of a key its two ends tell.
 LONG, HEAD, TAIL = 120, 40, 24
-
-
-class RefuseForm(forms.Form):
-    reason = forms.CharField(
-        label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
-    )
 
 
 @admin.register(ChannelChange)
@@ -86,7 +83,7 @@ class ChannelChangeAdmin(ReadOnlyAdmin):
 
     @display(description=_("状态"))
     def state_chip(self, change: ChannelChange):
-        return chip(self.state(change), TONES[Approval.State(change.approval.state)])
+        return chip(self.state(change), change.approval.tone)
 
     @display(description=_("状态"))
     def state(self, change: ChannelChange) -> str:
@@ -101,7 +98,7 @@ class ChannelChangeAdmin(ReadOnlyAdmin):
     @action(description=_("拒绝"), icon="block", permissions=["decide"])
     def refuse(self, request: HttpRequest, object_id: str) -> HttpResponse:
         said = _("拒绝渠道变更")
-        return self._decide(request, object_id, said, refuse_channel_change, _("已拒绝。"), form=RefuseForm)
+        return self._decide(request, object_id, said, refuse_channel_change, _("已拒绝。"), form=ReasonForm)
 
     @action(description=_("撤回"), icon="undo", permissions=["decide"])
     def cancel(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -3,7 +3,6 @@
 from collections.abc import Collection
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import BigIntegerField, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.fields.json import KeyTextTransform
@@ -11,12 +10,24 @@ from django.db.models.functions import Cast, Coalesce, NullIf
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from accounts.models import User
 from audit.models import Approval
 from audit.selectors import history_of
-from common.admin import DayRangeFilter, Fact, Preview, ReadOnlyAdmin, action, allowed, ask, chip, display, money, when
+from common.admin import (
+    DayRangeFilter,
+    Fact,
+    Preview,
+    ReadOnlyAdmin,
+    ReasonForm,
+    action,
+    allowed,
+    ask,
+    chip,
+    display,
+    money,
+    when,
+)
 from common.admin.confirm import Answer
 from common.registries import act_names, timelines
 from wallet.models import ByHand, ByHandApproval
@@ -25,16 +36,6 @@ from wallet.services import approve_by_hand, hands, refuse_by_hand
 act_names[hands.KIND] = _("大额手工款项")
 act_names[hands.ALONE] = _("无人可复核的大额手工款项")
 timelines.add("wallet.ByHandApproval", lambda approval, viewer: history_of(Approval.objects.get(pk=approval.pk)))
-
-
-TONES = {
-    Approval.State.ASKED: "warning",
-    Approval.State.APPROVED: "info",
-    Approval.State.REFUSED: "danger",
-    Approval.State.CANCELLED: "neutral",
-    Approval.State.USED: "success",
-    Approval.State.LAPSED: "neutral",
-}
 
 
 def with_owner(rows: QuerySet, number: str) -> QuerySet:
@@ -72,12 +73,6 @@ class ByHandAdmin(ReadOnlyAdmin):
     @display(description=_("复核申请"))
     def seconded(self, row: ByHand) -> str:
         return f"#{row.approval_id}" if row.approval_id else "–"
-
-
-class RefuseForm(forms.Form):
-    reason = forms.CharField(
-        label=_("原因"), max_length=200, widget=UnfoldAdminTextareaWidget({"rows": 2}), help_text=_("写入审计记录")
-    )
 
 
 @admin.register(ByHandApproval)
@@ -163,7 +158,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
 
     @display(description=_("状态"), ordering="state")
     def state_chip(self, approval: ByHandApproval):
-        return chip(approval.get_state_display(), TONES[Approval.State(approval.state)])
+        return chip(approval.get_state_display(), approval.tone)
 
     @display(description=_("申请时间"))
     def asked(self, approval: ByHandApproval):
@@ -208,7 +203,7 @@ class ByHandApprovalAdmin(ReadOnlyAdmin):
             return gettext("已拒绝。")
 
         preview = Preview(facts=self._facts(approval), submit=_("拒绝"))
-        return self._asked(request, approval, _("拒绝大额手工款项"), preview, run, RefuseForm)
+        return self._asked(request, approval, _("拒绝大额手工款项"), preview, run, ReasonForm)
 
     def _asked(self, request: HttpRequest, approval: ByHandApproval, title: Any, preview: Preview, run, form=None):
         return ask(self, request, title=title, form=form, preview=lambda answer: preview, run=run, target=approval)
