@@ -1,6 +1,7 @@
 """Whether everything has come to rest: all news told, all money that the gateway holds for us booked."""
 
 import time
+from collections.abc import Callable
 
 from django.db import connection
 
@@ -37,14 +38,24 @@ def unbooked_of(gateway: Gateway, since: int) -> list[str]:
     return [number for number in numbers if (known := gateway.order(number)) and known["status"] == 1]
 
 
-def wait(gateway: Gateway | None = None, seconds: float = SECONDS, since: int = 0) -> tuple[float, str]:
-    """(seconds until all was at rest, what was not by then). `since`: the first attempt that is looked at, 0 for all."""
-    began = time.monotonic()
+def wait(
+    gateway: Gateway | None = None,
+    seconds: float = SECONDS,
+    since: int = 0,
+    meanwhile: Callable[[], bool] = lambda: False,
+) -> tuple[float, str]:
+    """(seconds until all was at rest, what was not by then). `since`: the first attempt that is looked at, 0 for all.
+
+    `meanwhile` does what a supervisor does; when it had to start something, the time that is allowed begins anew.
+    """
+    began = given = time.monotonic()
     while True:
         left = _look(gateway, since)
-        took = time.monotonic() - began
-        if not left or took > seconds:
-            return took, left
+        now = time.monotonic()
+        if not left or now - given > seconds:
+            return now - began, left
+        if meanwhile():
+            given = time.monotonic()
         time.sleep(0.05)
 
 

@@ -200,6 +200,14 @@ class Stage:
         program.name = name
         return self.open(program)
 
+    def revive(self) -> bool:
+        """What a supervisor does: start again what has ended, without waiting for it. Whether anything had."""
+        ended = [running for running in list(self.opened.values()) if not running.is_alive]
+        for running in ended:
+            running.kill()
+            running.start(wait=False)
+        return bool(ended)
+
     def clear(self) -> None:
         """End what runs besides the two servers."""
         for running in reversed(list(self.opened.values())):

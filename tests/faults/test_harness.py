@@ -145,6 +145,14 @@ class TestSettling:
     def test_money_that_was_not_booked(self):
         assert settling.wait(Gateway(), seconds=0)[1] == "not booked: ['P1']"
 
+    def test_what_was_started_again_has_the_whole_time(self, monkeypatch):
+        watch = iter([0.0, 50.0, 55.0, 100.0, 116.0]).__next__
+        monkeypatch.setattr(settling, "time", types.SimpleNamespace(monotonic=watch, sleep=lambda seconds: None))
+        self.event()
+        started = iter([True, False])
+        took, left = settling.wait(seconds=60.0, meanwhile=lambda: next(started))
+        assert (took, left) == (116.0, "1 events untold, ")
+
 
 class Asked(Budget):
     """So many places are tried, whether somebody dies there or not."""

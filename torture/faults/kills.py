@@ -184,7 +184,7 @@ class Supervisor(threading.Thread):
         try:
             while not self.over.wait(0.05):
                 # Whatever is dead, also when the next kill was prepared before its end was seen.
-                _revive(self.made.stage)
+                self.made.stage.revive()
                 if not (self.steps and killed.exists()):
                     due = 0.0
                 elif not due:
@@ -213,14 +213,6 @@ def rounds() -> list[str]:
 
 def _is_within_a_minute(schedule: object) -> bool:
     return isinstance(schedule, int | float) and schedule <= 60
-
-
-def _revive(stage: Stage) -> None:
-    """What a supervisor does: start again what has ended, without waiting for it."""
-    for running in list(stage.opened.values()):
-        if not running.is_alive:
-            running.kill()
-            running.start(wait=False)
 
 
 def _kind(name: str) -> str:
