@@ -66,6 +66,7 @@ def run(data: Path, path: str, *arguments: str):
     )
 
 
+@pytest.mark.full
 def test_a_missing_browser_is_told_and_the_rest_runs(tmp_path, bare_machine):
     (tmp_path / "test_pages.py").write_text(
         "import os, pytest\n"

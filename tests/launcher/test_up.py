@@ -112,6 +112,7 @@ def test_manage_starts_the_servers_when_the_shop_is_down(shop):
     assert processes_of(shop.data) == []
 
 
+@pytest.mark.full
 def test_a_second_start_finds_everything_again(shop):
     secrets, chosen = (shop.data / "secrets.env").read_text(), ports(shop.data)
     second = Up(shop.data).ready()

@@ -98,6 +98,7 @@ def copy_tables(postgres: RunningPostgres) -> None:
     subprocess.run(psql, input=dump, stdout=subprocess.DEVNULL, check=True)
 
 
+@pytest.mark.full
 def test_servers_that_stop_freeze_and_come_back(tmp_path, db):
     with RunningPostgres(tmp_path / "postgres") as postgres, RunningValkey(tmp_path / "valkey") as valkey:
         environment = {"KAMENG_ENV": "test", "DATABASE_URL": postgres.url, "REDIS_URL": valkey.url}
