@@ -178,9 +178,7 @@ def _check_refunds(gateway: Gateway, report: Report) -> None:
 
 def _settle(play: Play) -> None:
     """The gateway is itself again: its notifies are repeated, beat asks, and buyers press the button."""
-    for number in settling.unbooked(play.gateway):
-        recheck_attempt(attempt_id=PaymentAttempt.objects.get(number=number).pk)
-    took, left = settling.wait(play.gateway)
+    took, left = settling.wait(play.gateway, meanwhile=lambda: _press(play))
     play.report.measure("seconds until all was settled", took)
     if left:
         play.report.violation(f"{settling.SECONDS:.0f} s after the gateway was well again: {left}")
@@ -188,6 +186,13 @@ def _settle(play: Play) -> None:
         wait_until(lambda: not _push_open(play), settling.SECONDS, "every refund", every=1.0)
     except TimeoutError:
         play.report.violation(f"refunds without a result: {[*Refund.objects.filter(state__in=Refund.OPEN)][:3]}")
+
+
+def _press(play: Play) -> bool:
+    """Each buyer whose money is not there presses "I have paid", again and again: who has just pressed asks nobody."""
+    for number in settling.unbooked(play.gateway):
+        recheck_attempt(attempt_id=PaymentAttempt.objects.get(number=number).pk)
+    return False
 
 
 def _push_open(play: Play) -> bool:
